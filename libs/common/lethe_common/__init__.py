@@ -1,0 +1,1 @@
+"""What every Lethe service stands on."""

@@ -1,0 +1,88 @@
+"""Messages that could not be handled: set aside with their error, shown, and replayed on request."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from lethe_common.rpc.operators import ParkedMessage
+
+PARK = """
+    INSERT INTO parked (parked_id, consumer, stream, stream_created, stream_seq, subject, headers, data,
+                        event_id, error, deliveries)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        ON CONFLICT (consumer, stream, stream_created, stream_seq) DO NOTHING
+"""
+LIST = """
+    SELECT parked_id, stream, subject, event_id, error, deliveries, parked_at
+      FROM parked ORDER BY parked_at DESC, parked_id LIMIT $1
+"""
+COUNT = "SELECT count(*) FROM parked"
+LOCK = "SELECT consumer, subject, headers, data FROM parked WHERE parked_id = $1 FOR UPDATE"
+REMOVE = "DELETE FROM parked WHERE parked_id = $1"
+KNOWN = "SELECT event_id FROM parked WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message as it was on the bus, and where it lay there."""
+
+    stream: str
+    stream_created: datetime
+    sequence: int
+    subject: str
+    headers: Mapping[str, str]
+    data: bytes
+    deliveries: int
+
+
+async def park(connection: asyncpg.Connection, consumer: str, parcel: Parcel, error: str) -> None:
+    """Set a message aside; a second time changes nothing."""
+    await connection.execute(
+        PARK,
+        uuid.uuid4(),
+        consumer,
+        parcel.stream,
+        parcel.stream_created,
+        parcel.sequence,
+        parcel.subject,
+        json.dumps(dict(parcel.headers)),
+        parcel.data,
+        _event_id(parcel.headers),
+        error[:500],
+        parcel.deliveries,
+    )
+
+
+async def listing(pool: asyncpg.Pool, limit: int) -> tuple[list[ParkedMessage], int]:
+    """The newest parked messages and how many there are in all."""
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(LIST, limit)
+        total = await connection.fetchval(COUNT)
+    return [
+        ParkedMessage(
+            parked_id=row["parked_id"],
+            stream=row["stream"],
+            subject=row["subject"],
+            event_id=str(row["event_id"]) if row["event_id"] else None,
+            error=row["error"],
+            deliveries=row["deliveries"],
+            parked_at=row["parked_at"],
+        )
+        for row in rows
+    ], total
+
+
+async def known(connection: asyncpg.Connection, consumer: str, event_ids: list[uuid.UUID]) -> set[uuid.UUID]:
+    """Which of these events are parked."""
+    return {row[0] for row in await connection.fetch(KNOWN, event_ids, consumer)}
+
+
+def _event_id(headers: Mapping[str, str]) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(headers.get("ce-id", ""))
+    except ValueError:
+        return None

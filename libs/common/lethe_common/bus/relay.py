@@ -1,0 +1,237 @@
+"""The relay: takes events from the outbox to JetStream, in atomic batches, and remembers where they went.
+
+It has a NATS connection of its own that never reconnects by itself: whatever
+server answers after an interruption is first compared with the outbox (rule 1
+of the architecture), so nothing is published into a store whose past is unknown.
+"""
+
+import asyncio
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import asyncpg
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
+
+from lethe_common.bus import streams
+from lethe_common.clock import monotonic_seconds
+from lethe_common.database import outbox
+from lethe_common.errors import Unavailable
+from lethe_common.events.catalogue import EVENTS, stream_of
+from lethe_common.events.envelope import MESSAGE_ID_HEADER, Envelope
+from lethe_common.services import Service
+from lethe_common.telemetry import Metrics
+
+log = structlog.get_logger()
+
+_PUBLISH_SECONDS = 10.0
+_SINGLES_IN_FLIGHT = 64
+_COMPARE_WINDOW = 200
+_HIGHEST = 2**62
+_ONE_RELAY = "SELECT pg_try_advisory_lock(hashtextextended('relay:' || $1, 0))"
+_FIRST_BACKOFF_SECONDS, _MOST_BACKOFF_SECONDS = 0.05, 2.0
+
+
+class BatchRefused(Unavailable):
+    """The server did not take an atomic batch; its rows are sent one by one."""
+
+    code = "batch_refused"
+
+
+class Relay:
+    """One service's way out. `wake` is called after each commit that told something."""
+
+    def __init__(
+        self,
+        service: Service,
+        connect_bus: Callable[[], Awaitable[Client]],
+        connect_database: Callable[[], Awaitable[asyncpg.Connection]],
+        metrics: Metrics,
+        *,
+        batch: int,
+        poll_seconds: float,
+    ) -> None:
+        self._service, self._metrics = service, metrics
+        self._connect_bus, self._connect_database = connect_bus, connect_database
+        self._batch, self._poll_seconds = batch, poll_seconds
+        self._told = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to publish."""
+        self._told.set()
+
+    async def run(self) -> None:
+        """Relay for ever: one session at a time, each from a fresh look at server and outbox."""
+        delay = _FIRST_BACKOFF_SECONDS
+        while True:
+            began = monotonic_seconds()
+            try:
+                await self._session()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, nats.errors.Error, Unavailable) as error:
+                log.warning("relay_interrupted", error=type(error).__name__, delay_seconds=delay)
+            except TimeoutError:
+                log.warning("relay_interrupted", error="TimeoutError", delay_seconds=delay)
+            delay = _FIRST_BACKOFF_SECONDS if monotonic_seconds() - began > _MOST_BACKOFF_SECONDS else delay
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _MOST_BACKOFF_SECONDS)
+
+    async def _session(self) -> None:
+        database = await self._connect_database()
+        try:
+            # Another replica may hold it; a lock in the database has no event to wait for.
+            while not await database.fetchval(_ONE_RELAY, str(self._service)):  # noqa: ASYNC110  see above
+                await asyncio.sleep(self._poll_seconds)
+            client = await self._connect_bus()
+            try:
+                await self._relay(client, database)
+            finally:
+                await client.close()
+        finally:
+            await database.close(timeout=5)
+
+    async def _relay(self, client: Client, database: asyncpg.Connection) -> None:
+        js = client.jetstream(timeout=5)
+        created = {name: await self._compare(js, database, name) for name in self._spoken()}
+        while True:
+            self._told.clear()
+            rows = await outbox.pending(database, self._batch * 2)
+            if not rows:
+                await self._wait(client)
+                continue
+            marking: asyncio.Task[None] | None = None
+            for stream, envelopes in self._batches(rows):
+                sequences = await self._publish(client, js, stream, envelopes)
+                if marking:
+                    await marking
+                marking = asyncio.create_task(self._mark(database, stream, created[stream], envelopes, sequences))
+            if marking:
+                await marking
+
+    async def _wait(self, client: Client) -> None:
+        try:
+            await asyncio.wait_for(self._told.wait(), self._poll_seconds)
+        except TimeoutError:
+            if not client.is_connected:
+                raise nats.errors.ConnectionClosedError from None
+
+    def _spoken(self) -> set[str]:
+        mine = [kind for kind in EVENTS.values() if kind.is_stored and self._service in kind.speakers]
+        return {stream_of(kind.type).name for kind in mine}
+
+    def _batches(self, rows: list[tuple[str, Envelope]]) -> list[tuple[str, list[Envelope]]]:
+        by_stream: dict[str, list[Envelope]] = defaultdict(list)
+        for stream, envelope in rows:
+            by_stream[stream].append(envelope)
+        return [
+            (stream, envelopes[start : start + self._batch])
+            for stream, envelopes in by_stream.items()
+            for start in range(0, len(envelopes), self._batch)
+        ]
+
+    async def _publish(self, client: Client, js: JetStreamContext, stream: str, envelopes: list[Envelope]) -> list[int]:
+        if len(envelopes) > 1:
+            try:
+                return await publish_batch(client, envelopes)
+            except BatchRefused:
+                log.info("relay_batch_refused", stream=stream, count=len(envelopes))
+        return await publish_singly(js, stream, envelopes)
+
+    async def _mark(
+        self,
+        database: asyncpg.Connection,
+        stream: str,
+        created: datetime,
+        envelopes: list[Envelope],
+        sequences: list[int],
+    ) -> None:
+        await outbox.mark(database, [envelope.event_id for envelope in envelopes], sequences, created)
+        self._metrics.relayed.inc(len(envelopes))
+        log.debug("relayed", stream=stream, count=len(envelopes))
+
+    async def _compare(self, js: JetStreamContext, database: asyncpg.Connection, stream: str) -> datetime:
+        """Find out what the stream still has of ours, and unpublish what it lost."""
+        info = await streams.wait_for(js, stream)
+        created, first = streams.creation_of(info), info.state.first_seq
+        lost = await outbox.forget_other_stream(database, stream, created)
+        matched = await self._last_match(js, database, stream, created, first)
+        lost += await outbox.forget_above(database, stream, created, matched)
+        if lost:
+            self._metrics.replayed.inc(lost)
+            log.warning("relay_replays", stream=stream, count=lost)
+        return created
+
+    async def _last_match(
+        self, js: JetStreamContext, database: asyncpg.Connection, stream: str, created: datetime, first: int
+    ) -> int:
+        """The highest sequence at which the stream holds the event we remember there.
+
+        A restored older copy is a prefix of what was, so stepping back window by
+        window ends at the cut; what has aged out below `first` counts as kept.
+        """
+        below = _HIGHEST
+        while True:
+            window = await outbox.published(database, stream, created, below, _COMPARE_WINDOW)
+            if not window:
+                return 0
+            lowest = window[-1]
+            if lowest.sequence >= first and not await _holds(js, stream, lowest):
+                below = lowest.sequence
+                continue
+            for row in window:
+                if row.sequence < first or await _holds(js, stream, row):
+                    return row.sequence
+
+
+async def publish_batch(client: Client, envelopes: list[Envelope]) -> list[int]:
+    """Store all or none (NATS ADR-50) and return their sequences.
+
+    Raises:
+        BatchRefused: one of them is there already (error 10201) or the batch broke.
+    """
+    batch_id = uuid.uuid4().hex
+    for position, envelope in enumerate(envelopes[:-1], start=1):
+        headers = envelope.headers() | {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(position)}
+        await client.publish(envelope.type, envelope.data, headers=headers)
+    last = envelopes[-1]
+    headers = last.headers() | {
+        "Nats-Batch-Id": batch_id,
+        "Nats-Batch-Sequence": str(len(envelopes)),
+        "Nats-Batch-Commit": "1",
+    }
+    reply = await client.request(last.type, last.data, timeout=_PUBLISH_SECONDS, headers=headers)
+    acknowledged = json.loads(reply.data)
+    if "error" in acknowledged or acknowledged.get("count") != len(envelopes):
+        raise BatchRefused("The batch was refused.")
+    end = int(acknowledged["seq"])
+    return list(range(end - len(envelopes) + 1, end + 1))
+
+
+async def publish_singly(js: JetStreamContext, stream: str, envelopes: list[Envelope]) -> list[int]:
+    """Store one by one and return their sequences; a duplicate answers where it lies."""
+    slots = asyncio.Semaphore(_SINGLES_IN_FLIGHT)
+
+    async def publish(envelope: Envelope) -> int:
+        async with slots:
+            stored = await js.publish(
+                envelope.type, envelope.data, timeout=_PUBLISH_SECONDS, stream=stream, headers=envelope.headers()
+            )
+            return stored.seq
+
+    return list(await asyncio.gather(*(publish(envelope) for envelope in envelopes)))
+
+
+async def _holds(js: JetStreamContext, stream: str, row: outbox.PublishedRow) -> bool:
+    try:
+        message = await js.get_msg(stream, row.sequence, direct=True)
+    except NotFoundError:
+        return False
+    except JetStreamError as error:
+        raise Unavailable("The stream cannot be read.") from error
+    return (message.headers or {}).get(MESSAGE_ID_HEADER) == str(row.event_id)

@@ -1,0 +1,139 @@
+"""The three times.
+
+*Policy time* is `Clock.now()`: deadlines, holds, quotes, legal clocks. In tests
+and on request it is virtual and shared by all processes through a file in the
+data folder. *Wall time* names things and ages what the bus keeps. *Monotonic*
+time is for timeouts. Nothing else in Lethe may ask the machine what time it is.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+Sweep = Callable[[datetime], Awaitable[None]]
+"""Does everything that is due at the given policy time, and returns when it is done."""
+
+_WATCH_SECONDS = 0.05
+
+
+class Clock(Protocol):
+    """Policy time, and a way to be woken when it moves."""
+
+    kind: Literal["real", "virtual"]
+
+    def now(self) -> datetime:
+        """Policy time, aware, in UTC."""
+        ...
+
+    async def wait_for_change(self, timeout_seconds: float) -> None:
+        """Return when policy time was moved by hand, or after the timeout."""
+        ...
+
+
+def wall() -> datetime:
+    """The machine's time. For names, bus ages and logs, never for a deadline."""
+    return datetime.now(UTC)
+
+
+def monotonic_seconds() -> float:
+    """Seconds that only go forward, for timeouts and caches within a process."""
+    return time.monotonic()
+
+
+class RealClock:
+    """Policy time is the machine's time."""
+
+    kind: Literal["real", "virtual"] = "real"
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def wait_for_change(self, timeout_seconds: float) -> None:
+        await asyncio.sleep(timeout_seconds)
+
+
+class VirtualClock:
+    """Policy time stands still until somebody moves it, for all processes at once.
+
+    The file holds `{"now": ISO 8601, "step": n}`. Each process watches it, runs
+    what is due, and then acknowledges the step in `<file>.acks/<process>`.
+    """
+
+    kind: Literal["real", "virtual"] = "virtual"
+
+    def __init__(self, file: Path, process: str) -> None:
+        self._file, self._process = file, process
+        self._moved = asyncio.Event()
+        self._now, self._step = read_virtual(file)
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def wait_for_change(self, timeout_seconds: float) -> None:
+        moved = self._moved
+        try:
+            await asyncio.wait_for(moved.wait(), timeout_seconds)
+        except TimeoutError:
+            return
+
+    async def watch(self, sweeps: list[Sweep]) -> None:
+        """Follow the file for ever: move, run what is due, acknowledge."""
+        acknowledge(self._file, self._process, self._step)
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            now, step = read_virtual(self._file)
+            if step == self._step:
+                continue
+            self._now, self._step = now, step
+            self._moved.set()
+            self._moved = asyncio.Event()
+            for sweep in sweeps:
+                await sweep(now)
+            acknowledge(self._file, self._process, step)
+
+
+def read_virtual(file: Path) -> tuple[datetime, int]:
+    """The shared clock's time and step number."""
+    content = json.loads(file.read_bytes())
+    return datetime.fromisoformat(content["now"]), int(content["step"])
+
+
+def write_virtual(file: Path, now: datetime, step: int) -> None:
+    """Set the shared clock, whole or not at all."""
+    _replace(file, json.dumps({"now": now.isoformat(), "step": step}))
+
+
+def advance_virtual(file: Path, by: timedelta) -> int:
+    """Move the shared clock forward and answer the step to wait for.
+
+    Raises:
+        ValueError: `by` is not forward.
+    """
+    if by <= timedelta(0):
+        raise ValueError("policy time only goes forward")
+    now, step = read_virtual(file)
+    write_virtual(file, now + by, step + 1)
+    return step + 1
+
+
+def acknowledge(file: Path, process: str, step: int) -> None:
+    """Say that a process has done everything due at this step."""
+    folder = acknowledgements(file)
+    folder.mkdir(exist_ok=True)
+    _replace(folder / process, str(step))
+
+
+def acknowledgements(file: Path) -> Path:
+    """The folder where processes say how far they are."""
+    return file.with_name(file.name + ".acks")
+
+
+def _replace(file: Path, text: str) -> None:
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
+    fresh.write_text(text)
+    fresh.replace(file)

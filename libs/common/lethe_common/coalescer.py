@@ -1,0 +1,95 @@
+"""Group work: what waits at one moment is done together.
+
+A flush starts whenever a writer is free and never waits on a timer: under load
+batches grow by themselves, at rest each item goes alone at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from lethe_common.errors import LetheError, Unavailable
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class QueueFull(LetheError):
+    """Too much waits already. Retrying a little later is safe."""
+
+    code, status = "overloaded", 503
+
+
+class Coalescer(Generic[Q, A]):
+    """Turns many single calls into few batch calls, and gives each caller its own answer.
+
+    When a batch fails, its items are tried one by one, so that a bad item fails
+    alone and never fails its neighbours.
+    """
+
+    def __init__(
+        self,
+        apply: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
+        *,
+        max_batch: int = 256,
+        max_waiting: int = 20_000,
+        writers: int = 1,
+    ) -> None:
+        self._apply, self._max_batch, self._max_waiting, self._writers = apply, max_batch, max_waiting, writers
+        self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
+        self._arrived = asyncio.Event()
+
+    async def put(self, item: Q) -> A:
+        """Wait for this item's answer, or raise what its own attempt raised.
+
+        Raises:
+            QueueFull: `max_waiting` items wait already.
+        """
+        if len(self._waiting) >= self._max_waiting:
+            raise QueueFull("The service is overloaded. Try again in a few seconds.")
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        self._arrived.set()
+        return await answer
+
+    async def run(self) -> None:
+        """Serve for ever; a worker of the process frame."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._writers):
+                group.create_task(self._write())
+
+    async def _write(self) -> None:
+        while True:
+            while not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            count = min(len(self._waiting), self._max_batch)
+            batch = [self._waiting.popleft() for _ in range(count)]
+            batch = [(item, answer) for item, answer in batch if not answer.done()]
+            if batch:
+                await self._flush(batch)
+
+    async def _flush(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
+        try:
+            answers = await self._apply([item for item, _ in batch])
+        except asyncio.CancelledError:
+            for _, answer in batch:
+                answer.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001  handed to the caller whose item it was
+            if len(batch) == 1 or isinstance(error, Unavailable):
+                for _, answer in batch:
+                    _fail(answer, error)
+                return
+            for one in batch:
+                await self._flush([one])
+            return
+        for (_, waiting), result in zip(batch, answers, strict=True):
+            if not waiting.done():
+                waiting.set_result(result)
+
+
+def _fail(waiting: asyncio.Future[A], error: Exception) -> None:
+    if not waiting.done():
+        waiting.set_exception(error)

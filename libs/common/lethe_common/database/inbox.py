@@ -1,0 +1,32 @@
+"""Events on their way in: a row per consumer and event, in the transaction of the effect."""
+
+import uuid
+from collections.abc import Sequence
+
+import asyncpg
+
+from lethe_common.database.transaction import Transaction
+
+ENTER = """
+    INSERT INTO inbox (event_id, consumer)
+    SELECT unnest($1::uuid[]), $2
+        ON CONFLICT DO NOTHING
+    RETURNING event_id
+"""
+
+KNOWN = "SELECT event_id FROM inbox WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
+
+
+async def enter(tx: Transaction, consumer: str, event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Note the events as handled and return those that were not before.
+
+    Sorted, so that two replicas with overlapping batches lock in one order.
+    """
+    rows = await tx.fetch(ENTER, sorted(event_ids), consumer)
+    return {row[0] for row in rows}
+
+
+async def known(connection: asyncpg.Connection, consumer: str, event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Which of these events were handled."""
+    rows = await connection.fetch(KNOWN, list(event_ids), consumer)
+    return {row[0] for row in rows}

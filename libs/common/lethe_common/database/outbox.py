@@ -1,0 +1,115 @@
+"""Events on their way out: written with their cause, published by the relay, kept for some days."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from lethe_common.events.catalogue import stream_of
+from lethe_common.events.envelope import Envelope
+
+if TYPE_CHECKING:
+    from lethe_common.database.transaction import Transaction
+
+WRITE = """
+    INSERT INTO outbox (event_id, stream, type, source, told_at, traceparent, data)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bytea[])
+"""
+
+# Never paged by "id > last": ids commit out of order. The partial index outbox_pending makes this cheap.
+PENDING = """
+    SELECT event_id, stream, type, source, told_at, traceparent, data
+      FROM outbox
+     WHERE stream_seq IS NULL
+     ORDER BY event_id
+     LIMIT $1
+"""
+
+MARK = """
+    UPDATE outbox o
+       SET stream_seq = p.seq, stream_created = $3
+      FROM unnest($1::uuid[], $2::bigint[]) p(event_id, seq)
+     WHERE o.event_id = p.event_id
+"""
+
+# Newest first by id, which is publication order but for neighbours; the caller compares by sequence.
+PUBLISHED = """
+    SELECT event_id, stream_seq
+      FROM outbox
+     WHERE stream = $1 AND stream_seq IS NOT NULL AND stream_created = $2 AND stream_seq < $3
+     ORDER BY event_id DESC
+     LIMIT $4
+"""
+
+FORGET_OTHER_STREAM = """
+    UPDATE outbox SET stream_seq = NULL, stream_created = NULL
+     WHERE stream = $1 AND stream_seq IS NOT NULL AND stream_created <> $2
+"""
+
+FORGET_ABOVE = """
+    UPDATE outbox SET stream_seq = NULL, stream_created = NULL
+     WHERE stream = $1 AND stream_created = $2 AND stream_seq > $3
+"""
+
+COUNT_PENDING = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE stream_seq IS NULL LIMIT 10000) pending"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """What the relay remembers of a published event."""
+
+    event_id: uuid.UUID
+    sequence: int
+
+
+async def write(tx: "Transaction") -> None:
+    """Put what a transaction told into its outbox, in one statement."""
+    told = tx.told
+    await tx.connection.execute(
+        WRITE,
+        [envelope.event_id for envelope in told],
+        [stream_of(envelope.type).name for envelope in told],
+        [envelope.type for envelope in told],
+        [envelope.source for envelope in told],
+        [envelope.told_at for envelope in told],
+        [envelope.traceparent for envelope in told],
+        [envelope.data for envelope in told],
+    )
+
+
+async def pending(connection: asyncpg.Connection, limit: int) -> list[tuple[str, Envelope]]:
+    """The oldest unpublished events with their streams."""
+    rows = await connection.fetch(PENDING, limit)
+    return [(row[1], Envelope(row[0], row[2], row[3], row[4], row[6], row[5])) for row in rows]
+
+
+async def mark(
+    connection: asyncpg.Connection, event_ids: Sequence[uuid.UUID], sequences: Sequence[int], stream_created: datetime
+) -> None:
+    """Remember where events were stored."""
+    await connection.execute(MARK, event_ids, sequences, stream_created)
+
+
+async def published(
+    connection: asyncpg.Connection, stream: str, created: datetime, below: int, limit: int
+) -> list[PublishedRow]:
+    """A window of what this service published into a stream, below a sequence."""
+    rows = await connection.fetch(PUBLISHED, stream, created, below, limit)
+    return sorted((PublishedRow(row[0], row[1]) for row in rows), key=lambda row: -row.sequence)
+
+
+async def forget_other_stream(connection: asyncpg.Connection, stream: str, created: datetime) -> int:
+    """Unpublish what went into an earlier incarnation of a stream. Returns the rows that will be sent again."""
+    return _count(await connection.execute(FORGET_OTHER_STREAM, stream, created))
+
+
+async def forget_above(connection: asyncpg.Connection, stream: str, created: datetime, sequence: int) -> int:
+    """Unpublish what the stream lost above a sequence. Returns the rows that will be sent again."""
+    return _count(await connection.execute(FORGET_ABOVE, stream, created, sequence))
+
+
+def _count(tag: str) -> int:
+    return int(tag.rpartition(" ")[2])

@@ -1,0 +1,121 @@
+"""The pool of working-role connections, and the transaction around each piece of work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Self
+
+import asyncpg
+from prometheus_client import Counter
+
+from lethe_common.database import outbox
+from lethe_common.database.transaction import Transaction
+from lethe_common.errors import Unavailable
+from lethe_common.services import Service
+
+_AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+
+class DatabaseAway(Unavailable):
+    """Postgres cannot be reached, or went away in the middle; nothing was committed or its outcome is unknown."""
+
+    code = "database_away"
+
+    def __init__(self) -> None:
+        super().__init__("The database is away for a moment. Try again in a few seconds.")
+
+
+async def connect(url: str, schema: str, *, statement_timeout_seconds: float = 30.0) -> asyncpg.Connection:
+    """One connection outside the pool, for locks that live as long as a session.
+
+    Raises:
+        DatabaseAway: nobody answers.
+    """
+    try:
+        return await asyncpg.connect(url, server_settings=_settings(schema, statement_timeout_seconds), timeout=10)
+    except _AWAY as error:
+        raise DatabaseAway from error
+
+
+class Database:
+    """A service's own schema, as its working role sees it."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, service: Service, on_told: Callable[[], None], told: Counter | None = None
+    ) -> None:
+        self.pool = pool
+        self._service, self._on_told, self._told = service, on_told, told
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        service: Service,
+        *,
+        schema: str | None = None,
+        size: int = 10,
+        statement_timeout_seconds: float = 30.0,
+        on_told: Callable[[], None] = lambda: None,
+        told: Counter | None = None,
+    ) -> Self:
+        """Connect. `on_told` is called after each commit that told something.
+
+        Raises:
+            DatabaseAway: nobody answers.
+        """
+        settings = _settings(schema or str(service), statement_timeout_seconds)
+        try:
+            pool = await asyncpg.create_pool(url, min_size=1, max_size=size, server_settings=settings, timeout=10)
+        except _AWAY as error:
+            raise DatabaseAway from error
+        return cls(pool, service, on_told, told)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Begin, hand over, write what was told, commit.
+
+        Raises:
+            DatabaseAway: the connection failed. Whether a commit under way took effect is unknown:
+                callers are idempotent.
+        """
+        try:
+            async with self.pool.acquire(timeout=10) as connection, connection.transaction():
+                tx = Transaction(connection, self._service)
+                yield tx
+                if tx.told:
+                    await outbox.write(tx)
+        except _AWAY as error:
+            raise DatabaseAway from error
+        except TimeoutError as error:
+            raise DatabaseAway from error
+        if tx.told:
+            if self._told is not None:
+                for envelope in tx.told:
+                    self._told.labels(envelope.type).inc()
+            self._on_told()
+        for follow in tx.followers:
+            follow()
+
+    async def close(self) -> None:
+        """Return all connections; those still busy after a few seconds are cut."""
+        try:
+            await asyncio.wait_for(self.pool.close(), 5)
+        except TimeoutError:
+            self.pool.terminate()
+
+
+def _settings(schema: str, statement_timeout_seconds: float) -> dict[str, str]:
+    return {
+        "search_path": schema,
+        "application_name": f"lethe-{schema}",
+        "statement_timeout": str(int(statement_timeout_seconds * 1000)),
+        "idle_in_transaction_session_timeout": "60000",
+        "jit": "off",
+    }

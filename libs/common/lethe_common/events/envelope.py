@@ -1,0 +1,124 @@
+"""What every event has in common: CloudEvents 1.0 in NATS binary mode.
+
+Context attributes travel as `ce-*` headers beside `Nats-Msg-Id` (the event's id)
+and `traceparent`; the body is the event's fields as JSON. See the CloudEvents
+NATS protocol binding 1.0, section 3.1.
+"""
+
+import builtins
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lethe_common.clock import wall
+from lethe_common.errors import LetheError
+from lethe_common.identifiers import uuid7
+from lethe_common.services import Service
+
+MESSAGE_ID_HEADER = "Nats-Msg-Id"
+TRACE_HEADER = "traceparent"
+
+
+class Undecodable(LetheError):
+    """A message that is not the event its subject says. It is parked, never dropped."""
+
+    code = "undecodable"
+
+
+class Event(BaseModel):
+    """A fact about one domain, without direct identifiers and without content.
+
+    `type` is the subject it is published on: `domain.subject.action.vN`.
+    `speakers` may publish it, `listeners` consume it; both feed the permissions
+    table. `is_stored` is false for what travels on core NATS only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: ClassVar[str]
+    speakers: ClassVar[tuple[Service, ...]]
+    listeners: ClassVar[tuple[Service, ...]]
+    is_stored: ClassVar[bool] = True
+
+    class Part(BaseModel):
+        """A value inside an event."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def domain(cls) -> str:
+        """The first word of the type, which is also the stream's name in lower case."""
+        return cls.type.partition(".")[0]
+
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event on its way: who said it, when, and under which id it is known for ever."""
+
+    event_id: uuid.UUID
+    type: str
+    source: str
+    told_at: datetime
+    data: bytes
+    traceparent: str | None = None
+
+    @classmethod
+    def around(cls, event: Event, source: Service, traceparent: str | None = None) -> Self:
+        """Put a fresh event into its envelope."""
+        body = event.__pydantic_serializer__.to_json(event)
+        return cls(uuid7(), event.type, source, wall(), body, traceparent)
+
+    def headers(self) -> dict[str, str]:
+        """The NATS headers of the binary mode."""
+        headers = {
+            MESSAGE_ID_HEADER: str(self.event_id),
+            "ce-specversion": "1.0",
+            "ce-id": str(self.event_id),
+            "ce-type": self.type,
+            "ce-source": f"lethe/{self.source}",
+            "ce-time": self.told_at.isoformat(),
+            "ce-datacontenttype": "application/json",
+        }
+        if self.traceparent:
+            headers[TRACE_HEADER] = self.traceparent
+        return headers
+
+    @classmethod
+    def from_message(cls, subject: str, headers: Mapping[str, str] | None, data: bytes) -> Self:
+        """Read an envelope back.
+
+        Raises:
+            Undecodable: a required attribute is missing, malformed or contradicts the subject.
+        """
+        try:
+            given = headers or {}
+            if given["ce-type"] != subject:
+                raise Undecodable("The message's type is not its subject.")
+            return cls(
+                event_id=uuid.UUID(given["ce-id"]),
+                type=given["ce-type"],
+                source=given["ce-source"].removeprefix("lethe/"),
+                told_at=datetime.fromisoformat(given["ce-time"]),
+                data=data,
+                traceparent=given.get(TRACE_HEADER),
+            )
+        except (KeyError, ValueError) as error:
+            raise Undecodable("The message lacks a well-formed event envelope.") from error
+
+    def open(self, kind: "builtins.type[E]") -> E:
+        """The event inside.
+
+        Raises:
+            Undecodable: the body does not fit the type's schema.
+        """
+        try:
+            return kind.model_validate_json(self.data)
+        except ValidationError as error:
+            raise Undecodable("The message's body does not fit its type.") from error

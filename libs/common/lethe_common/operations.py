@@ -1,0 +1,76 @@
+"""What every service answers to operators: its parked messages, their replay, its health."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lethe_common.bus import Bus, parking
+from lethe_common.bus.requests import Answer
+from lethe_common.clock import Clock
+from lethe_common.database import Database, inbox, outbox
+from lethe_common.errors import LetheError
+from lethe_common.logging import describe
+from lethe_common.policy import Policy
+from lethe_common.rpc import operators
+from lethe_common.rpc.envelope import Call
+from lethe_common.services import Service
+
+
+class ParkedGone(LetheError):
+    """Replayed by somebody else, or never there."""
+
+    code, status = "parked_unknown", 404
+
+    def __init__(self) -> None:
+        super().__init__("No message is parked under this id. Reload the list.")
+
+
+def operator_answers(
+    service: Service, database: Database, bus: Bus, policy: Policy, clock: Clock
+) -> Mapping[type[Call[Any, Any]], Answer]:
+    """The three answers, for one service."""
+
+    async def listing(question: operators.ParkedListQuestion, _caller: Service) -> operators.ParkedListAnswer:
+        parked, total = await parking.listing(database.pool, question.limit)
+        return operators.ParkedListAnswer(parked=tuple(parked), total=total)
+
+    async def replay(question: operators.ParkedReplayQuestion, _caller: Service) -> operators.ParkedReplayAnswer:
+        return await _replay(database, bus, question)
+
+    async def health(_question: operators.HealthQuestion, _caller: Service) -> operators.HealthAnswer:
+        async with database.transaction() as tx:
+            return operators.HealthAnswer(
+                service=service,
+                outbox_pending=await tx.fetchval(outbox.COUNT_PENDING),
+                parked=await tx.fetchval(parking.COUNT),
+                policy_hash=policy.hash,
+                policy_time=clock.now(),
+            )
+
+    return {
+        operators.parked_list(service): listing,
+        operators.parked_replay(service): replay,
+        operators.health(service): health,
+    }
+
+
+async def _replay(
+    database: Database, bus: Bus, question: operators.ParkedReplayQuestion
+) -> operators.ParkedReplayAnswer:
+    """Handle a parked message in one transaction with its removal; its effect and its inbox row are one."""
+    if bus.dispatcher is None:
+        return operators.ParkedReplayAnswer(handled=False, error="starting")
+    try:
+        async with database.transaction() as tx:
+            row = await tx.fetchrow(parking.LOCK, question.parked_id)
+            if row is None:
+                raise ParkedGone
+            envelope, event = bus.dispatcher.decode(row["subject"], json.loads(row["headers"]), row["data"])
+            if await inbox.enter(tx, row["consumer"], [envelope.event_id]):
+                await bus.dispatcher.handle(type(event), [event], tx)
+            await tx.execute(parking.REMOVE, question.parked_id)
+    except ParkedGone:
+        raise
+    except Exception as error:  # noqa: BLE001  the frame: the operator is told, the message stays parked
+        return operators.ParkedReplayAnswer(handled=False, error=describe(error))
+    return operators.ParkedReplayAnswer(handled=True)

@@ -1,0 +1,255 @@
+"""The frame of a service process: starts everything in order, runs it, and stops it in order."""
+
+import asyncio
+import contextlib
+import importlib
+import importlib.metadata
+import resource
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import structlog
+import uvloop
+from sqlalchemy import MetaData
+
+from lethe_common import logging as logs
+from lethe_common import telemetry
+from lethe_common.bus import Bus
+from lethe_common.bus.client import CoreListener
+from lethe_common.bus.consumers import BatchHandler, Handler
+from lethe_common.bus.requests import Answer
+from lethe_common.clock import Clock, RealClock, Sweep, VirtualClock, monotonic_seconds
+from lethe_common.database import Database
+from lethe_common.database.migration import Schema, keep_partitions, migrate, turn_partitions
+from lethe_common.errors import Unavailable
+from lethe_common.events.envelope import Event
+from lethe_common.health import HealthServer
+from lethe_common.operations import operator_answers
+from lethe_common.policy import Catalogue, Policy, load_profile
+from lethe_common.rpc.envelope import Call
+from lethe_common.services import Service
+from lethe_common.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=ServiceSettings)
+Worker = Callable[[], Awaitable[None]]
+_FIRST_RESTART_SECONDS, _MOST_RESTART_SECONDS = 0.1, 10.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What every service is given to build itself from."""
+
+    service: Service
+    clock: Clock
+    database: Database
+    bus: Bus
+    policy: Policy
+    catalogue: Catalogue
+    metrics: telemetry.Metrics
+    version: str
+
+
+@dataclass
+class Parts:
+    """What a service is made of; `wiring.build` returns it."""
+
+    handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
+    batch_handlers: Mapping[type[Event], BatchHandler] = field(default_factory=dict)
+    answers: Mapping[type[Call[Any, Any]], Answer] = field(default_factory=dict)
+    listeners: Mapping[type[Event], CoreListener] = field(default_factory=dict)
+    workers: list[Worker] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)
+    on_stop: list[Worker] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Blueprint(Generic[S]):
+    """One service as the frame needs to know it."""
+
+    service: Service
+    settings: type[S]
+    build: Callable[[Frame, S], Awaitable[Parts]]
+    tables: MetaData
+
+
+def run(blueprint: Blueprint[S]) -> None:
+    """Run a service until SIGTERM or SIGINT."""
+    # A core dump would hold keys and prompts in clear.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    uvloop.run(_main(blueprint))
+
+
+async def _main(blueprint: Blueprint[S]) -> None:
+    service = blueprint.service
+    settings = blueprint.settings()
+    logs.configure(service, settings.log_level)
+    telemetry.configure(service, settings.trace_ratio)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    process = Process(blueprint, settings)
+    starting = asyncio.create_task(process.start())
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        await starting
+        log.info("ready", port=process.health_port, policy_hash=process.frame.policy.hash)
+        await stopped
+    else:
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+    log.info("stopping")
+    await process.stop()
+
+
+class Process(Generic[S]):
+    """A running service."""
+
+    def __init__(self, blueprint: Blueprint[S], settings: S) -> None:
+        self._blueprint, self._settings = blueprint, settings
+        self._metrics = telemetry.Metrics()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._on_stop: list[Worker] = []
+        self._is_ready = False
+        self._sweeping = asyncio.Lock()
+        self._sweeps: list[Sweep] = []
+        self.health_port = 0
+        self._health = HealthServer(self._metrics.registry, self._readiness)
+        self.frame: Frame
+
+    async def start(self) -> None:
+        """Migrate, connect, build, consume, answer."""
+        settings, service = self._settings, self._blueprint.service
+        self.health_port = await self._health.start(settings.health_host, settings.health_port)
+        await _until_there(self._migrate)
+        self.frame = await self._open()
+        parts = await self._blueprint.build(self.frame, settings)
+        bus, database = self.frame.bus, self.frame.database
+        await turn_partitions(database.pool, settings.outbox_days, settings.inbox_days)
+        consumers = await bus.consume(database, parts.handlers, parts.batch_handlers)
+        for kind, listener in parts.listeners.items():
+            await bus.hear(kind, listener)
+        self._on_stop, self._sweeps = parts.on_stop, parts.sweeps
+        partitions = lambda: keep_partitions(database.pool, settings.outbox_days, settings.inbox_days)  # noqa: E731
+        for worker in (*parts.workers, bus.relay.run, *consumers, partitions, self._sweep_regularly):
+            self._spawn(worker)
+        operators = operator_answers(service, self.frame.database, bus, self.frame.policy, self.frame.clock)
+        await bus.answer({**operators, **parts.answers}, self.frame.version)
+        if isinstance(self.frame.clock, VirtualClock):
+            clock = self.frame.clock
+            self._spawn(lambda: clock.watch([self._sweep_surely]))
+        self._is_ready = True
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is short, close everything."""
+        self._is_ready = False
+        if hasattr(self, "frame"):
+            await self.frame.bus.drain()
+        for hook in self._on_stop:
+            await hook()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._settings.drain_seconds)
+        if hasattr(self, "frame"):
+            await self.frame.bus.close()
+            await self.frame.database.close()
+        await self._health.stop()
+
+    async def _migrate(self) -> None:
+        service = self._blueprint.service
+        revisions = Path(importlib.import_module(f"lethe_{service}.migrations").__path__[0])
+        schema = Schema(str(service), str(service), revisions, self._blueprint.tables)
+        await migrate(self._settings.database_owner_url.get_secret_value(), schema)
+
+    async def _open(self) -> Frame:
+        settings, service = self._settings, self._blueprint.service
+        bus = Bus(service, settings, self._metrics)
+        database = await Database.open(
+            settings.database_url.get_secret_value(),
+            service,
+            size=settings.database_pool_size,
+            statement_timeout_seconds=settings.database_statement_timeout_seconds,
+            on_told=bus.relay.wake,
+            told=self._metrics.told,
+        )
+        await _until_there(bus.open)
+        version = importlib.metadata.version(f"lethe-{service}")
+        clock = self._clock()
+        profile = load_profile(settings.profile)
+        return Frame(service, clock, database, bus, profile.policy, profile.catalogue, self._metrics, version)
+
+    def _clock(self) -> Clock:
+        file = self._settings.clock_file
+        return RealClock() if file is None else VirtualClock(file, str(self._blueprint.service))
+
+    def _readiness(self) -> dict[str, object]:
+        if not self._is_ready:
+            return {"is_ready": False}
+        return {
+            "is_ready": self.frame.bus.is_connected,
+            "service": self._blueprint.service,
+            "policy_hash": self.frame.policy.hash,
+            "policy_time": self.frame.clock.now().isoformat(),
+            "clock": self.frame.clock.kind,
+        }
+
+    def _spawn(self, worker: Worker) -> None:
+        self._tasks.append(asyncio.create_task(_for_ever(worker)))
+
+    async def _sweep_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.sweep_seconds)
+            await self._sweep(self.frame.clock.now())
+
+    async def _sweep(self, now: datetime) -> None:
+        async with self._sweeping:
+            for sweep in self._sweeps:
+                await sweep(now)
+
+    async def _sweep_surely(self, now: datetime) -> None:
+        """Before a move of the virtual clock is acknowledged, all that is due has run."""
+        while True:
+            try:
+                await self._sweep(now)
+            except Exception as error:  # noqa: BLE001  the frame: logged and tried again
+                log.warning("sweep_failed", error=logs.describe(error), where=logs.places(error))
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+
+async def _until_there(step: Worker) -> None:
+    """A server that is not up yet is waited for; a wrong configuration is not."""
+    delay = _FIRST_RESTART_SECONDS
+    while True:
+        try:
+            await step()
+        except (OSError, Unavailable, TimeoutError) as error:
+            log.info("start_waits", cause=type(error).__name__, delay_seconds=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)
+        else:
+            return
+
+
+async def _for_ever(worker: Worker) -> None:
+    """A worker that ends or fails is started again, slower each time it fails soon."""
+    delay = _FIRST_RESTART_SECONDS
+    while True:
+        began = monotonic_seconds()
+        try:
+            await worker()
+        except Exception as error:  # noqa: BLE001  the frame: logged and started again
+            log.warning("worker_failed", error=logs.describe(error), where=logs.places(error), delay_seconds=delay)
+        if monotonic_seconds() - began > _MOST_RESTART_SECONDS:
+            delay = _FIRST_RESTART_SECONDS
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, _MOST_RESTART_SECONDS)

@@ -1,0 +1,25 @@
+"""All calls there are."""
+
+from typing import Any
+
+from lethe_common.rpc import billing, gateway, jobs, operators, privacy
+from lethe_common.rpc.envelope import Call
+from lethe_common.services import Service
+
+CALLS: tuple[type[Call[Any, Any]], ...] = (
+    *billing.CALLS,
+    *gateway.CALLS,
+    *jobs.CALLS,
+    *privacy.CALLS,
+    *operators.OPERATOR_CALLS,
+)
+
+
+def answered_by(service: Service) -> list[type[Call[Any, Any]]]:
+    """The calls a service answers."""
+    return [call for call in CALLS if call.callee is service]
+
+
+def asked_by(service: Service) -> list[type[Call[Any, Any]]]:
+    """The calls a service may make."""
+    return [call for call in CALLS if service in call.callers]

@@ -1,0 +1,63 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lethe_common.clock import VirtualClock, acknowledgements, advance_virtual, write_virtual
+
+START = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "clock.json"
+    write_virtual(path, START, 0)
+    return path
+
+
+async def acknowledged(file: Path, process: str, step: int) -> None:
+    async with asyncio.timeout(5):
+        while (acknowledgements(file) / process).read_text() != str(step):
+            await asyncio.sleep(0.01)
+
+
+async def test_virtual_time_stands_still_until_it_is_moved(file: Path) -> None:
+    clock = VirtualClock(file, "jobs")
+
+    assert clock.now() == clock.now() == START
+
+
+async def test_a_move_is_acknowledged_only_after_what_was_due_has_run(file: Path) -> None:
+    clock, ran = VirtualClock(file, "jobs"), []
+
+    async def sweep(now: datetime) -> None:
+        assert (acknowledgements(file) / "jobs").read_text() == "0"
+        ran.append(now)
+
+    watching = asyncio.create_task(clock.watch([sweep]))
+    await asyncio.sleep(0)
+    step = advance_virtual(file, timedelta(days=7))
+    await acknowledged(file, "jobs", step)
+    watching.cancel()
+
+    assert ran == [START + timedelta(days=7)]
+    assert clock.now() == START + timedelta(days=7)
+
+
+async def test_who_waits_for_a_time_is_woken_by_a_move(file: Path) -> None:
+    clock = VirtualClock(file, "jobs")
+    watching = asyncio.create_task(clock.watch([]))
+    waiting = asyncio.create_task(clock.wait_for_change(timeout_seconds=60))
+    await asyncio.sleep(0)
+
+    advance_virtual(file, timedelta(seconds=1))
+    async with asyncio.timeout(5):
+        await waiting
+    watching.cancel()
+
+
+@pytest.mark.parametrize("by", [timedelta(0), timedelta(days=-1)])
+def test_time_does_not_go_back(file: Path, by: timedelta) -> None:
+    with pytest.raises(ValueError, match="forward"):
+        advance_virtual(file, by)

@@ -1,0 +1,91 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from lethe_common.coalescer import Coalescer, QueueFull
+from lethe_common.errors import LetheError, Unavailable
+
+
+class Sour(LetheError):
+    code = "sour"
+
+
+class Doubler:
+    """Doubles numbers in batches, refuses sevens, and remembers the sizes of its batches."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.is_away = False
+
+    async def __call__(self, numbers: Sequence[int]) -> Sequence[int]:
+        self.sizes.append(len(numbers))
+        await asyncio.sleep(0)
+        if self.is_away:
+            raise Unavailable("away")
+        if 7 in numbers:
+            raise Sour("no sevens")
+        return [number * 2 for number in numbers]
+
+
+async def test_what_waits_at_one_moment_goes_together_and_each_gets_its_own_answer() -> None:
+    doubler = Doubler()
+    group = Coalescer(doubler)
+    waiting = [asyncio.create_task(group.put(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    running = asyncio.create_task(group.run())
+
+    assert await asyncio.gather(*waiting) == [0, 2, 4, 6, 8, 10]
+    assert doubler.sizes == [6]
+    running.cancel()
+
+
+async def test_a_bad_item_fails_alone() -> None:
+    group = Coalescer(Doubler())
+    running = asyncio.create_task(group.run())
+
+    results = await asyncio.gather(*(group.put(number) for number in (1, 7, 3)), return_exceptions=True)
+
+    assert results[0] == 2
+    assert isinstance(results[1], Sour)
+    assert results[2] == 6
+    running.cancel()
+
+
+async def test_when_the_other_side_is_away_nobody_is_tried_again_one_by_one() -> None:
+    doubler = Doubler()
+    doubler.is_away = True
+    group = Coalescer(doubler)
+    waiting = [asyncio.create_task(group.put(number)) for number in range(5)]
+    await asyncio.sleep(0)
+    running = asyncio.create_task(group.run())
+
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert all(isinstance(result, Unavailable) for result in results)
+    assert doubler.sizes == [5]
+    running.cancel()
+
+
+async def test_a_caller_who_left_is_not_served() -> None:
+    doubler = Doubler()
+    group = Coalescer(doubler)
+    gone, stays = asyncio.create_task(group.put(1)), asyncio.create_task(group.put(2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    running = asyncio.create_task(group.run())
+
+    assert await stays == 4
+    assert doubler.sizes == [1]
+    running.cancel()
+
+
+async def test_too_many_waiting_are_refused_at_once() -> None:
+    group = Coalescer(Doubler(), max_waiting=1)
+    first = asyncio.create_task(group.put(1))
+    await asyncio.sleep(0)
+
+    with pytest.raises(QueueFull):
+        await group.put(2)
+    first.cancel()
