@@ -1,0 +1,42 @@
+"""What can be wrong with a profile.
+
+ConfigurationError
+└── PolicyError              a profile's file is missing, malformed or contradicts itself; names file and line
+    ├── UnknownCategory      no rule for this category of data
+    ├── UnknownPlan          no such plan in the catalogue, or none in a rule's periods
+    └── UnknownPeriod        the rule states no period of the kind asked for
+LetheError
+└── UnknownModel      400   no such model, size or length in the catalogue
+"""
+
+from lethe_common.errors import ConfigurationError, LetheError
+
+
+class PolicyError(ConfigurationError):
+    """A profile's file is missing, malformed or contradicts itself."""
+
+    code = "policy_error"
+
+
+class UnknownCategory(PolicyError):
+    """Something is kept for which the policy has no rule."""
+
+    code = "unknown_category"
+
+
+class UnknownPlan(PolicyError):
+    """A plan that the catalogue, or a rule's periods, do not know."""
+
+    code = "unknown_plan"
+
+
+class UnknownPeriod(PolicyError):
+    """A rule that states no period of the kind asked for."""
+
+    code = "unknown_period"
+
+
+class UnknownModel(LetheError):
+    """Nothing in the catalogue has this model, size and length."""
+
+    code, status = "unknown_model", 400

@@ -1,0 +1,215 @@
+"""Rule 1: what is committed reaches the other side once, whatever happens to the NATS store in between."""
+
+import asyncio
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lethe_common.bus.relay import BatchRefused, publish_batch, publish_singly
+from lethe_common.database import Transaction
+from lethe_common.events.envelope import Envelope
+from lethe_common.events.identity import AccountOpened
+from lethe_common.events.jobs import GenerationCancelRequested, GenerationStarted
+from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.services import Service
+from tests.integration.members import Member, members, nats_store, until, wipe_nats
+from tests.servers import RunningServers
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+PENDING = "SELECT count(*) FROM outbox WHERE stream_seq IS NULL"
+
+
+def opened() -> AccountOpened:
+    return AccountOpened(subject_ref=SubjectRef.new(), plan="free", opened_at=NOW)
+
+
+def cancel_requested() -> GenerationCancelRequested:
+    return GenerationCancelRequested(generation_id=GenerationId.new(), subject_ref=SubjectRef.new())
+
+
+def started() -> GenerationStarted:
+    return GenerationStarted(generation_id=GenerationId.new(), subject_ref=SubjectRef.new(), started_at=NOW)
+
+
+class Heard:
+    """Counts how often each subject's event took effect."""
+
+    def __init__(self) -> None:
+        self.effects: Counter[str] = Counter()
+
+    async def on_event(
+        self, event: AccountOpened | GenerationCancelRequested | GenerationStarted, _tx: Transaction
+    ) -> None:
+        self.effects[event.subject_ref] += 1
+
+
+async def all_published(member: Member) -> bool:
+    async with member.database.pool.acquire() as connection:
+        return bool(await connection.fetchval(PENDING) == 0)
+
+
+@pytest.fixture
+async def pair(servers: RunningServers) -> AsyncIterator[tuple[Member, Member]]:
+    async with members(servers, Service.GATEWAY, Service.BILLING) as seats:
+        gateway, billing = seats[Service.GATEWAY], seats[Service.BILLING]
+        gateway.work(gateway.bus.relay.run)
+        yield gateway, billing
+
+
+async def test_what_is_told_in_a_transaction_arrives_once_and_in_full(pair: tuple[Member, Member]) -> None:
+    gateway, billing = pair
+    heard, sent = Heard(), [opened() for _ in range(700)]
+    await billing.hear({AccountOpened: heard.on_event})
+
+    await gateway.tell(*sent)
+
+    await until(lambda: _heard_all(heard, sent))
+    assert set(heard.effects.values()) == {1}
+
+
+async def test_what_is_rolled_back_is_never_told(pair: tuple[Member, Member]) -> None:
+    gateway, billing = pair
+    heard, marker = Heard(), opened()
+    await billing.hear({AccountOpened: heard.on_event})
+
+    with pytest.raises(ZeroDivisionError):
+        async with gateway.database.transaction() as tx:
+            tx.tell(opened())
+            raise ZeroDivisionError
+    await gateway.tell(marker)
+
+    await until(lambda: _heard_all(heard, [marker]))
+    assert heard.effects == {marker.subject_ref: 1}
+
+
+async def test_a_wiped_store_loses_and_doubles_nothing(pair: tuple[Member, Member], servers: RunningServers) -> None:
+    gateway, billing = pair
+    heard, before = Heard(), [opened() for _ in range(120)]
+    await billing.hear({AccountOpened: heard.on_event})
+    await gateway.tell(*before)
+    await until(lambda: _heard_all(heard, before))
+
+    await asyncio.to_thread(servers.stop, "nats")
+    during = [opened() for _ in range(40)]
+    await gateway.tell(*during)
+    wipe_nats(servers)
+    await asyncio.to_thread(servers.start, "nats")
+    after = [opened() for _ in range(40)]
+    await gateway.tell(*after)
+
+    await until(lambda: _heard_all(heard, before + during + after))
+    await until(lambda: all_published(gateway))
+    assert set(heard.effects.values()) == {1}
+    assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 200
+
+
+async def test_an_older_copy_of_the_store_loses_and_doubles_nothing_with_two_services_publishing(
+    servers: RunningServers, tmp_path: Path
+) -> None:
+    async with members(servers, Service.GATEWAY, Service.JOBS) as seats:
+        gateway, jobs = seats[Service.GATEWAY], seats[Service.JOBS]
+        by_gateway, by_jobs = Heard(), Heard()
+        await jobs.hear({GenerationCancelRequested: by_gateway.on_event})
+        await gateway.hear({GenerationStarted: by_jobs.on_event})
+        gateway.work(gateway.bus.relay.run)
+        jobs.work(jobs.bus.relay.run)
+        told = _Told()
+        await told.some(gateway, jobs, 50)
+        await until(lambda: _heard_all(by_gateway, told.cancels, by_jobs, told.starts))
+
+        await asyncio.to_thread(servers.stop, "nats")
+        shutil.copytree(nats_store(servers), tmp_path / "older")
+        await asyncio.to_thread(servers.start, "nats")
+        await told.some(gateway, jobs, 50)
+        await until(lambda: _heard_all(by_gateway, told.cancels, by_jobs, told.starts))
+
+        await asyncio.to_thread(servers.stop, "nats")
+        # Only the gateway has something new: the jobs service must find its lost tail although others filled its place.
+        await gateway.tell(*(new := [cancel_requested() for _ in range(60)]))
+        told.cancels += new
+        wipe_nats(servers)
+        shutil.copytree(tmp_path / "older", nats_store(servers))
+        await asyncio.to_thread(servers.start, "nats")
+        await told.some(gateway, jobs, 10)
+
+        await until(lambda: _heard_all(by_gateway, told.cancels, by_jobs, told.starts))
+        await until(lambda: all_published(gateway))
+        await until(lambda: all_published(jobs))
+        assert set(by_gateway.effects.values()) == {1}
+        assert set(by_jobs.effects.values()) == {1}
+        stored = (await gateway.bus.client.jetstream().stream_info("JOBS")).state.messages
+        assert stored == len(told.cancels) + len(told.starts), "every event is in the stream again"
+
+
+async def test_a_batch_with_something_already_stored_is_refused_whole_and_goes_singly(
+    pair: tuple[Member, Member],
+) -> None:
+    gateway, _ = pair
+    client = gateway.bus.client
+    envelopes = [Envelope.around(opened(), Service.GATEWAY) for _ in range(5)]
+    first = await publish_batch(client, envelopes[:2])
+
+    with pytest.raises(BatchRefused):
+        await publish_batch(client, envelopes)
+    sequences = await publish_singly(client.jetstream(), "IDENTITY", envelopes)
+
+    assert sequences[:2] == first
+    assert len(set(sequences)) == 5
+    assert (await client.jetstream().stream_info("IDENTITY")).state.messages == 5
+
+
+async def test_a_relay_that_died_before_marking_stores_nothing_twice(pair: tuple[Member, Member]) -> None:
+    gateway, _ = pair
+    await gateway.tell(*(opened() for _ in range(20)))
+    await until(lambda: all_published(gateway))
+
+    async with gateway.database.pool.acquire() as connection:
+        await connection.execute("UPDATE outbox SET stream_seq = NULL, stream_created = NULL")
+    gateway.bus.relay.wake()
+
+    await until(lambda: all_published(gateway))
+    assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 20
+
+
+async def test_partitions_reach_ahead_and_old_days_are_dropped_unless_something_waits(
+    pair: tuple[Member, Member],
+) -> None:
+    gateway, _ = pair
+    children = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass"
+    old = uuid.UUID(int=1_600_000_000_000 << 80)
+    async with gateway.database.pool.acquire() as connection:
+        names = {row[0] for row in await connection.fetch(children)}
+        assert len(names) == 5, "yesterday to the day after tomorrow, and the rest"
+        await connection.execute(
+            "INSERT INTO outbox VALUES ($1, 'IDENTITY', 'identity.account.opened.v1', 'gateway', now(), NULL, '', 1, now())",
+            old,
+        )
+        assert (
+            await connection.fetchval("SELECT tableoid::regclass::text FROM outbox WHERE event_id = $1", old)
+            == "outbox_rest"
+        )
+
+
+class _Told:
+    def __init__(self) -> None:
+        self.cancels: list[GenerationCancelRequested] = []
+        self.starts: list[GenerationStarted] = []
+
+    async def some(self, gateway: Member, jobs: Member, count: int) -> None:
+        cancels, starts = [cancel_requested() for _ in range(count)], [started() for _ in range(count)]
+        await asyncio.gather(gateway.tell(*cancels), jobs.tell(*starts))
+        self.cancels += cancels
+        self.starts += starts
+
+
+async def _heard_all(*pairs: object) -> bool:
+    heard, sent = pairs[::2], pairs[1::2]
+    return all(
+        {event.subject_ref for event in events} <= set(listener.effects)  # type: ignore[attr-defined]
+        for listener, events in zip(heard, sent, strict=True)
+    )
