@@ -5,6 +5,7 @@ temporary folder, and gone with the process, however it ends.
 """
 
 import ctypes
+import os
 import shutil
 import signal
 import subprocess
@@ -13,11 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
 import pytest
+
 from lethe_cli.local import control
 from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.ports import LOOPBACK
@@ -37,7 +39,7 @@ class RunningServers:
 
     data: Path
     runtime: Runtime
-    secrets: Secrets
+    secrets: Secrets = field(repr=False)
 
     def dsn(self, role: str, database: str = DATABASE) -> str:
         """How a role connects: `billing`, `billing_owner`, …, `verifier`."""
@@ -123,24 +125,43 @@ class RunningServers:
 @contextmanager
 def running_servers(data: Path, *arguments: str) -> Iterator[RunningServers]:
     """Start the three servers on a data folder and stop them afterwards."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lethe_cli", "up", "--servers-only", "--data", str(data), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=dies_with_parent(),
-    )
+    process = spawn_suite(data, "--servers-only", *arguments)
     try:
         runtime = wait_until_ready(process, data)
         secrets = Secrets.model_validate_json(DataFolder(data).secrets.read_bytes())
         yield RunningServers(data, runtime, secrets)
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.wait(timeout=60)
 
 
-def wait_until_ready(process: "subprocess.Popen[str]", data: Path, timeout_seconds: float = _READY_SECONDS) -> Runtime:
+def spawn_suite(data: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    """`lethe up` on a data folder, stopped by the kernel should this process be killed.
+
+    What it prints goes to a file, see `said_by`: a pipe that nobody reads would make it wait.
+    """
+    with _output(data).open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "lethe_cli", "up", "--data", str(data), *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=dies_with_parent(),  # noqa: PLW1509  calls nothing but prctl
+        )
+
+
+def said_by(data: Path) -> str:
+    """What `lethe up` on this folder has printed so far."""
+    return _output(data).read_text(errors="replace")
+
+
+def _output(data: Path) -> Path:
+    return data.with_name(f"{data.name}.out")
+
+
+def wait_until_ready(
+    process: "subprocess.Popen[bytes]", data: Path, timeout_seconds: float = _READY_SECONDS
+) -> Runtime:
     """The runtime file of a suite once all of it serves; what it said, when it ended instead."""
     file = DataFolder(data).runtime
     give_up_at = monotonic_seconds() + timeout_seconds
@@ -149,8 +170,8 @@ def wait_until_ready(process: "subprocess.Popen[str]", data: Path, timeout_secon
             return runtime
         time.sleep(0.05)
     process.terminate()
-    said, _ = process.communicate(timeout=60)
-    raise RuntimeError(f"the suite did not become ready:\n{said}")
+    process.wait(timeout=60)
+    raise RuntimeError(f"the suite did not become ready:\n{said_by(data)}")
 
 
 def dies_with_parent() -> Callable[[], None] | None:
@@ -164,7 +185,9 @@ def dies_with_parent() -> Callable[[], None] | None:
 @contextmanager
 def temporary_data_folder() -> Iterator[Path]:
     """A data folder of our own, also passable for the database's user when we are root."""
-    folder = Path(tempfile.mkdtemp(prefix="lethe-test-", dir="/tmp"))  # noqa: S108  pytest's own folders are closed to others
+    folder = Path(tempfile.mkdtemp(prefix="lethe-test-", dir="/tmp"))
+    if os.geteuid() == 0:
+        folder.chmod(0o711)
     try:
         yield folder / "data"
     finally:

@@ -62,13 +62,12 @@ async def _replay(
         return operators.ParkedReplayAnswer(handled=False, error="starting")
     try:
         async with database.transaction() as tx:
-            row = await tx.fetchrow(parking.LOCK, question.parked_id)
+            row = await tx.fetchrow(parking.TAKE, question.parked_id)
             if row is None:
                 raise ParkedGone
             envelope, event = bus.dispatcher.decode(row["subject"], json.loads(row["headers"]), row["data"])
             if await inbox.enter(tx, row["consumer"], [envelope.event_id]):
                 await bus.dispatcher.handle(type(event), [event], tx)
-            await tx.execute(parking.REMOVE, question.parked_id)
     except ParkedGone:
         raise
     except Exception as error:  # noqa: BLE001  the frame: the operator is told, the message stays parked

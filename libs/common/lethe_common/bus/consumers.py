@@ -217,7 +217,14 @@ class Consumer:
         if deliveries >= self._settings.consumer_max_deliver:
             await self._park(one.message, error)
             return
-        await one.message.nak(delay=self._delay_seconds(deliveries))
+        await one.message.nak(
+            delay=retry_delay_seconds(
+                deliveries,
+                self._settings.consumer_retry_first_seconds,
+                self._settings.consumer_retry_most_seconds,
+                random.random(),  # noqa: S311  jitter
+            )
+        )
 
     async def _park(self, message: Msg, error: Exception) -> None:
         metadata = message.metadata
@@ -240,11 +247,11 @@ class Consumer:
         self._metrics.parked.labels(self.stream).inc()
         log.error("event_parked", stream=self.stream, subject=parcel.subject, sequence=parcel.sequence, error=error)
 
-    def _delay_seconds(self, deliveries: int) -> float:
-        """Growing, with jitter, so that many failures do not come back at once."""
-        longest = min(
-            self._settings.consumer_retry_first_seconds * 4 ** (deliveries - 1),
-            self._settings.consumer_retry_most_seconds,
-        )
-        jittered: float = longest * (0.5 + random.random() / 2)  # noqa: S311  jitter
-        return jittered
+
+def retry_delay_seconds(deliveries: int, first_seconds: float, most_seconds: float, jitter: float) -> float:
+    """How long to wait after the n-th failed delivery (from 1): four times as long each time, up to a most.
+
+    `jitter` from 0 to 1 takes up to half of it away, so that many failures do not come back at once.
+    """
+    longest: float = min(first_seconds * 4 ** (deliveries - 1), most_seconds)
+    return longest * (1 - jitter / 2)

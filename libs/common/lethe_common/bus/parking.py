@@ -21,8 +21,7 @@ LIST = """
       FROM parked ORDER BY parked_at DESC, parked_id LIMIT $1
 """
 COUNT = "SELECT count(*) FROM parked"
-LOCK = "SELECT consumer, subject, headers, data FROM parked WHERE parked_id = $1 FOR UPDATE"
-REMOVE = "DELETE FROM parked WHERE parked_id = $1"
+TAKE = "DELETE FROM parked WHERE parked_id = $1 RETURNING consumer, subject, headers, data"
 KNOWN = "SELECT event_id FROM parked WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
 
 

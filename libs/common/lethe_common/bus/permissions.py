@@ -3,9 +3,14 @@
 The local run, the tests, compose and helm all take their server configuration
 from here, so that a service which gains an event gains exactly its subjects.
 
+The streams live in an account of their own. In one account with the services, a
+stream's owner could declare that it captures other services' questions and
+replies: the server does not check a declaration against the user's permissions.
+So the services' account imports the streams' API, and whatever a declaration
+says stays among the streams.
+
 What JetStream cannot narrow further: a service that hears one event of a stream
-can read that stream's other events (refs only), and a stream's owner chooses the
-subjects its stream captures.
+can read that stream's other events, which carry refs only.
 """
 
 import json
@@ -94,12 +99,46 @@ jetstream {{
   max_memory_store: 67108864
   max_file_store: {MAX_STORE_BYTES}
 }}
-authorization {{
-  users: [
+accounts {{
+  STREAMS {{
+    jetstream: enabled
+    exports: [
+{_block(_exports())}
+    ]
+  }}
+  SERVICES {{
+    imports: [
+{_block(_imports())}
+    ]
+    users: [
 {users}
-  ]
+    ]
+  }}
 }}
 """
+
+
+def _exports() -> list[str]:
+    # One fetch is answered by many messages.
+    api = f'{{ service: "{_API}.>", response_type: stream, accounts: [SERVICES] }}'
+    services = [f'{{ service: "{subject}", accounts: [SERVICES] }}' for subject in ("$JS.ACK.>", *_stored())]
+    return [api, *services, f'{{ stream: "{_ADVISORY}.>", accounts: [SERVICES] }}']
+
+
+def _imports() -> list[str]:
+    services = (f"{_API}.>", "$JS.ACK.>", *_stored())
+    return [
+        *(f'{{ service: {{ account: STREAMS, subject: "{subject}" }} }}' for subject in services),
+        f'{{ stream: {{ account: STREAMS, subject: "{_ADVISORY}.>" }} }}',
+    ]
+
+
+def _stored() -> list[str]:
+    return sorted(kind.type for kind in EVENTS.values() if kind.is_stored)
+
+
+def _block(lines: list[str]) -> str:
+    return "\n".join(f"      {line}" for line in lines)
 
 
 def _spoken(service: Service) -> list[str]:

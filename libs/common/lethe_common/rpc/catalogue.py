@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lethe_common.rpc import billing, gateway, jobs, operators, privacy
+from lethe_common.rpc import billing, gateway, jobs, operators, privacy, retention
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 
@@ -11,6 +11,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *gateway.CALLS,
     *jobs.CALLS,
     *privacy.CALLS,
+    *retention.CALLS,
     *operators.OPERATOR_CALLS,
 )
 

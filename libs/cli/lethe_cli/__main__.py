@@ -1,0 +1,42 @@
+"""The `lethe` command."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from lethe_cli.commands import clock, doctor, service, up
+from lethe_cli.errors import CommandError
+
+_INTERRUPTED = 130
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="lethe",
+        help="Runs Lethe on this machine and speaks to it. Start with `lethe up`, then `lethe generate`.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+    up.register(app)
+    doctor.register(app)
+    app.add_typer(clock.app, name="clock")
+    app.add_typer(service.app, name="service")
+    return app
+
+
+def main() -> None:
+    """Run one command; what goes wrong is one sentence on standard error."""
+    try:
+        build()()
+    except CommandError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"lethe: {error}", markup=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Speaking to a running Lethe over HTTP, as the commands need it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+
+from lethe_cli.errors import ApiRefused, NotReached
+
+_TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
+_CHUNK_BYTES = 1024**2
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the API is and with which key; `console` and its token for operators."""
+
+    url: str
+    api_key: str | None = None
+
+
+class Api:
+    """One client of the public API or of the operator console."""
+
+    def __init__(self, address: Address) -> None:
+        headers = {"Authorization": f"Bearer {address.api_key}"} if address.api_key else {}
+        self._http = httpx2.Client(base_url=address.url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+        self._url = address.url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, **query: str | int) -> Answer:
+        """An answer's JSON. Raises what `send` raises."""
+        return self.send("GET", path, params=query)
+
+    def post(self, path: str, body: Mapping[str, object] | None = None) -> Answer:
+        """An answer's JSON. Raises what `send` raises."""
+        return self.send("POST", path, json=body or {})
+
+    def delete(self, path: str) -> Answer:
+        """An answer's JSON. Raises what `send` raises."""
+        return self.send("DELETE", path)
+
+    def send(self, method: str, path: str, **arguments: Any) -> Answer:
+        """Send a request and read its JSON.
+
+        Raises:
+            NotReached: nobody answers at this address.
+            ApiRefused: the service said no; its own sentence is passed on.
+        """
+        try:
+            reply = self._http.request(method, path, **arguments)
+        except httpx2.TransportError as error:
+            raise NotReached(f"Nothing answers at {self._url}. Start it with `lethe up`, or set LETHE_URL.") from error
+        return _checked(reply)
+
+    def events(self, path: str) -> Iterator[tuple[str, Answer]]:
+        """Server-sent events as (name, JSON), until the server ends the stream."""
+        with self._http.stream("GET", path, timeout=httpx2.Timeout(60.0, connect=5.0)) as reply:
+            if reply.is_error:
+                reply.read()
+                _checked(reply)
+            name = "message"
+            for line in reply.iter_lines():
+                if line.startswith("event:"):
+                    name = line[6:].strip()
+                elif line.startswith("data:"):
+                    yield name, json.loads(line[5:])
+                    name = "message"
+
+    def download(self, path: str, file: Path) -> int:
+        """Stream an answer's body into a file. Returns its bytes."""
+        with self._http.stream("GET", path) as reply:
+            if reply.is_error:
+                reply.read()
+                _checked(reply)
+            with file.open("wb") as target:
+                return sum(target.write(chunk) for chunk in reply.iter_bytes(_CHUNK_BYTES))
+
+
+def _checked(reply: httpx2.Response) -> Answer:
+    try:
+        body: Answer = reply.json() if reply.content else {}
+    except ValueError:
+        body = {}
+    if reply.is_error:
+        error = body.get("error", {})
+        raise ApiRefused(reply.status_code, str(error.get("message") or f"The service answered {reply.status_code}."))
+    return body

@@ -1,0 +1,72 @@
+"""`lethe accounts`: open one, erase it, or move it to another plan."""
+
+from typing import Annotated
+
+import typer
+
+from lethe_cli.errors import ApiRefused
+from lethe_cli.printing import OUT, records
+from lethe_cli.remote import DEFAULT_DATA, AsJson, Data, Key, Url, anonymous, api, console
+
+accounts = typer.Typer(help="Open an account, erase it, or (operators) change its plan.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(accounts, name="accounts")
+
+
+@accounts.command("create")
+def create(
+    email: Annotated[str, typer.Option(prompt=True, help="The address you sign in with.")],
+    password: Annotated[
+        str,
+        typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="LETHE_PASSWORD", help="At least 8 characters."),
+    ],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open an account and print its first API key, which is shown only this once."""
+    with anonymous(url) as client:
+        opened = client.post("/v1/accounts", {"email": email, "password": password})
+    if as_json:
+        records([opened])
+        return
+    OUT.print(f"account  {opened['account']['id']}")
+    OUT.print(f"API key  {opened['api_key']['key']}")
+    OUT.print("The key is not shown again. Set it: export LETHE_API_KEY=...")
+
+
+@accounts.command("erase")
+def erase(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: Url = None,
+    api_key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Erase your account everywhere: clips, prompts, credits, sign-ins. It cannot be undone."""
+    if not yes:
+        typer.confirm("All your clips, prompts and unspent credits are lost for ever. Erase the account?", abort=True)
+    with api(url, api_key) as client:
+        answer = client.delete("/v1/account")
+    if as_json:
+        records([answer])
+        return
+    OUT.print("Erased; the certificate is attached to the answer of --json." if answer.get("certificate") else "Under way.")
+    if link := answer.get("certificate_url"):
+        OUT.print(f"The certificate stays at {link}")
+
+
+@accounts.command("plan")
+def plan(
+    account: Annotated[str, typer.Argument(help="The account's id (acct_...).")],
+    name: Annotated[str, typer.Argument(help="A plan of catalogue.yaml.")],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Move an account to another plan (operators; through the console)."""
+    with console(data) as client:
+        try:
+            changed = client.post(f"/api/accounts/{account}/plan", {"plan": name})
+        except ApiRefused as error:
+            raise typer.BadParameter(str(error)) from error
+    OUT.print(f"{account} is on {changed['plan']} since {changed['since']}")

@@ -1,0 +1,162 @@
+"""`lethe demo`: the whole suite, one real run from sign-up to certificate, and everything stopped again."""
+
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import av
+import typer
+
+from lethe_cli.api import Answer, Api
+from lethe_cli.commands.generate import follow, submit
+from lethe_cli.errors import CommandError
+from lethe_cli.local.ports import free_ports
+from lethe_cli.printing import ERR, OUT, day
+from lethe_cli.remote import anonymous, api, console
+from lethe_common.certificates import verify_document
+
+_PROMPT = "a paper boat in the rain"
+_STOP_SECONDS = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the clip is kept.")] = Path("lethe-demo.mp4"),
+    profile: Annotated[str, typer.Option(help="The profile to run.")] = "aisora2",
+) -> None:
+    """Start the suite in a folder of its own, make a clip, forget its owner, and stop.
+
+    Everything is real: Postgres, NATS, an S3 store and the five services run
+    on this machine, and nothing leaves it.
+    """
+    with tempfile.TemporaryDirectory(prefix="lethe-demo-") as folder, _suite(Path(folder), profile) as url:
+        email = f"visitor-{secrets.token_hex(4)}@example.org"
+        account = _sign_up(url, email)
+        with api(url, account["api_key"]["key"]) as client:
+            video = _generate(client, output)
+            _ledger(client, Path(folder))
+            _say("deletion", f"the service deletes this clip on {day(video['expires_at'])} (plan free, by the policy)")
+            certificate = _erase(client)
+        _verify(url, certificate)
+    _say("done", f"everything is stopped and its data is gone; the clip stays at {output.resolve()}")
+
+
+@contextmanager
+def _suite(folder: Path, profile: str) -> Iterator[str]:
+    """A running `lethe up` on free ports; yields the API's address."""
+    port, console_port = free_ports(2)
+    _say("start", "PostgreSQL, NATS, an S3 store and five services, on this machine only")
+    command = [sys.executable, "-m", "lethe_cli", "up", "--data", str(folder / "data"), "--profile", profile]
+    process = subprocess.Popen(  # noqa: S603  our own command
+        [*command, "--port", str(port), "--console-port", str(console_port)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        _wait_until_ready(process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+    lines = []
+    with ERR.status("starting the suite"):
+        for line in process.stdout or ():
+            lines.append(line)
+            if line.startswith("ready"):
+                _say("ready", line.removeprefix("ready").strip())
+                return
+    raise CommandError("The suite did not start. Its last words:\n" + "".join(lines[-20:]))
+
+
+def _sign_up(url: str, email: str) -> Answer:
+    with anonymous(url) as client:
+        account = client.post("/v1/accounts", {"email": email, "password": secrets.token_urlsafe(16)})
+    _say("sign-up", f"{account['account']['id']}, with its first API key")
+    return account
+
+
+def _generate(client: Api, output: Path) -> Answer:
+    quote = client.post("/v1/quotes", {"seconds": "4"})
+    _say("quote", f"{quote['credits']} credits of {quote['available']}, binding until {day(quote['expires_at'])}")
+    accepted = submit(client, _PROMPT, model=None, size=None, seconds="4", reference=None)
+    _say("accepted", f"{accepted['id']}: “{_PROMPT}”")
+    seen: list[int] = []
+    for name, state in client.events(f"/v1/videos/{accepted['id']}/events"):
+        percent = state.get("progress") or 0
+        if not seen or percent >= seen[-1] + 25:
+            seen.append(percent)
+            _say("progress", f"{percent} %")
+        if name == "state" and state.get("status") in ("completed", "failed"):
+            break
+    video = follow(client, client.get(f"/v1/videos/{accepted['id']}"))
+    if video["status"] != "completed":
+        raise CommandError("The clip did not complete.")
+    client.download(f"/v1/videos/{video['id']}/content", output)
+    _say("video", f"{output.resolve()}  {_measured(output, video)}")
+    return _with_deadline(client, video)
+
+
+def _measured(file: Path, video: Answer) -> str:
+    """Decode the whole clip and compare it with what was ordered."""
+    with av.open(str(file)) as clip:
+        stream = clip.streams.video[0]
+        frames = sum(1 for _ in clip.decode(stream))
+        size = f"{stream.width}x{stream.height}"
+        seconds = round(frames / float(stream.average_rate or 1), 2)
+    if size != video["size"] or abs(seconds - float(video["seconds"])) > 0.1:
+        raise CommandError(f"The clip is {size} and {seconds} s, but {video['size']} and {video['seconds']} s were ordered.")
+    return f"decoded: {size}, {seconds} s, {frames} frames"
+
+
+def _with_deadline(client: Api, video: Answer) -> Answer:
+    """The deadline is told a moment after the completion."""
+    for _ in range(50):
+        if video.get("expires_at"):
+            return video
+        video = client.get(f"/v1/videos/{video['id']}")
+    raise CommandError("The clip has no deletion date.")
+
+
+def _ledger(client: Api, folder: Path) -> None:
+    for line in reversed(client.get("/v1/credits/history")["data"]):
+        _say("ledger", f"{line['kind']:<8} {line['amount']:>4} credits  {line['debit']} -> {line['credit']}")
+    with console(folder / "data") as operator:
+        books = operator.post("/api/ledger/verify")
+    if not books["is_balanced"]:
+        raise CommandError("The books do not balance: " + "; ".join(books["differences"]))
+    _say("ledger", f"balances: {books['transfers']} transfers add up, {books['open_holds']} holds open")
+
+
+def _erase(client: Api) -> Answer:
+    answer = client.delete("/v1/account")
+    if "certificate" not in answer:
+        raise CommandError("The erasure took longer than expected.")
+    certificate: Answer = answer["certificate"]
+    for store in certificate["payload"]["stores"]:
+        _say("erasure", f"{store['store']:<28} {store['before']:>3} before, {store['after']} after")
+    return certificate
+
+
+def _verify(url: str, certificate: Answer) -> None:
+    with anonymous(url) as client:
+        key = client.get("/v1/certificates/public-key")["pem"]
+    verify_document(certificate, key)
+    _say("certificate", f"{certificate['payload']['certificate_id']}: signature verified, nothing in it was altered")
+
+
+def _say(step: str, text: str) -> None:
+    OUT.print(f"[bold]{step:<12}[/bold] {text}")

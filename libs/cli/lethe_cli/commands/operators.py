@@ -1,0 +1,58 @@
+"""What operators ask from the command line: parked messages and the ledger."""
+
+from typing import Annotated
+
+import typer
+
+from lethe_cli.errors import CommandError
+from lethe_cli.printing import OUT, day, records, table
+from lethe_cli.remote import DEFAULT_DATA, AsJson, Data, console
+
+parked = typer.Typer(help="Messages that could not be handled: see them, replay them.", no_args_is_help=True)
+ledger = typer.Typer(help="The books.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the groups."""
+    app.add_typer(parked, name="parked")
+    app.add_typer(ledger, name="ledger")
+
+
+@parked.command("list")
+def listing(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List parked messages of all services, newest first."""
+    with console(data) as client:
+        rows = client.get("/api/parked")["data"]
+    if as_json:
+        records(rows)
+        return
+    lines = [(row["service"], row["parked_id"], row["subject"], row["error"], day(row["parked_at"])) for row in rows]
+    table(("service", "id", "event", "error", "since"), lines, "Nothing is parked.")
+
+
+@parked.command("replay")
+def replay(
+    service: Annotated[str, typer.Argument(help="The service that parked it.")],
+    parked_id: Annotated[str, typer.Argument(help="The message's id, from `lethe parked list`.")],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Handle a parked message again. It leaves the list only if that works."""
+    with console(data) as client:
+        outcome = client.post(f"/api/parked/{service}/{parked_id}/replay")
+    if not outcome["handled"]:
+        raise CommandError(f"Still parked: {outcome['error']}")
+    OUT.print("Handled.")
+
+
+@ledger.command("verify")
+def verify(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Add up all transfers and compare them with every balance, grant and hold."""
+    with console(data) as client:
+        books = client.post("/api/ledger/verify")
+    if as_json:
+        records([books])
+    else:
+        OUT.print(f"{books['transfers']} transfers, {books['accounts']} accounts, {books['open_holds']} open holds")
+        OUT.print("The books balance." if books["is_balanced"] else "\n".join(books["differences"]))
+    if not books["is_balanced"]:
+        raise CommandError("The books do not balance.")

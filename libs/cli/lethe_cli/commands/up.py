@@ -1,0 +1,136 @@
+"""`lethe up`: start the suite, keep it running, stop it cleanly."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lethe_cli.commands.options import DEFAULT_DATA, Data
+from lethe_cli.local.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    from lethe_cli.local.suite import Options, Suite
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StoreChoice(StrEnum):
+    """The S3 servers that `up` can start."""
+
+    SEAWEED = "seaweed"
+    MINIO = "minio"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(up)
+
+
+def up(
+    *,
+    data: Data = DEFAULT_DATA,
+    host: Annotated[
+        str, typer.Option(help="Where studio, API and console listen. Other than loopback, put TLS in front.")
+    ] = LOOPBACK,
+    port: Annotated[int, typer.Option(help="The port of the studio and the API.")] = 8080,
+    console_port: Annotated[int, typer.Option(help="The port of the operator's console. Never publish it.")] = 8081,
+    profile: Annotated[
+        str, typer.Option(help="The policy and prices to run by: a name in deploy/profiles, or a folder.")
+    ] = "aisora2",
+    virtual_clock: Annotated[
+        bool,
+        typer.Option(
+            "--virtual-clock",
+            help="Policy time stands still and is moved by `lethe clock advance`, so that a retention of 90 days "
+            "can be seen in seconds. Certificates say so.",
+        ),
+    ] = False,
+    store: Annotated[
+        StoreChoice, typer.Option(help="The S3 server. `minio` is built once from source, which takes some minutes.")
+    ] = StoreChoice.SEAWEED,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the services without its LETHE_, as docs/operate.md lists them: --set SMTP_URL=smtp://…",
+        ),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the servers' own log lines as well.")] = False,
+    servers_only: Annotated[bool, typer.Option("--servers-only", hidden=True)] = False,
+) -> None:
+    """Start PostgreSQL, NATS, an S3 store and the five services on this machine.
+
+    Prints one `ready` line with the addresses once requests are served. What
+    dies is restarted. Ctrl-C stops everything in order; data stays in its folder.
+    """
+    from lethe_cli.local.suite import Options
+
+    options = Options(
+        data=data,
+        host=host,
+        port=port,
+        console_port=console_port,
+        profile=profile,
+        is_virtual=virtual_clock,
+        store=store.value,
+        is_servers_only=servers_only,
+        is_verbose=verbose,
+        extra=_settings(settings or ()),
+    )
+    asyncio.run(serve(options))
+
+
+def _settings(pairs: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE pairs as variables of the services' environment.
+
+    Raises:
+        BadParameter: one has no name or no `=`.
+    """
+    variables = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.replace("_", "").isalnum():
+            raise typer.BadParameter("Write a setting as NAME=VALUE.", param_hint="--set")
+        variables[f"LETHE_{name.removeprefix('LETHE_').upper()}"] = value
+    return variables
+
+
+async def serve(options: "Options") -> None:
+    """Run a suite until a signal says stop. Further signals while stopping change nothing."""
+    serving = asyncio.create_task(_serve(options))
+    is_stopping = False
+
+    def stop() -> None:
+        nonlocal is_stopping
+        if not is_stopping:
+            is_stopping = True
+            serving.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _serve(options: "Options") -> None:
+    from lethe_cli.local.suite import running
+
+    async with running(options) as suite:
+        suite.log.say(_ready_line(suite))
+        await asyncio.Event().wait()
+
+
+def _ready_line(suite: "Suite") -> str:
+    runtime = suite.runtime
+    if runtime.url is None:
+        return f"ready  postgres port {runtime.postgres_port}  nats {runtime.nats_url}  s3 {runtime.s3_endpoint}"
+    return (
+        f"ready  studio {runtime.url}  console {runtime.console_url}  API {runtime.url}/v1  "
+        f"operator token in {suite.folder.secrets}"
+    )

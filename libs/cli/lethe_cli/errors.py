@@ -1,0 +1,62 @@
+"""What can go wrong on the command line. Each message says what to do next.
+
+CommandError
+├── NotStarted      the suite, or a part of it, did not come up
+├── PortTaken       somebody else listens where we were told to
+├── ProgramMissing  a server's program is nowhere to be found
+├── FolderRefused   the data folder cannot be used as it is
+├── NotRunning      nothing runs on this data folder
+├── ClockRefused    policy time cannot be moved that way
+├── ProfileMissing  there is no such profile
+├── NotReached      nobody answers at the address
+├── ApiRefused      the service said no, and why
+└── KeyMissing      no API key, or no operator token, was given
+"""
+
+
+class CommandError(Exception):
+    """Printed as one sentence; the command ends with status 1."""
+
+
+class NotStarted(CommandError):
+    """A program did not become ready."""
+
+
+class PortTaken(CommandError):
+    """A port that was asked for is in use."""
+
+
+class ProgramMissing(CommandError):
+    """A server's program was found neither among the installed packages nor on PATH."""
+
+
+class FolderRefused(CommandError):
+    """The data folder is in use, or not usable."""
+
+
+class NotRunning(CommandError):
+    """No `lethe up` answers for this data folder."""
+
+
+class ClockRefused(CommandError):
+    """The clock is real, or the step is not forward, or somebody is late."""
+
+
+class ProfileMissing(CommandError):
+    """No folder with policy.yaml and catalogue.yaml by that name."""
+
+
+class NotReached(CommandError):
+    """Nobody answers at the address."""
+
+
+class ApiRefused(CommandError):
+    """The service said no. `status` is the HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class KeyMissing(CommandError):
+    """No API key, or no operator token, was given."""

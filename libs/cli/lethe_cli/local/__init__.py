@@ -1,0 +1,1 @@
+"""The local runner: real servers and the five services on one machine, in one data folder."""

@@ -1,0 +1,106 @@
+"""Child processes that never outlive us, not even when we are killed.
+
+On Linux the kernel signals each child when the thread that made it ends
+(PR_SET_PDEATHSIG, prctl(2)), so children are made on the main thread only. It is
+set after the change of user, which clears it. Elsewhere a watchdog process holds
+the other end of a pipe and kills what is left when the pipe closes.
+"""
+
+import asyncio
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lethe_cli.local.programs import Program
+from lethe_cli.local.watchdog import Watchdog
+
+_PR_SET_PDEATHSIG = 1
+_LINE_BYTES = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running program and what it says.
+
+    The pipe is ours and not asyncio's, whose `wait` returns only when the last
+    grandchild has closed it.
+    """
+
+    process: asyncio.subprocess.Process
+    lines: asyncio.StreamReader
+
+
+class Nursery:
+    """Starts children; knows how they are tied to this process."""
+
+    def __init__(self) -> None:
+        self._is_linux = sys.platform == "linux"
+        # Loaded here, since loading a library between fork and exec may deadlock.
+        self._libc = ctypes.CDLL(None, use_errno=True) if self._is_linux else None
+        self._watchdog = None if self._is_linux else Watchdog.start()
+
+    async def spawn(self, program: Program) -> Child:
+        """Start a program in its own process group, so that Ctrl-C reaches it through us and in order."""
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("children are made on the main thread, with which the kernel ties them")
+        reading, writing = os.pipe()
+        try:
+            process = await self._execute(program, writing)
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        if self._watchdog is not None:
+            self._watchdog.add(process.pid)
+        return Child(process, await _reader(reading))
+
+    async def _execute(self, program: Program, output: int) -> asyncio.subprocess.Process:
+        account = program.account
+        return await asyncio.create_subprocess_exec(
+            *program.arguments,
+            env=dict(program.environment),
+            cwd=program.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=self._tie(program.parent_death_signal, os.getpid()),
+            umask=0o077,
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
+            extra_groups=None if account is None else [],
+        )
+
+    def forget(self, pid: int) -> None:
+        """Tell the watchdog that a child has ended."""
+        if self._watchdog is not None:
+            self._watchdog.remove(pid)
+
+    def _tie(self, death_signal: signal.Signals, parent: int) -> Callable[[], None]:
+        libc = self._libc
+
+        def tie() -> None:
+            if libc is not None:
+                libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+                if os.getppid() != parent:  # we died between fork and here
+                    os._exit(1)
+
+        return tie
+
+
+async def _reader(descriptor: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(limit=_LINE_BYTES)
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader
+
+
+def forbid_core_dumps() -> None:
+    """A core dump would write keys and prompts to disk in clear. Children inherit the limit."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,146 @@
+"""The five services as children, and the environment each of them is given."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from lethe_cli.local.bucket import BUCKET
+from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.nats_server import NatsServer
+from lethe_cli.local.ports import LOOPBACK
+from lethe_cli.local.postgres import Postgres
+from lethe_cli.local.programs import Program
+from lethe_cli.local.secrets import Secrets
+from lethe_common.database.roles import KEYS_DATABASE, VERIFIER, owner, working
+from lethe_common.services import Service
+
+# Passed on, because people steer interpreters and certificates with them; nothing else of ours is.
+_INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE")
+_LOOKS_FOR_ITSELF = (Service.RETENTION, Service.PRIVACY)
+"""The services that see absence with the verifier's credentials."""
+_STORES = (Service.GATEWAY, Service.JOBS)
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The three servers as the services find them."""
+
+    postgres: Postgres
+    nats: NatsServer
+    s3_endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublicPorts:
+    """Where the gateway faces people: studio and API, and the operator's console."""
+
+    host: str
+    port: int
+    console_port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def console_url(self) -> str:
+        return f"http://{self.host}:{self.console_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEnvironment:
+    """Makes each service's environment; every variable is described in docs/operate.md."""
+
+    folder: DataFolder
+    secrets: Secrets
+    servers: Servers
+    public: PublicPorts
+    profile: Path
+    is_virtual: bool
+    extra: Mapping[str, str]
+
+    def of(self, service: Service, health_port: int) -> dict[str, str]:
+        """Everything one service reads, and nothing that belongs to another."""
+        variables = {
+            **self._common(service, health_port),
+            **self._store(service),
+            **(self._verifier() if service in _LOOKS_FOR_ITSELF else {}),
+            **(self._gateway() if service is Service.GATEWAY else {}),
+            **(self._privacy() if service is Service.PRIVACY else {}),
+        }
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        own = {f"LETHE_{name}": value for name, value in variables.items()}
+        return {**inherited, "TMPDIR": str(self.folder.tmp.resolve()), "PYTHONUNBUFFERED": "1", **own, **self.extra}
+
+    def _common(self, service: Service, health_port: int) -> dict[str, str]:
+        postgres, nats = self.servers.postgres, self.servers.nats
+        clock = {"CLOCK_FILE": str(self.folder.clock.resolve())} if self.is_virtual else {}
+        return {
+            "DATABASE_URL": postgres.url(working(service)),
+            "DATABASE_OWNER_URL": postgres.url(owner(service)),
+            "NATS_URL": nats.url,
+            "NATS_MONITOR_URL": nats.monitor_url,
+            "NATS_USER": service.value,
+            "NATS_PASSWORD": self.secrets.nats[service],
+            "S3_ENDPOINT": self.servers.s3_endpoint,
+            "S3_BUCKET": BUCKET,
+            "S3_SECURE": "false",
+            "PROFILE": str(self.profile),
+            "HEALTH_PORT": str(health_port),
+            **clock,
+        }
+
+    def _store(self, service: Service) -> dict[str, str]:
+        if service not in _STORES:
+            return {}
+        key = self.secrets.s3[service.value]
+        return {"S3_ACCESS_KEY": key.access_key, "S3_SECRET_KEY": key.secret_key}
+
+    def _verifier(self) -> dict[str, str]:
+        key, postgres = self.secrets.s3["verifier"], self.servers.postgres
+        return {
+            "VERIFIER_DATABASE_URL": postgres.url(VERIFIER),
+            "VERIFIER_KEYS_DATABASE_URL": postgres.url(VERIFIER, KEYS_DATABASE),
+            "S3_VERIFIER_ACCESS_KEY": key.access_key,
+            "S3_VERIFIER_SECRET_KEY": key.secret_key,
+        }
+
+    def _gateway(self) -> dict[str, str]:
+        return {
+            "HOST": self.public.host,
+            "PORT": str(self.public.port),
+            "CONSOLE_PORT": str(self.public.console_port),
+            "PUBLIC_URL": self.public.url,
+            "OPERATOR_TOKEN": self.secrets.operator_token,
+            "PEPPER": self.secrets.pepper,
+        }
+
+    def _privacy(self) -> dict[str, str]:
+        postgres = self.servers.postgres
+        return {
+            "KEYS_DATABASE_URL": postgres.url(working(Service.PRIVACY), KEYS_DATABASE),
+            "KEYS_DATABASE_OWNER_URL": postgres.url(owner(Service.PRIVACY), KEYS_DATABASE),
+            "KEYRING": str(self.folder.keyring.resolve()),
+            "SIGNING_KEY": str(self.folder.signing_key.resolve()),
+        }
+
+
+def program(service: Service, environment: ServiceEnvironment, health_port: int) -> Program:
+    """One service as a child of the runner."""
+
+    async def is_ready() -> bool:
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+            answer = await client.get(f"http://{LOOPBACK}:{health_port}/readyz")
+        return bool(answer.status_code == httpx2.codes.OK)
+
+    return Program(
+        name=service.value,
+        arguments=(sys.executable, "-m", f"lethe_{service}"),
+        environment=environment.of(service, health_port),
+        folder=environment.folder.path.resolve(),
+        is_ready=is_ready,
+    )

@@ -1,0 +1,151 @@
+"""One suite: servers, services, log, control socket and runtime file, from start to stop."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from lethe_cli.local import minio_server, ports, profiles, seaweed, secrets
+from lethe_cli.local.bucket import BUCKET
+from lethe_cli.local.children import Nursery, forbid_core_dumps
+from lethe_cli.local.control import ControlSocket
+from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.logbook import Logbook
+from lethe_cli.local.nats_server import NatsServer
+from lethe_cli.local.postgres import Postgres
+from lethe_cli.local.programs import Program
+from lethe_cli.local.runtime import Runtime
+from lethe_cli.local.secrets import Secrets
+from lethe_cli.local.services import PublicPorts, Servers, ServiceEnvironment, program
+from lethe_cli.local.supervisor import Supervisor
+from lethe_common.clock import wall, write_virtual
+from lethe_common.services import Service
+
+Store = Literal["seaweed", "minio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `lethe up` was asked for. `extra` goes into every service's environment as it is."""
+
+    data: Path
+    host: str = ports.LOOPBACK
+    port: int = 8080
+    console_port: int = 8081
+    profile: str = "aisora2"
+    is_virtual: bool = False
+    store: Store = "seaweed"
+    is_servers_only: bool = False
+    is_verbose: bool = False
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Suite:
+    """What runs."""
+
+    folder: DataFolder
+    secrets: Secrets
+    runtime: Runtime
+    supervisor: Supervisor
+    log: Logbook
+    postgres: Postgres
+
+
+@contextlib.asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Suite]:
+    """Start everything, yield when all of it serves, stop everything.
+
+    Must be entered on the main thread. A cancelled start stops what was started.
+
+    Raises:
+        CommandError: a port is taken, the folder is in use, a program is missing or does not come up.
+    """
+    public = PublicPorts(options.host, options.port, options.console_port)
+    if not options.is_servers_only:
+        ports.require_free(public.port, public.host, "--port")
+        ports.require_free(public.console_port, public.host, "--console-port")
+    profile = Path() if options.is_servers_only else profiles.find(options.profile)
+    folder = DataFolder(options.data.absolute())
+    folder.prepare()
+    with folder.lock(), contextlib.closing(Logbook(folder.logs, is_verbose=options.is_verbose)) as log:
+        forbid_core_dumps()
+        async with _started(options, folder, public, profile, log) as suite:
+            yield suite
+
+
+@contextlib.asynccontextmanager
+async def _started(
+    options: Options, folder: DataFolder, public: PublicPorts, profile: Path, log: Logbook
+) -> AsyncIterator[Suite]:
+    known = secrets.load_or_make(folder)
+    servers, programs = await _servers(options, folder, known, log)
+    environment = ServiceEnvironment(folder, known, servers, public, profile, options.is_virtual, options.extra)
+    services = () if options.is_servers_only else tuple(Service)
+    health = dict(zip(services, ports.free_ports(len(services)), strict=True))
+    runtime = _runtime(options, profile, servers, public, health)
+    suite = Suite(folder, known, runtime, Supervisor(Nursery(), log, lambda: _note(suite)), log, servers.postgres)
+    _set_clock(folder, is_virtual=options.is_virtual)
+    async with ControlSocket(folder, suite.supervisor):
+        try:
+            await servers.postgres.initialise()
+            await suite.supervisor.start(programs)
+            await suite.supervisor.start(program(service, environment, port) for service, port in health.items())
+            runtime.is_ready = True
+            _note(suite)
+            yield suite
+        finally:
+            log.say("stopping")
+            await suite.supervisor.stop()
+            folder.runtime.unlink(missing_ok=True)
+            log.say("stopped")
+
+
+async def _servers(options: Options, folder: DataFolder, known: Secrets, log: Logbook) -> tuple[Servers, list[Program]]:
+    postgres_port, nats_port, monitor_port, *store_ports = ports.free_ports(3 + seaweed.PORTS_NEEDED)
+    postgres = Postgres.prepare(folder, known, postgres_port)
+    nats = NatsServer(folder, known, nats_port, monitor_port)
+    store: seaweed.Seaweed | minio_server.MinioServer
+    if options.store == "minio":
+        executable = await minio_server.build(log.say)
+        store = minio_server.MinioServer(folder, known, tuple(store_ports[: minio_server.PORTS_NEEDED]), executable)
+    else:
+        store = seaweed.Seaweed(folder, known, tuple(store_ports))
+    programs = [postgres.program(), nats.program(), store.program()]
+    return Servers(postgres, nats, store.endpoint), programs
+
+
+def _runtime(
+    options: Options, profile: Path, servers: Servers, public: PublicPorts, health: Mapping[Service, int]
+) -> Runtime:
+    return Runtime(
+        pid=os.getpid(),
+        started_at=wall(),
+        profile=str(profile),
+        store=options.store,
+        clock="virtual" if options.is_virtual else "real",
+        url=None if options.is_servers_only else public.url,
+        console_url=None if options.is_servers_only else public.console_url,
+        postgres_port=servers.postgres.port,
+        nats_url=servers.nats.url,
+        nats_monitor_url=servers.nats.monitor_url,
+        s3_endpoint=servers.s3_endpoint,
+        s3_bucket=BUCKET,
+        postgres_folder=str(servers.postgres.files.home),
+        services=[service.value for service in health],
+        health_ports={service.value: port for service, port in health.items()},
+    )
+
+
+def _note(suite: Suite) -> None:
+    """Keep the runtime file true whenever a program changes."""
+    suite.runtime.pids = {report.name: report.pid for report in suite.supervisor.reports() if report.pid is not None}
+    suite.runtime.write(suite.folder.runtime)
+
+
+def _set_clock(folder: DataFolder, *, is_virtual: bool) -> None:
+    """A virtual clock starts where the folder's clock stood, else at this moment."""
+    if is_virtual and not folder.clock.exists():
+        write_virtual(folder.clock, wall(), 0)

@@ -1,0 +1,1 @@
+"""Whom billing asks: the gateway, and payment providers, one file each."""

@@ -1,0 +1,100 @@
+"""Erasures: what billing forgets of a subject, and what law keeps without its name.
+
+The fence closes the wallet: open holds go back, new ones are refused, late
+completions charge nothing. The step then deletes the subject's row, holds, grants
+and quotes. What is left are transfers of a wallet whose id never left billing,
+bound to no generation and no person.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from lethe_billing import account_queries, queries
+from lethe_billing.grants import expire
+from lethe_billing.handlers import write
+from lethe_billing.ledger import Books
+from lethe_billing.settlements import Settlement, void
+from lethe_common.clock import Clock
+from lethe_common.database import Transaction
+from lethe_common.events.privacy import (
+    ErasureCompleted,
+    ErasureFenced,
+    ErasureStepReported,
+    ErasureStepRequested,
+    StoreCount,
+)
+from lethe_common.policy import Policy
+from lethe_common.services import Service
+
+
+class ErasureHandlers:
+    """What billing does while a subject is being erased. Every step may come again."""
+
+    def __init__(self, policy: Policy, clock: Clock) -> None:
+        self._policy, self._clock = policy, clock
+
+    async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
+        """Close the wallet and give all open holds back."""
+        await _fence(tx, event.subject_ref, self._clock.now())
+
+    async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
+        """Forget, and report what there was and what is left."""
+        at = self._clock.now()
+        wallet_id = await _fence(tx, event.subject_ref, at)
+        counts = () if wallet_id is None else await self._forget(tx, wallet_id, at)
+        tx.tell(
+            ErasureStepReported(
+                erasure_id=event.erasure_id, subject_ref=event.subject_ref, owner=Service.BILLING, counts=counts
+            )
+        )
+
+    async def on_erasure_completed(self, event: ErasureCompleted, tx: Transaction) -> None:
+        """From now on the fence only waits for late messages; a sweep removes it."""
+        await tx.execute(account_queries.FENCE_DONE, event.subject_ref, self._clock.now())
+
+    async def _forget(self, tx: Transaction, wallet_id: UUID, at: datetime) -> tuple[StoreCount, ...]:
+        books = Books()
+        for grant in (await queries.grants_of(tx, [wallet_id]))[wallet_id]:
+            expire(books, grant)
+        await queries.book(tx, books, at)
+        before = await tx.fetchrow(account_queries.COUNT_OF_WALLET, wallet_id)
+        await tx.execute(account_queries.FORGET_WALLET, wallet_id)
+        after = await tx.fetchrow(account_queries.COUNT_OF_WALLET, wallet_id)
+        assert before is not None  # noqa: S101  a SELECT of counts always has its one row
+        assert after is not None  # noqa: S101  as above
+        categories = {
+            "subjects": "identity.account",
+            "grants": "identity.account",
+            "holds": "content.generation",
+            "quotes": "content.generation",
+        }
+        gone = [
+            StoreCount(store=f"pg:billing.{table}", category=category, before=before[table], after=after[table])
+            for table, category in categories.items()
+        ]
+        kept = StoreCount(
+            store="pg:billing.transfers",
+            category="ledger.transfer",
+            before=before["transfers"],
+            after=after["transfers"],
+            retained_ground=self._policy.rule("ledger.transfer").ground,
+        )
+        return (*gone, kept)
+
+
+async def _fence(tx: Transaction, subject_ref: str, at: datetime) -> UUID | None:
+    """Close the subject's wallet, once, and return its id if there is one."""
+    await tx.execute(account_queries.FENCE, subject_ref, at)
+    rows = await tx.fetch(queries.LOCK_WALLETS_OF_SUBJECTS, [subject_ref])
+    if not rows:
+        return None
+    wallet_id: UUID = rows[0]["wallet_id"]
+    await tx.execute(queries.CLOSE_WALLET, wallet_id)
+    holds = await queries.open_holds_of(tx, wallet_id)
+    if holds:
+        grants = (await queries.grants_of(tx, [wallet_id]))[wallet_id]
+        settlement = Settlement()
+        for hold in holds:
+            void(settlement, hold, "erased", grants, at)
+        await write(tx, settlement, {hold.generation_id: subject_ref for hold in holds}, at)
+    return wallet_id

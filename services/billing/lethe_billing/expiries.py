@@ -1,0 +1,116 @@
+"""Expiries: holds nobody settled, grants that ran out, quotes and fences that are over."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from lethe_billing import account_queries, queries
+from lethe_billing.grants import expire
+from lethe_billing.handlers import write
+from lethe_billing.ledger import Books
+from lethe_billing.settlements import Settlement, void
+from lethe_common.clock import monotonic_seconds
+from lethe_common.database import Database
+from lethe_common.identifiers import GenerationId
+from lethe_common.rpc.envelope import NoAnswer
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_TRANSACTION_SECONDS_MAX = 120.0
+
+Accepted = Callable[[Sequence[GenerationId]], Awaitable[set[GenerationId]]]
+"""Which of these generations did the gateway accept? Raises NoAnswer."""
+
+
+class Watermark:
+    """The policy time up to which no hold can be open any more.
+
+    A hold that was being written while the clock jumped may commit behind a sweep,
+    so a sweep counts only when any such transaction must long have ended.
+    """
+
+    def __init__(self) -> None:
+        self.sure = _LONG_AGO
+        self._swept: deque[tuple[float, datetime]] = deque()
+
+    def move(self, now: datetime, monotonic: float) -> None:
+        """A sweep found nothing open up to `now`."""
+        self._swept.append((monotonic, now))
+        while self._swept and monotonic - self._swept[0][0] >= _TRANSACTION_SECONDS_MAX:
+            self.sure = self._swept.popleft()[1]
+
+
+class Expiries:
+    """Everything that is due at a policy time, in batches of bounded size."""
+
+    def __init__(
+        self, database: Database, accepted: Accepted, *, hold_period: timedelta, fence_period: timedelta, batch: int
+    ) -> None:
+        self._database, self._accepted = database, accepted
+        self._hold_period, self._fence_period, self._batch = hold_period, fence_period, batch
+        self._swept = Watermark()
+        self._log = structlog.get_logger()
+
+    async def sweep(self, now: datetime) -> None:
+        """Do all of it, and return when nothing more is due."""
+        await self._expire_holds(now)
+        await self._expire_grants(now)
+        await self._delete(account_queries.QUOTES_OVER, now)
+        await self._delete(account_queries.FENCES_OVER, now - self._fence_period)
+
+    async def _expire_holds(self, now: datetime) -> None:
+        """Ask the gateway which generations it accepted: their holds stay, the others are given back.
+
+        Without an answer nothing expires; the next sweep asks again.
+        """
+        while True:
+            async with self._database.transaction() as tx:
+                rows = await tx.fetch(queries.OPEN_HOLDS_OVER, self._swept.sure, now, self._batch)
+            over = [GenerationId.trusted(row[0]) for row in rows]
+            if not over:
+                self._swept.move(now, monotonic_seconds())
+                return
+            try:
+                accepted = await self._accepted(over)
+            except NoAnswer:
+                self._log.warning("holds_wait_for_gateway", hold_count=len(over))
+                return
+            await self._settle(over, accepted, now)
+
+    async def _settle(self, over: list[GenerationId], accepted: set[GenerationId], now: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await tx.fetch(queries.LOCK_WALLETS_OF_GENERATIONS, over)
+            await tx.execute(queries.EXTEND_HOLDS, list(accepted), now + self._hold_period)
+            orphans = await queries.holds_of_generations(tx, [one for one in over if one not in accepted])
+            grants = await queries.grants_of(tx, {hold.wallet_id for hold in orphans.values()})
+            settlement = Settlement()
+            for hold in orphans.values():
+                void(settlement, hold, "expired", grants[hold.wallet_id], now)
+            subjects = {
+                row[0]: row[1] for row in await tx.fetch(account_queries.SUBJECTS_OF_GENERATIONS, list(orphans))
+            }
+            await write(tx, settlement, subjects, now)
+
+    async def _expire_grants(self, now: datetime) -> None:
+        while True:
+            async with self._database.transaction() as tx:
+                rows = await tx.fetch(account_queries.WALLETS_WITH_GRANTS_OVER, now, self._batch)
+                wallet_ids = [row[0] for row in rows]
+                if not wallet_ids:
+                    return
+                await tx.fetch(queries.LOCK_WALLETS, wallet_ids)
+                books = Books()
+                for grants in (await queries.grants_of(tx, wallet_ids)).values():
+                    for grant in grants:
+                        if grant.is_over(now):
+                            expire(books, grant)
+                await queries.book(tx, books, now)
+                await tx.execute(account_queries.MARK_GRANTS_EXPIRED, wallet_ids, now)
+
+    async def _delete(self, statement: str, before: datetime) -> None:
+        removed = self._batch
+        while removed == self._batch:
+            async with self._database.transaction() as tx:
+                tag = await tx.execute(statement, before, self._batch)
+            removed = int(tag.rpartition(" ")[2])

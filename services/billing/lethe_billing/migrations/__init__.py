@@ -1,0 +1,1 @@
+"""Dated revisions; `pre_` run at start, `post_` only when told to."""

@@ -1,0 +1,295 @@
+"""Billing's SQL on wallets, grants, holds and the ledger, named. Wallets are locked first, in the order of their ids, always."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from lethe_billing.grants import Grant, Line, spending_order
+from lethe_billing.holds import Hold, HoldState, KnownHold, PlacedHold, Quote
+from lethe_billing.ledger import Books
+from lethe_billing.settlements import Settled
+from lethe_common.database import Transaction
+from lethe_common.identifiers import GenerationId, GrantId, HoldId
+from lethe_common.policy import Price
+from lethe_common.rpc.billing import Order
+
+LOCK_WALLETS_OF_SUBJECTS = """
+    SELECT s.subject_ref, w.wallet_id, w.is_closed, w.owed
+      FROM subjects s JOIN wallets w USING (wallet_id)
+     WHERE s.subject_ref = ANY($1::text[])
+     ORDER BY w.wallet_id
+       FOR UPDATE OF w
+"""
+
+LOCK_WALLETS_OF_GENERATIONS = """
+    SELECT wallet_id, is_closed
+      FROM wallets
+     WHERE wallet_id IN (SELECT wallet_id FROM holds WHERE generation_id = ANY($1::text[]))
+     ORDER BY wallet_id
+       FOR UPDATE
+"""  # unique index holds_generation_id_key
+
+LOCK_WALLETS = (
+    "SELECT wallet_id, is_closed FROM wallets WHERE wallet_id = ANY($1::uuid[]) ORDER BY wallet_id FOR UPDATE"
+)
+
+CLOSE_WALLET = "UPDATE wallets SET is_closed = true WHERE wallet_id = $1 AND NOT is_closed"
+
+INSERT_WALLETS = "INSERT INTO wallets (wallet_id) SELECT unnest($1::uuid[])"
+
+GRANTS_OF_WALLETS = """
+    SELECT grant_id, wallet_id, cause_ref, source, amount, remaining, priority, granted_at, expires_at
+      FROM grants
+     WHERE wallet_id = ANY($1::uuid[])
+"""  # index grants_of_wallet
+
+INSERT_GRANTS = """
+    INSERT INTO grants (grant_id, wallet_id, cause_ref, source, amount, remaining, priority, granted_at, expires_at)
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::smallint[],
+                         $8::timestamptz[], $9::timestamptz[])
+"""
+
+# One statement for everything that moves money: lines of the ledger, their cached sums, the grants they touch.
+BOOK = """
+    WITH t AS (
+        INSERT INTO transfers (transfer_id, kind, debit_account, credit_account, wallet_id, cause_ref, amount, created_at)
+        SELECT *, $8 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[])
+    ), g AS (
+        UPDATE grants g SET remaining = g.remaining + c.change
+          FROM unnest($13::text[], $14::bigint[]) c(grant_id, change)
+         WHERE g.grant_id = c.grant_id
+    )
+    UPDATE wallets w SET available = w.available + c.available, held = w.held + c.held, owed = w.owed + c.owed
+      FROM unnest($9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[]) c(wallet_id, available, held, owed)
+     WHERE w.wallet_id = c.wallet_id
+"""
+
+HOLDS_BY_KEY = """
+    SELECT h.wallet_id, h.key, h.hold_id, h.generation_id, h.body_hash, h.amount
+      FROM unnest($1::uuid[], $2::text[]) asked(wallet_id, key)
+      JOIN holds h ON h.wallet_id = asked.wallet_id AND h.key = asked.key
+"""  # unique index holds_wallet_id_key_key
+
+LATEST_HOLDS_BY_BODY = """
+    SELECT DISTINCT ON (h.wallet_id, h.body_hash)
+           h.wallet_id, h.key, h.hold_id, h.generation_id, h.body_hash, h.amount
+      FROM unnest($1::uuid[], $2::text[]) asked(wallet_id, body_hash)
+      JOIN holds h ON h.wallet_id = asked.wallet_id AND h.body_hash = asked.body_hash AND h.placed_at > $3
+     ORDER BY h.wallet_id, h.body_hash, h.placed_at DESC
+"""  # index holds_of_body
+
+INSERT_HOLDS = """
+    INSERT INTO holds (cause_ref, hold_id, generation_id, wallet_id, key, body_hash, model, width_px, height_px, seconds,
+                       price_version, amount, line_grants, line_amounts, placed_at, expires_at)
+    SELECT r.cause_ref, r.hold_id, r.generation_id, r.wallet_id, r.key, r.body_hash, r.model, r.width_px, r.height_px,
+           r.seconds, r.price_version, r.amount, string_to_array(r.grants, ','), string_to_array(r.amounts, ',')::bigint[],
+           r.placed_at, r.expires_at
+      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::integer[],
+                  $9::integer[], $10::integer[], $11::text[], $12::bigint[], $13::text[], $14::text[],
+                  $15::timestamptz[], $16::timestamptz[])
+        AS r(cause_ref, hold_id, generation_id, wallet_id, key, body_hash, model, width_px, height_px, seconds,
+             price_version, amount, grants, amounts, placed_at, expires_at)
+"""
+
+_HOLD_COLUMNS = """
+    hold_id, generation_id, wallet_id, cause_ref, model, width_px, height_px, seconds, price_version, amount,
+    line_grants, line_amounts, state
+"""
+
+HOLDS_OF_GENERATIONS = f"SELECT {_HOLD_COLUMNS} FROM holds WHERE generation_id = ANY($1::text[])"  # noqa: S608  our own column list
+
+OPEN_HOLDS_OF_WALLET = f"SELECT {_HOLD_COLUMNS} FROM holds WHERE wallet_id = $1 AND state = 'held'"  # noqa: S608  as above
+
+OPEN_HOLDS_OVER = """
+    SELECT generation_id
+      FROM holds
+     WHERE expires_at > $1 AND expires_at <= $2 AND state = 'held'
+     ORDER BY expires_at
+     LIMIT $3
+"""  # index holds_expiring
+
+EXTEND_HOLDS = "UPDATE holds SET expires_at = $2 WHERE generation_id = ANY($1::text[]) AND state = 'held'"
+
+SETTLE_HOLDS = """
+    UPDATE holds h SET state = s.state, charged = s.charged, void_cause = s.cause, settled_at = $5
+      FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[]) s(cause_ref, state, charged, cause)
+     WHERE h.cause_ref = s.cause_ref
+"""
+
+INSERT_QUOTE = """
+    INSERT INTO quotes (quote_id, wallet_id, model, width_px, height_px, seconds, price_version, amount, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+QUOTES = """
+    SELECT quote_id, wallet_id, model, width_px, height_px, seconds, price_version, amount, expires_at
+      FROM quotes WHERE quote_id = ANY($1::text[])
+"""
+
+
+async def book(tx: Transaction, books: Books, at: datetime) -> None:
+    """Write transfers, balances and grants in one statement."""
+    if not books.transfers:
+        return
+    transfers, balances = books.transfers, books.balance_changes()
+    await tx.execute(
+        BOOK,
+        [transfer.transfer_id for transfer in transfers],
+        [transfer.kind for transfer in transfers],
+        [transfer.debit for transfer in transfers],
+        [transfer.credit for transfer in transfers],
+        [transfer.wallet_id for transfer in transfers],
+        [transfer.cause_ref for transfer in transfers],
+        [transfer.amount for transfer in transfers],
+        at,
+        list(balances),
+        [balance.available for balance in balances.values()],
+        [balance.held for balance in balances.values()],
+        [balance.owed for balance in balances.values()],
+        list(books.grant_changes),
+        list(books.grant_changes.values()),
+    )
+
+
+async def grants_of(tx: Transaction, wallet_ids: Collection[UUID]) -> dict[UUID, list[Grant]]:
+    """The grants of locked wallets, each wallet's in spending order."""
+    found: dict[UUID, list[Grant]] = {wallet_id: [] for wallet_id in wallet_ids}
+    for row in await tx.fetch(GRANTS_OF_WALLETS, list(wallet_ids)):
+        found[row[1]].append(Grant(GrantId.trusted(row[0]), *tuple(row)[1:]))
+    return {wallet_id: spending_order(grants) for wallet_id, grants in found.items()}
+
+
+async def insert_grants(tx: Transaction, grants: Sequence[Grant]) -> None:
+    """Store new grants."""
+    await tx.execute(
+        INSERT_GRANTS,
+        [grant.grant_id for grant in grants],
+        [grant.wallet_id for grant in grants],
+        [grant.cause_ref for grant in grants],
+        [grant.source for grant in grants],
+        [grant.amount for grant in grants],
+        [grant.remaining for grant in grants],
+        [grant.priority for grant in grants],
+        [grant.granted_at for grant in grants],
+        [grant.expires_at for grant in grants],
+    )
+
+
+async def holds_by_key(tx: Transaction, keys: Iterable[tuple[UUID, str]]) -> list[tuple[UUID, str, KnownHold]]:
+    """Earlier holds under the same keys: wallet, key, hold."""
+    wallets, texts = _columns(keys)
+    return [_known(row) for row in await tx.fetch(HOLDS_BY_KEY, wallets, texts)]
+
+
+async def latest_holds_by_body(
+    tx: Transaction, bodies: Iterable[tuple[UUID, str]], since: datetime
+) -> list[tuple[UUID, str, KnownHold]]:
+    """The latest hold of each body since a moment: wallet, key, hold."""
+    wallets, texts = _columns(bodies)
+    return [_known(row) for row in await tx.fetch(LATEST_HOLDS_BY_BODY, wallets, texts, since)]
+
+
+async def insert_holds(tx: Transaction, placed: Sequence[PlacedHold]) -> None:
+    """Store new holds."""
+    holds = [one.hold for one in placed]
+    await tx.execute(
+        INSERT_HOLDS,
+        [hold.cause_ref for hold in holds],
+        [hold.hold_id for hold in holds],
+        [hold.generation_id for hold in holds],
+        [hold.wallet_id for hold in holds],
+        [one.key for one in placed],
+        [one.body_hash for one in placed],
+        [hold.order.model for hold in holds],
+        [hold.order.width_px for hold in holds],
+        [hold.order.height_px for hold in holds],
+        [hold.order.seconds for hold in holds],
+        [hold.quoted.version for hold in holds],
+        [hold.quoted.credits for hold in holds],
+        [",".join(line.grant_id for line in hold.lines) for hold in holds],
+        [",".join(str(line.amount) for line in hold.lines) for hold in holds],
+        [one.placed_at for one in placed],
+        [one.expires_at for one in placed],
+    )
+
+
+async def holds_of_generations(tx: Transaction, generation_ids: Collection[str]) -> dict[str, Hold]:
+    """Holds by generation. Their wallets must be locked."""
+    rows = await tx.fetch(HOLDS_OF_GENERATIONS, list(generation_ids))
+    return {row["generation_id"]: _hold(row) for row in rows}
+
+
+async def open_holds_of(tx: Transaction, wallet_id: UUID) -> list[Hold]:
+    """A locked wallet's open holds; their number is bounded by the wallet's credits."""
+    return [_hold(row) for row in await tx.fetch(OPEN_HOLDS_OF_WALLET, wallet_id)]
+
+
+async def settle_holds(tx: Transaction, settled: Sequence[Settled], at: datetime) -> None:
+    """Store holds' new states."""
+    if settled:
+        await tx.execute(
+            SETTLE_HOLDS,
+            [one.hold.cause_ref for one in settled],
+            [one.state for one in settled],
+            [one.charged for one in settled],
+            [one.cause for one in settled],
+            at,
+        )
+
+
+async def quotes(tx: Transaction, quote_ids: Sequence[str]) -> Mapping[str, Quote]:
+    """Quotes by id, over or not."""
+    rows = await tx.fetch(QUOTES, quote_ids) if quote_ids else []
+    return {row["quote_id"]: Quote(row["wallet_id"], _order(row), _price(row), row["expires_at"]) for row in rows}
+
+
+async def insert_quote(tx: Transaction, quote_id: str, quote: Quote) -> None:
+    """Store a quote."""
+    order, price = quote.order, quote.price
+    await tx.execute(
+        INSERT_QUOTE,
+        quote_id,
+        quote.wallet_id,
+        order.model,
+        order.width_px,
+        order.height_px,
+        order.seconds,
+        price.version,
+        price.credits,
+        quote.expires_at,
+    )
+
+
+def _columns(pairs: Iterable[tuple[UUID, str]]) -> tuple[list[UUID], list[str]]:
+    rows = list(pairs)
+    return [wallet_id for wallet_id, _ in rows], [text for _, text in rows]
+
+
+def _known(row: asyncpg.Record) -> tuple[UUID, str, KnownHold]:
+    return row[0], row[1], KnownHold(HoldId.trusted(row[2]), GenerationId.trusted(row[3]), row[4], row[5])
+
+
+def _hold(row: asyncpg.Record) -> Hold:
+    lines = zip(row["line_grants"], row["line_amounts"], strict=True)
+    return Hold(
+        HoldId.trusted(row["hold_id"]),
+        GenerationId.trusted(row["generation_id"]),
+        row["wallet_id"],
+        row["cause_ref"],
+        _order(row),
+        _price(row),
+        tuple(Line(grant_id, amount) for grant_id, amount in lines),
+        HoldState(row["state"]),
+    )
+
+
+def _order(row: asyncpg.Record) -> Order:
+    return Order.model_construct(
+        model=row["model"], width_px=row["width_px"], height_px=row["height_px"], seconds=row["seconds"]
+    )
+
+
+def _price(row: asyncpg.Record) -> Price:
+    return Price(row["price_version"], row["amount"])

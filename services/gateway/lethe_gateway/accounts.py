@@ -1,0 +1,214 @@
+"""Accounts: opened, signed in to, given a new password. What names a person is sealed on the way in."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from lethe_common.bus import Bus
+from lethe_common.clock import Clock
+from lethe_common.database import Database, Transaction
+from lethe_common.events.identity import AccessRevoked, AccountOpened
+from lethe_common.identifiers import AccountId, ApiKeyId, SealKeyId, SubjectRef
+from lethe_common.rpc.privacy import (
+    IndexLookup,
+    IndexLookupQuestion,
+    KeyClass,
+    Purpose,
+    SubjectOpen,
+    SubjectOpenQuestion,
+)
+from lethe_common.sealing import SealContext, Sealer
+from lethe_gateway import account_queries as queries
+from lethe_gateway.api_keys import new_key
+from lethe_gateway.blinding import Blinding, digest, normal_email
+from lethe_gateway.callers import Caller
+from lethe_gateway.errors import AddressTaken, Gone, NotFound, NotSignedIn, WrongLogin
+from lethe_gateway.item_keys import HeldKey, ItemKeys
+from lethe_gateway.mails import Mails
+from lethe_gateway.passwords import Passwords
+
+EMAIL, CREDENTIALS = "identity.email", "identity.credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A fresh account with its first key, which is shown this once."""
+
+    account_id: AccountId
+    plan: str
+    state: str
+    created_at: datetime
+    key_id: ApiKeyId
+    key: str
+
+
+class Accounts:
+    """What people do with their account."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        keys: ItemKeys,
+        sealer: Sealer,
+        blinding: Blinding,
+        passwords: Passwords,
+        mails: Mails,
+        *,
+        plan: str,
+        session_period: timedelta,
+        is_verifying: bool,
+    ) -> None:
+        self._database, self._bus, self._clock = database, bus, clock
+        self._keys, self._sealer, self._blinding, self._passwords = keys, sealer, blinding, passwords
+        self._mails, self._plan, self._session_period, self._is_verifying = mails, plan, session_period, is_verifying
+
+    async def open(self, email: str, password: str) -> Opened:
+        """Open an account.
+
+        Raises:
+            AddressTaken: there is one with this address.
+        """
+        encoded = await self._passwords.hash(password)
+        subject_ref = await self._subject_for(normal_email(email))
+        account_id, key_id, key = AccountId.new(), ApiKeyId.new(), new_key()
+        held = await self._keys.issue(subject_ref, account_id, KeyClass.IDENTITY)
+        now, state = self._clock.now(), "unverified" if self._is_verifying else "active"
+        mail = await self._mails.write(account_id, subject_ref, "verify_email") if self._is_verifying else None
+        async with self._database.transaction() as tx:
+            is_new = await queries.add_account(
+                tx,
+                account_id=account_id,
+                subject_ref=subject_ref,
+                email_sealed=self._seal(held, EMAIL, subject_ref, account_id, email.strip()),
+                password_sealed=self._seal(held, CREDENTIALS, subject_ref, account_id, encoded),
+                key_id=held.key_id,
+                storage_ref=secrets.token_hex(16),
+                plan=self._plan,
+                state=state,
+                created_at=now,
+            )
+            if not is_new:
+                raise AddressTaken
+            await queries.add_key(tx, key_id, account_id, digest(key), now)
+            if mail is None:
+                tx.tell(AccountOpened(subject_ref=subject_ref, plan=self._plan, opened_at=now))
+            else:
+                await self._mails.enqueue(tx, mail)
+        return Opened(account_id, self._plan, state, now, key_id, key)
+
+    async def sign_in(self, email: str, password: str) -> tuple[str, asyncpg.Record]:
+        """A new session's token and the account's row. Takes as long for an unknown address.
+
+        Raises:
+            WrongLogin: they do not fit.
+        """
+        account = await self._find(email)
+        encoded = await self._password_of(account)
+        if not await self._passwords.fits(encoded, password) or account is None:
+            raise WrongLogin
+        token, now = secrets.token_urlsafe(32), self._clock.now()
+        async with self._database.transaction() as tx:
+            expires_at = now + self._session_period
+            await tx.execute(queries.INSERT_SESSION, digest(token), account["account_id"], now, expires_at)
+        return token, account
+
+    async def sign_out(self, caller: Caller) -> None:
+        """End the session this caller came with."""
+        async with self._database.transaction() as tx:
+            await tx.execute(queries.DELETE_SESSION, caller.token_hash)
+        await self._bus.say(AccessRevoked(subject_ref=SubjectRef(caller.subject_ref), cause="session"))
+
+    async def ask_for_reset(self, email: str) -> None:
+        """Mail a link to set a new password, if there is such an account; nobody is told whether."""
+        account = await self._find(email)
+        if account is None or account["state"] == "closing":
+            return
+        mail = await self._mails.write(account["account_id"], account["subject_ref"], "password_reset")
+        async with self._database.transaction() as tx:
+            await self._mails.enqueue(tx, mail)
+
+    async def reset_password(self, token: str, password: str) -> None:
+        """Set a new password by a mailed link's token and end every session.
+
+        Raises:
+            Gone: the link was used, or is too old.
+        """
+        encoded = await self._passwords.hash(password)
+        async with self._database.transaction() as tx:
+            row = await self._take(tx, token, "password_reset")
+            held = await self._keys.lease(Purpose.SIGN_IN, row["subject_ref"], row["account_id"])
+            sealed = self._seal(held, CREDENTIALS, row["subject_ref"], row["account_id"], encoded)
+            await tx.execute(queries.SET_PASSWORD, row["account_id"], sealed)
+            await tx.execute(queries.DELETE_SESSIONS, row["account_id"])
+        await self._bus.say(AccessRevoked(subject_ref=SubjectRef(row["subject_ref"]), cause="password"))
+
+    async def confirm_address(self, token: str) -> None:
+        """Confirm an address by a mailed link's token; the account may now be used and gets its credits.
+
+        Raises:
+            Gone: the link was used, or is too old.
+        """
+        async with self._database.transaction() as tx:
+            row = await self._take(tx, token, "verify_email")
+            plan = await tx.fetchval(queries.SET_STATE, row["account_id"], "active", "unverified")
+            if plan is not None:
+                opened = AccountOpened(
+                    subject_ref=SubjectRef(row["subject_ref"]), plan=plan, opened_at=self._clock.now()
+                )
+                tx.tell(opened)
+
+    async def show(self, caller: Caller) -> tuple[asyncpg.Record, str]:
+        """The account's row and its address.
+
+        Raises:
+            NotFound: it was erased a moment ago.
+        """
+        row = await self._database.pool.fetchrow(queries.ACCOUNT_BY_ID, caller.account_id)
+        if row is None:
+            raise NotFound
+        held = await self._keys.lease(Purpose.SHOW, caller.subject_ref, caller.account_id)
+        return row, self._open(held, EMAIL, row, row["email_sealed"])
+
+    async def _subject_for(self, email: str) -> SubjectRef:
+        index, fresh = self._blinding.login_index(email), SubjectRef.new()
+        opened = await self._bus.ask(SubjectOpen, SubjectOpenQuestion(subject_ref=fresh, login_index=index))
+        if opened.is_opened:
+            return fresh
+        known = (await self._bus.ask(IndexLookup, IndexLookupQuestion(login_index=index))).subject_ref
+        if known is None or await self._database.pool.fetchrow(queries.ACCOUNT_OF_SUBJECT, known) is not None:
+            raise AddressTaken
+        # A sign-up died between the two services: its subject waits for its account.
+        return known
+
+    async def _find(self, email: str) -> asyncpg.Record | None:
+        index = self._blinding.login_index(normal_email(email))
+        ref = (await self._bus.ask(IndexLookup, IndexLookupQuestion(login_index=index))).subject_ref
+        return await self._database.pool.fetchrow(queries.ACCOUNT_OF_SUBJECT, ref or SubjectRef.new())
+
+    async def _password_of(self, account: asyncpg.Record | None) -> str | None:
+        # A decoy is asked for as well, so that the time taken does not tell whether there is an account.
+        subject_ref = account["subject_ref"] if account else SubjectRef.new()
+        item_id = account["account_id"] if account else AccountId.new()
+        try:
+            held = await self._keys.lease(Purpose.SIGN_IN, subject_ref, item_id)
+        except (Gone, NotSignedIn):
+            return None
+        return self._open(held, CREDENTIALS, account, account["password_sealed"]) if account else None
+
+    async def _take(self, tx: Transaction, token: str, use: str) -> asyncpg.Record:
+        account_id = await tx.fetchval(queries.TAKE_TOKEN, digest(token), use, self._clock.now())
+        row = await tx.fetchrow(queries.ACCOUNT_BY_ID, account_id)
+        if row is None:
+            raise Gone("This link was used already, or is too old. Ask for a new one.")
+        return row
+
+    def _seal(self, held: HeldKey, category: str, subject_ref: str, account_id: str, text: str) -> bytes:
+        return self._sealer.seal(held.key, SealContext(category, subject_ref, account_id, held.key_id), text.encode())
+
+    def _open(self, held: HeldKey, category: str, row: asyncpg.Record, sealed: bytes) -> str:
+        context = SealContext(category, row["subject_ref"], row["account_id"], SealKeyId.trusted(row["key_id"]))
+        return self._sealer.open(held.key, context, sealed).decode()

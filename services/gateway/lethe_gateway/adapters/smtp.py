@@ -1,0 +1,56 @@
+"""Mail out over SMTP (aiosmtplib). TLS from the start with `smtps://`, else STARTTLS where it is offered."""
+
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+from pydantic import SecretStr
+
+from lethe_common.clock import wall
+from lethe_common.errors import LetheError
+
+_TIMEOUT_SECONDS = 20.0
+
+
+class MailNotSent(LetheError):
+    """The server is away or refused the mail. `cause` names the kind of failure, never the address."""
+
+    code = "mail_not_sent"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__("The mail could not be handed over. It is tried again later.")
+        self.cause = cause
+
+
+class Smtp:
+    """One SMTP server, from a URL such as `smtp://user:password@host:587`."""
+
+    def __init__(self, url: SecretStr, sender: str) -> None:
+        parts = urlsplit(url.get_secret_value())
+        self._host, self._port, self._is_tls = parts.hostname or "127.0.0.1", parts.port, parts.scheme == "smtps"
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password) if parts.password else None
+        self._sender = sender
+
+    async def send(self, message: EmailMessage) -> None:
+        """Hand one mail over.
+
+        Raises:
+            MailNotSent: it was not taken.
+        """
+        message["From"] = self._sender
+        message["Date"] = formatdate(wall().timestamp())
+        message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
+        try:
+            await aiosmtplib.send(
+                message,
+                hostname=self._host,
+                port=self._port,
+                username=self._user,
+                password=self._password,
+                use_tls=self._is_tls,
+                timeout=_TIMEOUT_SECONDS,
+            )
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise MailNotSent(type(error).__name__) from error

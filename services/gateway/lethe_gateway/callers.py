@@ -1,0 +1,153 @@
+"""Who asks: an API key or a browser's session, looked up in groups and never cached,
+so that a revoked key is dead with the commit that revoked it."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import urlsplit
+
+import asyncpg
+from starlette.requests import Request
+
+from lethe_common.clock import Clock
+from lethe_common.coalescer import Coalescer
+from lethe_common.database import Database
+from lethe_gateway import account_queries
+from lethe_gateway.api_keys import is_key
+from lethe_gateway.blinding import digest
+from lethe_gateway.errors import ForeignOrigin, NotSignedIn, NotVerified
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGEST_TOKEN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An account that proved itself, and by what."""
+
+    account_id: str
+    subject_ref: str
+    plan: str
+    state: str
+    key_id: str | None
+    token_hash: bytes
+
+    def must_be_active(self) -> None:
+        """Raises:
+        NotVerified: the address is not confirmed yet.
+        NotSignedIn: the account is being erased.
+        """
+        if self.state == "unverified":
+            raise NotVerified
+        if self.state != "active":
+            raise NotSignedIn("This account is being erased.")
+
+
+class Callers:
+    """Recognises callers."""
+
+    def __init__(self, database: Database, clock: Clock, *, cookie: str, public_url: str) -> None:
+        self._database, self._clock, self.cookie = database, clock, cookie
+        self._origin = _origin_of(public_url)
+        self._keys: Coalescer[bytes, Caller | None] = Coalescer(self._by_key, writers=2)
+        self._sessions: Coalescer[bytes, Caller | None] = Coalescer(self._by_session)
+        self._used: dict[str, date] = {}
+
+    @property
+    def workers(self) -> list[Callable[[], Awaitable[None]]]:
+        """To be run for ever by the frame."""
+        return [self._keys.run, self._sessions.run]
+
+    async def of(self, request: Request) -> Caller:
+        """Who sent this.
+
+        Raises:
+            NotSignedIn: nobody we know.
+            ForeignOrigin: a browser session, used from another site to change something.
+        """
+        header = request.headers.get("authorization")
+        if header is not None:
+            return await self._of_key(header)
+        token = request.cookies.get(self.cookie)
+        if not token or len(token) > _LONGEST_TOKEN:
+            raise NotSignedIn
+        if request.method not in _SAFE_METHODS:
+            self.must_be_own_site(request)
+        caller = await self._sessions.put(digest(token))
+        if caller is None:
+            raise NotSignedIn("The session has ended. Sign in again.")
+        return caller
+
+    async def has_session(self, request: Request) -> bool:
+        """Whether a browser is signed in, for pages that show themselves either way."""
+        try:
+            return (await self.of(request)).key_id is None
+        except NotSignedIn:
+            return False
+
+    def must_be_own_site(self, request: Request) -> None:
+        """Check what browsers say about where a request comes from (Fetch Metadata, Origin).
+
+        Raises:
+            ForeignOrigin: from another site, or the browser does not say.
+        """
+        must_be_own_site(request, self._origin)
+
+    async def flush(self, _now: datetime) -> None:
+        """Write on which day keys were used; a sweep."""
+        used, self._used = self._used, {}
+        if not used:
+            return
+        async with self._database.transaction() as tx:
+            for day in set(used.values()):
+                await account_queries.touch_keys(tx, [key for key, when in used.items() if when == day], day)
+
+    async def _of_key(self, header: str) -> Caller:
+        scheme, _, key = header.partition(" ")
+        if scheme.lower() != "bearer" or not is_key(key):
+            raise NotSignedIn
+        caller = await self._keys.put(digest(key))
+        if caller is None or caller.key_id is None:
+            raise NotSignedIn
+        self._used[caller.key_id] = self._clock.now().date()
+        return caller
+
+    async def _by_key(self, digests: Sequence[bytes]) -> list[Caller | None]:
+        return _in_order(digests, await account_queries.callers_by_key(self._database.pool, digests))
+
+    async def _by_session(self, digests: Sequence[bytes]) -> list[Caller | None]:
+        now = self._clock.now()
+        return _in_order(digests, await account_queries.callers_by_session(self._database.pool, digests, now))
+
+
+def must_be_own_site(request: Request, origin: str) -> None:
+    """Raises:
+    ForeignOrigin: the request comes from another site, or the browser does not say.
+    """
+    told = request.headers.get("sec-fetch-site")
+    if told is not None and told not in {"same-origin", "none"}:
+        raise ForeignOrigin
+    given = request.headers.get("origin")
+    if given is None:
+        if told is None:
+            raise ForeignOrigin
+        return
+    host = request.headers.get("host", "")
+    if not (hmac.compare_digest(given.encode(), origin.encode()) or urlsplit(given).netloc == host):
+        raise ForeignOrigin
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _in_order(digests: Sequence[bytes], rows: Sequence[asyncpg.Record]) -> list[Caller | None]:
+    found = {
+        bytes(row["token"]): Caller(
+            row["account_id"], row["subject_ref"], row["plan"], row["state"], row["key_id"], bytes(row["token"])
+        )
+        for row in rows
+    }
+    return [found.get(token) for token in digests]

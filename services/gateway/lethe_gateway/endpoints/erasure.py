@@ -1,0 +1,61 @@
+"""DELETE /v1/account and what can be asked afterwards without the account."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from lethe_gateway.blinding import Blinding
+from lethe_gateway.callers import Callers
+from lethe_gateway.endpoints.accounts import address_of
+from lethe_gateway.endpoints.bodies import read
+from lethe_gateway.erasures import Erasures
+from lethe_gateway.schemas import Claim, unix
+from lethe_gateway.throttle import Throttle
+
+_ASK_AGAIN_SECONDS = 5
+
+
+def erasure_routes(
+    erasures: Erasures, callers: Callers, blinding: Blinding, claims: Throttle, *, is_https: bool
+) -> APIRouter:
+    """Being forgotten, and the proof of it."""
+    router = APIRouter(prefix="/v1")
+
+    @router.delete("/account")
+    async def erase(request: Request) -> Response:
+        caller = await callers.of(request)
+        outcome = await erasures.open(caller)
+        content = {
+            "object": "erasure",
+            "id": outcome.erasure_id,
+            "state": outcome.state,
+            # Behind `#`, which browsers keep to themselves: the claim stands in no log and no referrer.
+            "link": f"/erasure#{outcome.claim}",
+            "claim": outcome.claim,
+            "certificate": outcome.certificate,
+        }
+        if outcome.certificate is None:
+            response = JSONResponse(content, 202, {"Retry-After": str(_ASK_AGAIN_SECONDS)})
+        else:
+            response = JSONResponse(content)
+        response.delete_cookie(callers.cookie, path="/", secure=is_https, httponly=True, samesite="lax")
+        return response
+
+    @router.post("/erasures/status")
+    async def status(request: Request) -> Response:
+        claims.admit(blinding.throttle_key("claim", address_of(request)))
+        answer = await erasures.follow((await read(request, Claim)).claim)
+        return JSONResponse(
+            {
+                "object": "erasure",
+                "id": answer.erasure_id,
+                "state": answer.state,
+                "requested_at": unix(answer.requested_at) if answer.requested_at else None,
+                "certificate": answer.certificate,
+            }
+        )
+
+    @router.get("/certificates/public-key")
+    async def public_key() -> Response:
+        return PlainTextResponse(await erasures.public_key(), media_type="application/x-pem-file")
+
+    return router

@@ -1,0 +1,91 @@
+"""Being forgotten: asked for by the signed-in owner, followed by a claim that works without the account."""
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from lethe_common.bus import Bus
+from lethe_common.clock import monotonic_seconds
+from lethe_common.identifiers import ErasureId, SubjectRef
+from lethe_common.rpc.privacy import (
+    ErasureOpen,
+    ErasureOpenQuestion,
+    ErasureState,
+    ErasureStateAnswer,
+    ErasureStateQuestion,
+    PublicKey,
+    PublicKeyQuestion,
+)
+from lethe_gateway.callers import Caller
+from lethe_gateway.errors import NotFound
+
+_LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Outcome:
+    """How far an erasure is, and the claim with which its owner can ask again."""
+
+    claim: str
+    erasure_id: ErasureId
+    state: str
+    certificate: dict[str, Any] | None
+
+
+class Erasures:
+    """Opens and follows erasures. The claim's secret is never stored, only its digest, and that by privacy."""
+
+    def __init__(self, bus: Bus, *, wait_seconds: float) -> None:
+        self._bus, self._wait_seconds = bus, wait_seconds
+        self._waiting: dict[str, asyncio.Event] = {}
+
+    async def open(self, caller: Caller) -> Outcome:
+        """Ask for everything to be erased, and wait a little for the certificate."""
+        claim = secrets.token_urlsafe(32)
+        question = ErasureOpenQuestion(subject_ref=SubjectRef(caller.subject_ref), claim_hash=_hash(claim))
+        erasure_id = (await self._bus.ask(ErasureOpen, question)).erasure_id
+        moved = self._waiting.setdefault(erasure_id, asyncio.Event())
+        until = monotonic_seconds() + self._wait_seconds
+        try:
+            while True:
+                answer = await self._ask(claim)
+                left = until - monotonic_seconds()
+                if answer.certificate is not None or left <= 0:
+                    return Outcome(claim, erasure_id, answer.state, answer.certificate)
+                try:
+                    # The event that wakes is a hint; another replica may have taken it.
+                    await asyncio.wait_for(moved.wait(), min(left, _LOOK_SECONDS))
+                except TimeoutError:
+                    continue
+                moved.clear()
+        finally:
+            self._waiting.pop(erasure_id, None)
+
+    async def follow(self, claim: str) -> ErasureStateAnswer:
+        """How far the erasure of this claim is.
+
+        Raises:
+            NotFound: no erasure has this claim.
+        """
+        answer = await self._ask(claim)
+        if answer.erasure_id is None:
+            raise NotFound("No erasure has this claim. Use the link exactly as it was shown.")
+        return answer
+
+    async def public_key(self) -> str:
+        """The key that signs certificates, as PEM."""
+        return (await self._bus.ask(PublicKey, PublicKeyQuestion())).pem
+
+    def wake(self, erasure_id: str) -> None:
+        """An erasure was completed."""
+        if erasure_id in self._waiting:
+            self._waiting[erasure_id].set()
+
+    async def _ask(self, claim: str) -> ErasureStateAnswer:
+        return await self._bus.ask(ErasureState, ErasureStateQuestion(claim_hash=_hash(claim)))
+
+
+def _hash(claim: str) -> str:
+    return hashlib.sha256(claim.encode()).hexdigest()

@@ -1,0 +1,136 @@
+"""Everything the gateway can refuse, on one page. Sentences tell the next step and never echo input.
+
+GatewayError
+├── BadRequest            400  the request cannot be understood; `param` names the field
+├── NotSignedIn           401  no key, a wrong key, or a session that ended
+│   └── WrongLogin        401  address or password do not fit
+├── InsufficientCredits   402  buy credits or choose a cheaper setting
+├── Forbidden             403  understood, and not allowed
+│   ├── ForeignOrigin     403  a browser sent this from another site
+│   └── NotVerified       403  the address is not confirmed yet
+├── NotFound              404  there is no such thing, or it is somebody else's
+├── Conflict              409  it contradicts what is there
+│   └── AddressTaken      409  there is an account with this address
+├── Gone                  410  it was here and has been removed
+├── TooLarge              413  more bytes than the limit
+├── WrongMediaType        415  a body or file of a kind that is not accepted
+├── KeyReused             422  an Idempotency-Key with another body
+├── TooManyRequests       429  slow down
+└── AwayForNow            503  something needed is away; retry
+"""
+
+from typing import ClassVar
+
+from lethe_common.errors import LetheError
+
+
+class GatewayError(LetheError):
+    """`kind` is the `type` of OpenAI's error shape."""
+
+    kind: ClassVar[str] = "invalid_request_error"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param, self.own_code = param, code or self.code
+
+
+class BadRequest(GatewayError):
+    code, status = "invalid_request", 400
+
+
+class NotSignedIn(GatewayError):
+    code, status, kind = "invalid_api_key", 401, "authentication_error"
+
+    def __init__(self, message: str = "This needs a valid API key or session. Check the key, or sign in.") -> None:
+        super().__init__(message)
+
+
+class WrongLogin(NotSignedIn):
+    code = "wrong_login"
+
+    def __init__(self) -> None:
+        super().__init__("Address or password do not fit. Try again, or reset the password.")
+
+
+class InsufficientCredits(GatewayError):
+    code, status, kind = "insufficient_credits", 402, "insufficient_quota"
+
+    def __init__(self, needed: int, available: int) -> None:
+        super().__init__(
+            f"This needs {needed} credits and {available} are available. Choose fewer seconds or get more credits."
+        )
+
+
+class Forbidden(GatewayError):
+    code, status, kind = "forbidden", 403, "permission_error"
+
+
+class ForeignOrigin(Forbidden):
+    code = "foreign_origin"
+
+    def __init__(self) -> None:
+        super().__init__("This was sent from another site. Use the studio itself, or an API key.")
+
+
+class NotVerified(Forbidden):
+    code = "email_not_verified"
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail address is not confirmed yet. Open the link in the mail first.")
+
+
+class NotFound(GatewayError):
+    code, status = "not_found", 404
+
+    def __init__(self, message: str = "There is nothing with this id. Check the id and the key.") -> None:
+        super().__init__(message)
+
+
+class Conflict(GatewayError):
+    code, status = "conflict", 409
+
+
+class AddressTaken(Conflict):
+    code = "address_taken"
+
+    def __init__(self) -> None:
+        super().__init__("No account can be opened with this address. Sign in, or reset the password.", param="email")
+
+
+class Gone(GatewayError):
+    code, status = "gone", 410
+
+    def __init__(self, message: str = "This was removed and cannot be brought back.") -> None:
+        super().__init__(message)
+
+
+class TooLarge(GatewayError):
+    code, status = "too_large", 413
+
+    def __init__(self, limit_bytes: int, *, param: str | None = None) -> None:
+        super().__init__(f"This is larger than the {limit_bytes} bytes allowed. Send less.", param=param)
+
+
+class WrongMediaType(GatewayError):
+    code, status = "unsupported_media_type", 415
+
+
+class KeyReused(GatewayError):
+    code, status = "idempotency_conflict", 422
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another body. Use a new key for a new request.")
+
+
+class TooManyRequests(GatewayError):
+    code, status, kind = "rate_limited", 429, "rate_limit_error"
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(f"Too many requests. Try again in {wait_seconds} seconds.")
+        self.wait_seconds = wait_seconds
+
+
+class AwayForNow(GatewayError):
+    """Something needed is away; with Retry-After."""
+
+    code, status, kind = "unavailable", 503, "server_error"

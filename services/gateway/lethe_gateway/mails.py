@@ -1,0 +1,149 @@
+"""The mail queue: what a mail needs beyond its template waits sealed under the mail's own key.
+
+A mail is written with the fact that asks for it; the event that comes back sets
+it going. Without an SMTP server it waits until it is useless and is then removed.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from typing import Literal
+
+import structlog
+
+from lethe_common.clock import Clock
+from lethe_common.database import Database, Transaction
+from lethe_common.events.notice import MailRequested
+from lethe_common.identifiers import MailId, SealKeyId, SubjectRef
+from lethe_common.rpc.privacy import KeyClass, Purpose
+from lethe_common.sealing import SealContext, Sealer
+from lethe_gateway import account_queries as queries
+from lethe_gateway.adapters.smtp import MailNotSent, Smtp
+from lethe_gateway.blinding import digest
+from lethe_gateway.item_keys import ItemKeys
+
+log = structlog.get_logger()
+
+CATEGORY = "mail.queue"
+Template = Literal["password_reset", "verify_email"]
+_SUBJECTS: dict[str, str] = {
+    "password_reset": "Set a new password",
+    "verify_email": "Confirm your e-mail address",
+}
+_TEXTS: dict[str, str] = {
+    "password_reset": "Somebody asked to set a new password for your account.\n\n"
+    "If it was you, open this link within {minutes} minutes:\n{link}\n\n"
+    "If it was not you, there is nothing to do: your password stays as it is.\n",
+    "verify_email": "Welcome. Please confirm your e-mail address by opening this link within {minutes} minutes:\n"
+    "{link}\n\nIf you did not open an account, there is nothing to do.\n",
+}
+_PAGES: dict[str, str] = {"password_reset": "/reset#", "verify_email": "/verify#"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Written:
+    """A mail ready to enter the queue, and the digest of its link's token."""
+
+    mail_id: MailId
+    account_id: str
+    subject_ref: SubjectRef
+    template: Template
+    secret_sealed: bytes
+    key_id: SealKeyId
+    token_hash: bytes
+
+
+class Mails:
+    """Writes mails, sends what is due, removes what is over."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        keys: ItemKeys,
+        sealer: Sealer,
+        smtp: Smtp | None,
+        *,
+        public_url: str,
+        valid: timedelta,
+        attempts_most: int,
+    ) -> None:
+        self._database, self._clock, self._keys, self._sealer, self._smtp = database, clock, keys, sealer, smtp
+        self._public_url, self._valid, self._attempts_most = public_url.rstrip("/"), valid, attempts_most
+
+    async def write(self, account_id: str, subject_ref: str, template: Template) -> Written:
+        """Seal a fresh link for an account."""
+        mail_id, token = MailId.new(), secrets.token_urlsafe(32)
+        held = await self._keys.issue(subject_ref, mail_id, KeyClass.IDENTITY)
+        context = SealContext(CATEGORY, subject_ref, mail_id, held.key_id)
+        sealed = self._sealer.seal(held.key, context, token.encode())
+        ref = SubjectRef.trusted(subject_ref)
+        return Written(mail_id, account_id, ref, template, sealed, held.key_id, digest(token))
+
+    async def enqueue(self, tx: Transaction, mail: Written) -> None:
+        """Put a mail into the queue; older links of its kind die."""
+        now = self._clock.now()
+        over = now + self._valid
+        await tx.execute(queries.DELETE_TOKENS, mail.account_id, mail.template)
+        await tx.execute(queries.INSERT_TOKEN, mail.token_hash, mail.account_id, mail.template, over)
+        row = (
+            mail.mail_id,
+            mail.account_id,
+            mail.subject_ref,
+            mail.template,
+            mail.secret_sealed,
+            mail.key_id,
+            now,
+            over,
+        )
+        await tx.execute(queries.INSERT_MAIL, *row)
+        tx.tell(MailRequested(mail_id=mail.mail_id, subject_ref=mail.subject_ref, template=mail.template))
+
+    async def sweep(self, now: datetime) -> None:
+        """Send what is due, then remove what is useless by now, with its key."""
+        while self._smtp is not None and await self._send_one(now, self._smtp):
+            continue
+        rows = await self._database.pool.fetch(queries.OVER_MAILS, now, self._attempts_most)
+        if rows:
+            await self._remove([(row["subject_ref"], row["mail_id"]) for row in rows])
+
+    async def _send_one(self, now: datetime, smtp: Smtp) -> bool:
+        """Send one due mail; whether there was one. Its next attempt is set before this one is made."""
+        async with self._database.transaction() as tx:
+            row = await tx.fetchrow(queries.CLAIM_MAIL, now)
+        if row is None:
+            return False
+        account = await self._database.pool.fetchrow(queries.ACCOUNT_BY_ID, row["account_id"])
+        if account is None:
+            return True
+        ref = row["subject_ref"]
+        held = await self._keys.lease(Purpose.MAIL, ref, row["mail_id"])
+        token = self._sealer.open(
+            held.key, SealContext(CATEGORY, ref, row["mail_id"], held.key_id), row["secret_sealed"]
+        )
+        identity = await self._keys.lease(Purpose.MAIL, ref, row["account_id"])
+        context = SealContext("identity.email", ref, row["account_id"], identity.key_id)
+        address = self._sealer.open(identity.key, context, account["email_sealed"]).decode()
+        try:
+            await smtp.send(self._message(row["template"], address, token.decode()))
+        except MailNotSent as error:
+            log.warning("mail_not_sent", mail_id=row["mail_id"], attempt=row["attempts"], cause=error.cause)
+            return True
+        await self._remove([(ref, row["mail_id"])])
+        log.info("mail_sent", mail_id=row["mail_id"], template=row["template"])
+        return True
+
+    def _message(self, template: str, address: str, token: str) -> EmailMessage:
+        message = EmailMessage()
+        message["To"], message["Subject"] = address, _SUBJECTS[template]
+        minutes = int(self._valid.total_seconds() // 60)
+        # Behind `#`: a fragment is never sent to a server, so it stands in no log.
+        link = f"{self._public_url}{_PAGES[template]}{token}"
+        message.set_content(_TEXTS[template].format(minutes=minutes, link=link))
+        return message
+
+    async def _remove(self, items: list[tuple[str, str]]) -> None:
+        await self._keys.destroy(items)
+        async with self._database.transaction() as tx:
+            await tx.execute(queries.DELETE_MAILS, [mail_id for _, mail_id in items])

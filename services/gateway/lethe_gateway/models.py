@@ -1,0 +1,162 @@
+"""The gateway's tables: declarations only. Statements are in `queries` and `account_queries`, CHECKs in the migration."""
+
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, DateTime
+from sqlmodel import Field, SQLModel
+
+from lethe_common.catalogue import held, impersonal
+from lethe_common.database import registry
+
+_MOMENT = DateTime(timezone=True)
+_RANDOM_ID = impersonal("random id")
+_PSEUDONYM = impersonal("random reference; who it is stands sealed in accounts")
+_COUNTER = impersonal("counter")
+
+
+class Table(SQLModel, registry=registry("gateway")):
+    """What all tables of this schema share: one registry of their own."""
+
+
+class Account(Table, table=True):
+    """One account. It joins a person's sealed address with the reference all other services know."""
+
+    __tablename__: ClassVar[Any] = "accounts"
+
+    account_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    subject_ref: str = Field(unique=True, sa_column_kwargs=_PSEUDONYM)
+    email_sealed: bytes = Field(sa_column_kwargs=held("identity.email"))
+    password_sealed: bytes = Field(sa_column_kwargs=held("identity.credentials"))
+    key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    storage_ref: str = Field(unique=True, sa_column_kwargs=impersonal("random part of object names"))
+    plan: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))
+    state: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))
+    created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.account", is_sealed=False))
+
+
+class ApiKey(Table, table=True):
+    """One API key. Its secret is nowhere, only a digest of it."""
+
+    __tablename__: ClassVar[Any] = "api_keys"
+
+    key_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    account_id: str = Field(index=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    key_hash: bytes = Field(unique=True, sa_column_kwargs=held("identity.credentials", is_sealed=False))
+    created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.credentials", is_sealed=False))
+    last_used_on: date | None = Field(default=None, sa_column_kwargs=held("identity.credentials", is_sealed=False))
+
+
+class Session(Table, table=True):
+    """One signed-in browser, by the digest of its cookie."""
+
+    __tablename__: ClassVar[Any] = "sessions"
+
+    token_hash: bytes = Field(primary_key=True, sa_column_kwargs=held("identity.session", is_sealed=False))
+    account_id: str = Field(index=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.session", is_sealed=False))
+    expires_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.session", is_sealed=False))
+
+
+class ProofToken(Table, table=True):
+    """A mailed link's secret, by its digest: to set a new password, or to confirm an address."""
+
+    __tablename__: ClassVar[Any] = "proof_tokens"
+
+    token_hash: bytes = Field(primary_key=True, sa_column_kwargs=held("identity.credentials", is_sealed=False))
+    account_id: str = Field(index=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    use: str = Field(sa_column_kwargs=impersonal("kind of link"))
+    expires_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.credentials", is_sealed=False))
+
+
+class Mail(Table, table=True):
+    """One mail that waits to be sent. What it says beyond its template is sealed under a key of its own."""
+
+    __tablename__: ClassVar[Any] = "mails"
+
+    mail_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    account_id: str = Field(index=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    subject_ref: str = Field(sa_column_kwargs=_PSEUDONYM)
+    template: str = Field(sa_column_kwargs=impersonal("kind of mail"))
+    secret_sealed: bytes = Field(sa_column_kwargs=held("mail.queue"))
+    key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    attempts: int = Field(default=0, sa_column_kwargs=_COUNTER)
+    is_asked: bool = Field(default=False, sa_column_kwargs=impersonal("whether its event came back"))
+    due_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of the next attempt"))
+    expires_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time after which it is useless"))
+
+
+class Generation(Table, table=True):
+    """One generation as its owner sees it. The prompt is sealed under the generation's own key."""
+
+    __tablename__: ClassVar[Any] = "generations"
+
+    generation_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    account_id: str = Field(foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    subject_ref: str = Field(sa_column_kwargs=_PSEUDONYM)
+    state: str = Field(sa_column_kwargs=impersonal("state of a run"))
+    state_version: int = Field(default=1, sa_type=BigInteger, sa_column_kwargs=_COUNTER)
+    model: str = Field(sa_column_kwargs=held("content.generation", is_sealed=False))
+    width_px: int = Field(sa_column_kwargs=held("content.generation", is_sealed=False))
+    height_px: int = Field(sa_column_kwargs=held("content.generation", is_sealed=False))
+    seconds: int = Field(sa_column_kwargs=held("content.generation", is_sealed=False))
+    seed: int = Field(sa_type=BigInteger, sa_column_kwargs=held("content.generation", is_sealed=False))
+    prompt_sealed: bytes = Field(sa_column_kwargs=held("content.prompt"))
+    key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    upload_id: str | None = Field(default=None, sa_column_kwargs=_RANDOM_ID)
+    hold_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    credits_held: int = Field(sa_type=BigInteger, sa_column_kwargs=held("content.generation", is_sealed=False))
+    credits_charged: int | None = Field(
+        default=None, sa_type=BigInteger, sa_column_kwargs=held("content.generation", is_sealed=False)
+    )
+    error_code: str | None = Field(default=None, sa_column_kwargs=impersonal("code of a fixed list"))
+    created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("content.generation", is_sealed=False))
+    completed_at: datetime | None = Field(
+        default=None, sa_type=_MOMENT, sa_column_kwargs=held("content.generation", is_sealed=False)
+    )
+    expires_at: datetime | None = Field(default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("deadline"))
+    hidden_at: datetime | None = Field(
+        default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("since when it is served no more")
+    )
+    rule: str | None = Field(default=None, sa_column_kwargs=impersonal("removal rule, of a fixed list"))
+
+
+class Upload(Table, table=True):
+    """One reference image: where its sealed bytes lie until its run is done."""
+
+    __tablename__: ClassVar[Any] = "uploads"
+
+    upload_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    account_id: str = Field(index=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    subject_ref: str = Field(sa_column_kwargs=_PSEUDONYM)
+    generation_id: str = Field(index=True, sa_column_kwargs=_RANDOM_ID)
+    object_key: str = Field(sa_column_kwargs=impersonal("random object name"))
+    key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    media_type: str = Field(sa_column_kwargs=held("upload.image", is_sealed=False))
+    size_bytes: int = Field(sa_type=BigInteger, sa_column_kwargs=held("upload.image", is_sealed=False))
+    is_attached: bool = Field(default=False, sa_column_kwargs=impersonal("whether a generation uses it"))
+    created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("upload.image", is_sealed=False))
+    due_at: datetime | None = Field(default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("deadline"))
+
+
+class IdempotentRequest(Table, table=True):
+    """Which generation an Idempotency-Key led to. Key and body are keyed digests."""
+
+    __tablename__: ClassVar[Any] = "idempotency"
+
+    account_id: str = Field(primary_key=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    key_hmac: str = Field(primary_key=True, sa_column_kwargs=impersonal("keyed digest"))
+    body_hmac: str = Field(sa_column_kwargs=impersonal("keyed digest"))
+    generation_id: str = Field(index=True, sa_column_kwargs=_RANDOM_ID)
+    created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of a request"))
+
+
+class Tombstone(Table, table=True):
+    """What is left of a removed generation: that it was, whose, when it went and why. It answers 410."""
+
+    __tablename__: ClassVar[Any] = "tombstones"
+
+    generation_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    account_id: str = Field(index=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    removed_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("content.generation", is_sealed=False))
+    rule: str = Field(sa_column_kwargs=held("content.generation", is_sealed=False))

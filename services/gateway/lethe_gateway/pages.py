@@ -1,0 +1,114 @@
+"""The pages people see: templates filled with words and with what the policy promises. No request in here."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lethe_common.policy import Catalogue, Policy
+from lethe_gateway.words import LANGUAGES, Words, load_words
+
+_ROOM = Path(__file__).parent
+_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_HOUR = timedelta(hours=1)
+_YEAR = timedelta(days=365)
+# What the scripts say, so that each language lives in one file.
+_SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "error.")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a page promises, read from the policy and the catalogue that run the timers."""
+
+    credits: int
+    video_days: dict[str, int]
+    upload_hours: int
+    ledger_years: int
+    proof_years: int
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of the pages, in memory, named by its content's tag."""
+
+    data: bytes
+    media_type: str
+    etag: str
+
+
+def terms_of(policy: Policy, catalogue: Catalogue) -> Terms:
+    """The promises of a profile."""
+    upload = policy.keep("upload.image").at_most or timedelta(0)
+    days = {plan: policy.period("output.video", plan).days for plan in catalogue.plans}
+    return Terms(
+        credits=catalogue.opening_plan.opening_credits,
+        video_days=days,
+        upload_hours=max(1, -(-upload // _HOUR)),
+        ledger_years=_years(policy, "ledger.transfer"),
+        proof_years=_years(policy, "erasure.record"),
+        contact=policy.content.controller.contact,
+    )
+
+
+def _years(policy: Policy, category: str) -> int:
+    return round((policy.keep(category).at_least or timedelta(0)) / _YEAR)
+
+
+class Pages:
+    """Renders pages. Made once; holds all templates, words and files in memory."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._words = load_words()
+        self.assets = _load_assets(_ROOM / "static")
+        self._templates = Environment(
+            loader=FileSystemLoader(_ROOM / "templates"),
+            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+        )  # fmt: skip
+        self._terms = terms
+
+    def studio(self, language: str, *, is_signed_in: bool) -> str:
+        """The studio: what it is and how to get in, or the studio itself."""
+        return self._render("studio.html" if is_signed_in else "welcome.html", language)
+
+    def console(self, language: str, *, is_signed_in: bool) -> str:
+        """The operator's console, or its sign-in."""
+        return self._render("console.html" if is_signed_in else "console_sign_in.html", language)
+
+    def reset(self, language: str) -> str:
+        """Setting a new password; the link's secret stays in the address's fragment."""
+        return self._render("reset.html", language)
+
+    def verify(self, language: str) -> str:
+        """Confirming an e-mail address."""
+        return self._render("verify.html", language)
+
+    def erasure(self, language: str) -> str:
+        """How far an erasure is, and its certificate; works when the account is gone."""
+        return self._render("erasure.html", language)
+
+    def problem(self, language: str, status: int) -> str:
+        """A page that is not there (404) or no more (410)."""
+        return self._render("problem.html", language, status=status)
+
+    def _render(self, template: str, language: str, **more: object) -> str:
+        words: Words = self._words[language]
+        script_words = {key: entry for key, entry in words.entries.items() if key.startswith(_SCRIPT_WORDS)}
+        return self._templates.get_template(template).render(
+            t=words, language=language, languages=LANGUAGES, terms=self._terms,
+            script_words=script_words, asset=self._address, **more,
+        )  # fmt: skip
+
+    def _address(self, name: str) -> str:
+        return f"/static/{name}?v={self.assets[name].etag}"
+
+
+def _load_assets(folder: Path) -> dict[str, Asset]:
+    return {file.name: _asset(file) for file in sorted(folder.iterdir()) if file.suffix in _TYPES}
+
+
+def _asset(file: Path) -> Asset:
+    data = file.read_bytes()
+    return Asset(data, _TYPES[file.suffix], hashlib.sha256(data).hexdigest()[:16])

@@ -1,0 +1,150 @@
+"""What goes over HTTP, in and out. Videos have OpenAI's shape; fields of ours stand beside theirs."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+_MESSAGES = {
+    "provider_failed": "The model could not make this video. You were not charged. Try again.",
+    "bad_input": "The reference image could not be used. You were not charged. Try another image.",
+    "refused": "The model refused this prompt. You were not charged. Change the prompt.",
+    "timed_out": "The model took too long. You were not charged. Try again.",
+    "cancelled": "This generation was cancelled before it had output.",
+}
+
+
+class Body(BaseModel):
+    """A request body: what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Password = Annotated[str, StringConstraints(min_length=10, max_length=256)]
+Email = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+]
+Secret = Annotated[str, StringConstraints(min_length=20, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
+
+
+class Credentials(Body):
+    email: Email
+    password: Password
+
+
+class SignIn(Body):
+    email: Annotated[str, StringConstraints(max_length=254)]
+    password: Annotated[str, StringConstraints(max_length=256)]
+
+
+class ResetWish(Body):
+    email: Email
+
+
+class NewPassword(Body):
+    token: Secret
+    password: Password
+
+
+class Confirmation(Body):
+    token: Secret
+
+
+class Claim(Body):
+    claim: Secret
+
+
+class PlanChoice(Body):
+    plan: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class OperatorSignIn(Body):
+    token: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class VideoError(BaseModel):
+    code: str
+    message: str
+
+
+class Video(BaseModel):
+    """A generation in the shape of OpenAI's Video object."""
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int
+    created_at: int
+    completed_at: int | None = None
+    expires_at: int | None = None
+    seconds: str
+    size: str
+    prompt: str | None = None
+    remixed_from_video_id: str | None = None
+    error: VideoError | None = None
+    credits_held: int
+    credits_charged: int | None = None
+
+    def to_bytes(self) -> bytes:
+        """As JSON."""
+        return self.__pydantic_serializer__.to_json(self)
+
+
+def video_of(row: asyncpg.Record, *, percent: int = 0, prompt: str | None = None) -> Video:
+    """A generation's row as its owner sees it."""
+    state = row["state"]
+    code = row["error_code"] if state == "failed" else "cancelled" if state == "cancelled" else None
+    return Video(
+        id=row["generation_id"],
+        model=row["model"],
+        status="failed" if state == "cancelled" else state,
+        progress=100 if state == "completed" else min(percent, 99) if state == "in_progress" else 0,
+        created_at=unix(row["created_at"]),
+        completed_at=unix(row["completed_at"]) if row["completed_at"] else None,
+        expires_at=unix(row["expires_at"]) if row["expires_at"] else None,
+        seconds=str(row["seconds"]),
+        size=f"{row['width_px']}x{row['height_px']}",
+        prompt=prompt,
+        error=VideoError(code=code, message=_MESSAGES.get(code, _MESSAGES["provider_failed"])) if code else None,
+        credits_held=row["credits_held"],
+        credits_charged=row["credits_charged"],
+    )
+
+
+def unix(moment: datetime) -> int:
+    """Whole seconds since 1970, as OpenAI's API writes times."""
+    return int(moment.timestamp())
+
+
+class Page(BaseModel):
+    """One page of videos, newest first unless asked otherwise."""
+
+    object: Literal["list"] = "list"
+    data: list[Video]
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool = False
+
+
+class Deleted(BaseModel):
+    """What became of a deletion. `deleted` is true only when nothing is left."""
+
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: bool
+
+
+class Problem(BaseModel):
+    """OpenAI's error, with the id to quote when asking for help."""
+
+    type: str
+    code: str
+    message: str
+    param: str | None = None
+    request_id: str | None = None
+
+
+class Refusal(BaseModel):
+    error: Problem = Field()

@@ -1,0 +1,97 @@
+"""The addresses of the pages and of their files, for the studio's application and for the console's.
+
+A secret in a link (a reset's, an erasure's) stands behind `#`: browsers don't send
+it, so it is in no log.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter, Request, Response
+
+from lethe_gateway.pages import Pages
+from lethe_gateway.words import LANGUAGES, choose
+
+LANGUAGE_COOKIE = "lethe_lang"
+_YEAR_SECONDS = 365 * 24 * 3600
+_NOT_FOUND = 404
+
+IsSignedIn = Callable[[Request], Awaitable[bool]]
+
+
+def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
+    """GET /, /reset, /verify, /erasure and /static/*."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def studio(request: Request) -> Response:
+        return _page(request, pages.studio(language_of(request), is_signed_in=await is_signed_in(request)))
+
+    @router.get("/reset")
+    async def reset(request: Request) -> Response:
+        return _page(request, pages.reset(language_of(request)))
+
+    @router.get("/verify")
+    async def verify(request: Request) -> Response:
+        return _page(request, pages.verify(language_of(request)))
+
+    @router.get("/erasure")
+    async def erasure(request: Request) -> Response:
+        return _page(request, pages.erasure(language_of(request)))
+
+    _serve_files(router, pages)
+    return router
+
+
+def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
+    """GET / and /static/* of the console's own application."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def console(request: Request) -> Response:
+        return _page(request, pages.console(language_of(request), is_signed_in=await is_operator(request)))
+
+    _serve_files(router, pages)
+    return router
+
+
+def problem_page(pages: Pages, request: Request, status: int) -> Response | None:
+    """The page for a browser that went to an address where nothing is; None where JSON is expected."""
+    if request.url.path.startswith(("/v1/", "/api/")) or "text/html" not in request.headers.get("accept", ""):
+        return None
+    return _page(request, pages.problem(language_of(request), status), status)
+
+
+def language_of(request: Request) -> str:
+    """The language this request wants."""
+    cookie = request.cookies.get(LANGUAGE_COOKIE)
+    return choose(request.query_params.get("lang"), cookie, request.headers.get("accept-language"))
+
+
+def _page(request: Request, html: str, status: int = 200) -> Response:
+    headers = {"Cache-Control": "private, no-store", "Vary": "Accept-Language, Cookie"}
+    response = Response(html, status, headers, media_type="text/html")
+    asked = request.query_params.get("lang")
+    if asked in LANGUAGES:
+        secure = request.url.scheme == "https"
+        response.set_cookie(LANGUAGE_COOKIE, asked, max_age=_YEAR_SECONDS, samesite="lax", secure=secure, httponly=True)
+    return response
+
+
+def _serve_files(router: APIRouter, pages: Pages) -> None:
+    @router.get("/static/{name}")
+    async def file(request: Request, name: str) -> Response:
+        asset = pages.assets.get(name)
+        if asset is None:
+            return Response(status_code=_NOT_FOUND)
+        is_named = request.query_params.get("v") == asset.etag
+        headers = {
+            "Cache-Control": f"public, max-age={_YEAR_SECONDS}, immutable" if is_named else "no-cache",
+            "ETag": f'"{asset.etag}"',
+        }
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(asset.data, headers=headers, media_type=asset.media_type)
+
+    @router.get("/favicon.ico")
+    async def icon(request: Request) -> Response:
+        return await file(request, "favicon.svg")

@@ -1,0 +1,36 @@
+"""GCRA throttles (ITU-T I.371), in memory: who is counted is a keyed digest and is never stored."""
+
+import math
+from collections import OrderedDict
+
+from lethe_common.clock import monotonic_seconds
+from lethe_gateway.errors import TooManyRequests
+
+_KEYS_MOST = 50_000
+
+
+class Throttle:
+    """Lets `limit` requests a period through for each key, evenly or as one burst; 0 lets all through."""
+
+    def __init__(self, limit: int, period_seconds: float) -> None:
+        self._limit, self._period_seconds = limit, period_seconds
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+
+    def admit(self, key: str, now_seconds: float | None = None) -> None:
+        """Count one request.
+
+        Raises:
+            TooManyRequests: the key's burst is used up; says how long to wait.
+        """
+        if not self._limit:
+            return
+        now = monotonic_seconds() if now_seconds is None else now_seconds
+        step = self._period_seconds / self._limit
+        full_at = max(self._full_at.get(key, now), now) + step
+        wait = full_at - now - self._period_seconds
+        if wait > 1e-9:  # noqa: PLR2004  float noise of n equal steps
+            raise TooManyRequests(math.ceil(wait))
+        self._full_at[key] = full_at
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > _KEYS_MOST:
+            self._full_at.popitem(last=False)

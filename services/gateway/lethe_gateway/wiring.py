@@ -1,0 +1,249 @@
+"""Builds every object of the gateway, once, and hands each what it needs."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from fastapi import FastAPI, Request
+
+from lethe_common.clock import Sweep
+from lethe_common.events import billing, identity, jobs, notice, privacy, retention
+from lethe_common.events.gateway import GenerationChanged
+from lethe_common.process import Frame, Parts
+from lethe_common.rpc.gateway import GenerationAccepted, GenerationInput
+from lethe_common.sealing import Sealer
+from lethe_common.storage import Storage
+from lethe_gateway import account_queries, queries
+from lethe_gateway.accounts import Accounts
+from lethe_gateway.adapters.smtp import Smtp
+from lethe_gateway.blinding import Blinding
+from lethe_gateway.callers import Callers
+from lethe_gateway.endpoints.accounts import account_routes
+from lethe_gateway.endpoints.console import console_routes
+from lethe_gateway.endpoints.content import Contents, content_routes
+from lethe_gateway.endpoints.credits import credit_routes
+from lethe_gateway.endpoints.erasure import erasure_routes
+from lethe_gateway.endpoints.events import Streams, event_routes
+from lethe_gateway.endpoints.keys import key_routes
+from lethe_gateway.endpoints.models import model_routes
+from lethe_gateway.endpoints.rpc import Answers
+from lethe_gateway.endpoints.sessions import session_routes
+from lethe_gateway.endpoints.videos import video_routes
+from lethe_gateway.erasures import Erasures
+from lethe_gateway.gallery import Gallery
+from lethe_gateway.gate import Gate
+from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers
+from lethe_gateway.holds import Holds
+from lethe_gateway.intake import Intake
+from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.mails import Mails
+from lethe_gateway.operators import Operators
+from lethe_gateway.pages import Pages, terms_of
+from lethe_gateway.passwords import Passwords
+from lethe_gateway.positions import Positions
+from lethe_gateway.refusals import install
+from lethe_gateway.screens import console_screens, studio_screens
+from lethe_gateway.server import Server
+from lethe_gateway.settings import GatewaySettings
+from lethe_gateway.throttle import Throttle
+from lethe_gateway.uploads import Uploads
+from lethe_gateway.watchers import Watchers
+
+_RESETS_AN_HOUR = 20
+_CLAIMS_AN_HOUR = 600
+_FORM_OVERHEAD_BYTES = 256 * 1024
+
+
+class Domain:
+    """What the endpoints and handlers stand on."""
+
+    def __init__(self, frame: Frame, settings: GatewaySettings) -> None:
+        database, bus, clock = frame.database, frame.bus, frame.clock
+        secret = settings.s3_secret_key.get_secret_value()
+        self.storage = Storage(
+            settings.s3_endpoint, settings.s3_access_key, secret, settings.s3_bucket, is_secure=settings.s3_secure
+        )
+        self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
+        cookie = "__Host-lethe" if settings.is_https else "lethe_session"
+        self.callers = Callers(database, clock, cookie=cookie, public_url=settings.public_url)
+        self.session_period = timedelta(days=settings.session_days)
+        self.mails = Mails(
+            database,
+            clock,
+            self.keys,
+            self.sealer,
+            Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None,
+            public_url=settings.public_url,
+            valid=timedelta(minutes=settings.proof_token_minutes),
+            attempts_most=settings.mail_attempts_most,
+        )
+        self.accounts = Accounts(
+            database,
+            bus,
+            clock,
+            self.keys,
+            self.sealer,
+            self.blinding,
+            Passwords(settings.password_hashes_at_once),
+            self.mails,
+            plan=frame.catalogue.opening_plan.id,
+            session_period=self.session_period,
+            is_verifying=settings.verify_email,
+        )
+        orphan = timedelta(minutes=settings.upload_orphan_minutes)
+        self.uploads = Uploads(database, clock, self.keys, self.sealer, self.storage, orphan=orphan)
+        self.holds = Holds(bus, max_batch=settings.hold_batch_most, subject_wait_seconds=settings.subject_wait_seconds)
+        self.intake = Intake(
+            database,
+            clock,
+            frame.catalogue,
+            self.holds,
+            self.keys,
+            self.sealer,
+            self.blinding,
+            self.uploads,
+            writers=settings.accept_writers,
+        )
+        self.watchers, self.positions = Watchers(bus), Positions(bus)
+        self.gallery = Gallery(
+            database, clock, self.keys, self.sealer, self.watchers, delete_wait_seconds=settings.delete_wait_seconds
+        )
+        self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
+
+
+async def build(frame: Frame, settings: GatewaySettings) -> Parts:
+    """The gateway's parts for the frame."""
+    domain = Domain(frame, settings)
+    pages = Pages(terms_of(frame.policy, frame.catalogue))
+    public = Gate(public_app(frame, settings, domain, pages), _body_limit(settings), is_https=settings.is_https)
+    console = Gate(
+        console_app(frame, settings, pages), lambda _method, _path: settings.body_limit_bytes, is_https=False
+    )
+    servers = [
+        Server(public, settings.host, settings.port, stop_seconds=settings.stop_streams_seconds),
+        Server(console, settings.console_host, settings.console_port, stop_seconds=settings.stop_streams_seconds),
+    ]
+    generations = GenerationHandlers(domain.watchers, frame.clock)
+    subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures)
+    answers, watchers = Answers(frame.database), domain.watchers
+
+    async def on_access_revoked(event: identity.AccessRevoked) -> None:
+        watchers.close_all_of(event.subject_ref)
+
+    return Parts(
+        handlers={
+            jobs.GenerationFailed: generations.on_failed,
+            jobs.GenerationCancelled: generations.on_cancelled,
+            jobs.UploadProcessed: generations.on_upload_processed,
+            billing.HoldVoided: generations.on_hold_voided,
+            billing.CreditsGranted: subjects.on_credits_granted,
+            billing.PlanChanged: subjects.on_plan_changed,
+            retention.ItemDue: generations.on_due,
+            retention.ItemRemoved: generations.on_removed,
+            privacy.ErasureFenced: subjects.on_erasure_fenced,
+            privacy.ErasureStepRequested: subjects.on_erasure_step_requested,
+            privacy.ErasureCompleted: subjects.on_erasure_completed,
+            notice.MailRequested: subjects.on_mail_requested,
+        },
+        batch_handlers={
+            jobs.GenerationStarted: generations.on_started,
+            jobs.GenerationCompleted: generations.on_completed,
+            billing.HoldPosted: generations.on_hold_posted,
+            retention.ItemScheduled: generations.on_scheduled,
+        },
+        answers={
+            GenerationInput: answers.generation_input,
+            GenerationAccepted: answers.generation_accepted,
+        },
+        listeners={
+            GenerationChanged: watchers.on_changed,
+            jobs.GenerationProgressed: watchers.on_progressed,
+            identity.AccessRevoked: on_access_revoked,
+        },
+        workers=[
+            *domain.keys.workers,
+            *domain.callers.workers,
+            domain.holds.run,
+            domain.intake.run,
+            *(server.run for server in servers),
+        ],
+        sweeps=[domain.callers.flush, domain.uploads.sweep, domain.mails.sweep, _sweep_of(frame, settings)],
+        on_stop=[*(server.stop for server in servers), domain.storage.close],
+    )
+
+
+def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages) -> FastAPI:
+    """The application that the world sees."""
+    app = FastAPI(title="Lethe", version=frame.version, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    install(app, pages)
+    callers, blinding, bus = domain.callers, domain.blinding, frame.bus
+    signups = Throttle(settings.signup_per_hour, 3600.0)
+    signins = Throttle(settings.signin_per_minute, 60.0)
+    resets = Throttle(_RESETS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
+    claims = Throttle(_CLAIMS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
+    streams = Streams(
+        domain.gallery,
+        domain.watchers,
+        domain.positions,
+        look_seconds=settings.look_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+    )
+    contents = Contents(bus, domain.gallery, domain.keys, domain.sealer, domain.storage)
+    for router in (
+        video_routes(
+            callers,
+            domain.intake,
+            domain.gallery,
+            domain.watchers,
+            domain.positions,
+            frame.catalogue,
+            page_most=settings.page_most,
+            upload_limit_bytes=settings.upload_limit_bytes,
+        ),
+        content_routes(callers, contents),
+        event_routes(callers, domain.gallery, streams, domain.watchers, streams_most=settings.streams_per_account_most),
+        account_routes(domain.accounts, callers, blinding, signups, resets),
+        session_routes(
+            domain.accounts, callers, blinding, signins, period=domain.session_period, is_https=settings.is_https
+        ),
+        key_routes(frame.database, bus, frame.clock, callers, keys_most=settings.api_keys_most),
+        credit_routes(bus, callers, frame.catalogue),
+        model_routes(frame.catalogue, frame.clock),
+        erasure_routes(domain.erasures, callers, blinding, claims, is_https=settings.is_https),
+        studio_screens(pages, callers.has_session),
+    ):
+        app.include_router(router)
+    return app
+
+
+def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAPI:
+    """The application that operators see, on an internal port."""
+    app = FastAPI(title="Lethe console", version=frame.version, docs_url=None, redoc_url=None, openapi_url=None)
+    install(app, pages)
+    period = timedelta(hours=settings.console_session_hours)
+    operators = Operators(settings.operator_token, period, cookie="lethe_console")
+    app.include_router(console_routes(frame.bus, frame.database, operators))
+
+    async def is_operator(request: Request) -> bool:
+        return operators.has_session(request)
+
+    app.include_router(console_screens(pages, is_operator))
+    return app
+
+
+def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
+    def limit_of(method: str, path: str) -> int:
+        if method == "POST" and path.rstrip("/") == "/v1/videos":
+            return settings.upload_limit_bytes + _FORM_OVERHEAD_BYTES
+        return settings.body_limit_bytes
+
+    return limit_of
+
+
+def _sweep_of(frame: Frame, settings: GatewaySettings) -> Sweep:
+    async def sweep(now: datetime) -> None:
+        async with frame.database.transaction() as tx:
+            await tx.execute(account_queries.SWEEP_SESSIONS, now)
+            await tx.execute(account_queries.SWEEP_TOKENS, now)
+            await tx.execute(queries.SWEEP_IDEMPOTENCY, now - timedelta(hours=settings.idempotency_hours))
+
+    return sweep

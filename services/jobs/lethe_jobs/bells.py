@@ -1,0 +1,33 @@
+"""Bells: how a commit in this process wakes who waits for its rows, without a poll."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+
+class Bell:
+    """Rung once or often before it is heard, it wakes its one listener once."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """There is something to do."""
+        self._rung.set()
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Return when it was rung since the last wait, or after the timeout."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._rung.wait()
+        self._rung.clear()
+
+
+@dataclass(frozen=True)
+class Bells:
+    """One bell for each worker that rows are written for."""
+
+    queue: Bell = field(default_factory=Bell)
+    heart: Bell = field(default_factory=Bell)
+    removals: Bell = field(default_factory=Bell)
+    erasures: Bell = field(default_factory=Bell)

@@ -1,0 +1,163 @@
+"""What jobs does when something happened elsewhere.
+
+Each handler locks its subjects first, then decides, writes and tells; the frame
+commits. Workers are woken after the commit.
+"""
+
+from collections.abc import Callable, Sequence
+
+from lethe_common.clock import Clock
+from lethe_common.database import Transaction
+from lethe_common.events.billing import PlanChanged
+from lethe_common.events.jobs import (
+    AssetRemoved,
+    GenerationCancelled,
+    GenerationCancelRequested,
+    GenerationDeleteRequested,
+    GenerationRequested,
+    RemovalRule,
+    UploadProcessed,
+)
+from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
+from lethe_common.events.retention import ItemDue
+from lethe_common.identifiers import GenerationId, SubjectRef, UploadId
+from lethe_jobs.admissions import admit
+from lethe_jobs.bells import Bells
+from lethe_jobs.plans import Plans
+from lethe_jobs.queries import erasures, removals, runs, subjects
+from lethe_jobs.queries.runs import Newcomer
+from lethe_jobs.runs import Cause
+
+_OUTPUT_CATEGORIES = "output."
+
+
+class GenerationHandlers:
+    """Requests, cancellations, plans."""
+
+    def __init__(self, clock: Clock, plans: Plans, bells: Bells, provider_of: Callable[[str], str]) -> None:
+        self._clock, self._plans, self._bells, self._provider_of = clock, plans, bells, provider_of
+        self.opening_plan = plans.opening
+
+    async def on_generations_requested(self, events: Sequence[GenerationRequested], tx: Transaction) -> None:
+        requests = list({event.generation_id: event for event in events}.values())
+        refs = [request.subject_ref for request in requests]
+        known = await subjects.meet(tx, refs, self._plans.opening)
+        unwanted = await removals.forestalled(tx, [request.generation_id for request in requests])
+        unwanted |= {request.generation_id for request in requests if known[request.subject_ref].is_fenced}
+        wanted = [request for request in requests if request.generation_id not in unwanted]
+        if wanted:
+            await self._queue(tx, wanted, known)
+        for request in requests:
+            if request.generation_id in unwanted:
+                # Told again if need be: billing gives the credits back once.
+                self.tell_cancelled(tx, request.generation_id, request.subject_ref, request.upload_id)
+        tx.after_commit(self._bells.queue.ring)
+
+    async def on_generation_cancel_requested(self, event: GenerationCancelRequested, tx: Transaction) -> None:
+        known = await subjects.lock(tx, [event.subject_ref])
+        if await runs.is_known(tx, event.generation_id, event.subject_ref):
+            await self.stop(tx, known, event.subject_ref, event.generation_id, Cause.CANCEL_REQUESTED)
+        else:
+            await removals.cancel_early(tx, event.generation_id, event.subject_ref)
+
+    async def on_plan_changed(self, event: PlanChanged, tx: Transaction) -> None:
+        await subjects.meet(tx, [event.subject_ref], self._plans.opening)
+        standing = self._plans.standing(event.plan)
+        if await subjects.change_plan(tx, event.subject_ref, event.plan, event.since, standing.priority):
+            await subjects.admit_waiting(tx, {event.subject_ref: standing.at_once})
+            tx.after_commit(self._bells.queue.ring)
+
+    async def stop(
+        self,
+        tx: Transaction,
+        known: dict[str, subjects.KnownSubject],
+        ref: SubjectRef,
+        generation_id: GenerationId | None,
+        cause: Cause,
+    ) -> None:
+        """Cancel what is queued, and ask the workers of what runs to stop: one run of a subject, or all."""
+        stopped = await runs.stop_queued(tx, ref, generation_id, cause)
+        for one in stopped:
+            self.tell_cancelled(tx, one.generation_id, ref, one.upload_id)
+        if stopped and known:
+            await subjects.admit_waiting(tx, self._plans.limits(known))
+            tx.after_commit(self._bells.queue.ring)
+        if await runs.stop_active(tx, ref, generation_id):
+            tx.after_commit(self._bells.heart.ring)
+
+    def tell_cancelled(
+        self, tx: Transaction, generation_id: GenerationId, ref: SubjectRef, upload_id: UploadId | None
+    ) -> None:
+        """There will be no output, and its upload is read no more."""
+        now = self._clock.now()
+        tx.tell(GenerationCancelled(generation_id=generation_id, subject_ref=ref, cancelled_at=now))
+        if upload_id is not None:
+            tx.tell(
+                UploadProcessed(upload_id=upload_id, generation_id=generation_id, subject_ref=ref, processed_at=now)
+            )
+
+    async def _queue(
+        self, tx: Transaction, requests: Sequence[GenerationRequested], known: dict[str, subjects.KnownSubject]
+    ) -> None:
+        occupied = await subjects.occupancy(tx, [request.subject_ref for request in requests])
+        limits = self._plans.limits(known)
+        slots = admit([(request.generation_id, request.subject_ref) for request in requests], occupied, limits)
+        newcomers = [
+            Newcomer(
+                request,
+                self._provider_of(request.model),
+                self._plans.standing(known[request.subject_ref].plan).priority,
+                slot,
+            )
+            for request, slot in zip(requests, slots, strict=True)
+        ]
+        if await runs.queue(tx, newcomers) < len(newcomers):
+            # A run that was there already did not take the slot meant for it.
+            await subjects.admit_waiting(tx, limits)
+
+
+class RemovalHandlers:
+    """Deletions, expiries, erasures."""
+
+    def __init__(self, clock: Clock, generations: GenerationHandlers, bells: Bells) -> None:
+        self._clock, self._generations, self._bells = clock, generations, bells
+
+    async def on_generation_delete_requested(self, event: GenerationDeleteRequested, tx: Transaction) -> None:
+        await self._remove(tx, event.generation_id, event.subject_ref, RemovalRule.DELETED_BY_USER, Cause.DELETED)
+
+    async def on_item_due(self, event: ItemDue, tx: Transaction) -> None:
+        if event.category.startswith(_OUTPUT_CATEGORIES):
+            await self._remove(tx, event.generation_id, event.subject_ref, RemovalRule.EXPIRED, Cause.EXPIRED)
+
+    async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
+        # Introduced even when unknown: a request that is still on its way must meet the fence.
+        known = await subjects.meet(tx, [event.subject_ref], self._generations.opening_plan)
+        await subjects.fence(tx, event.subject_ref, event.fenced_at)
+        await self._generations.stop(tx, known, event.subject_ref, None, Cause.ERASED)
+
+    async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
+        known = await subjects.meet(tx, [event.subject_ref], self._generations.opening_plan)
+        await subjects.fence(tx, event.subject_ref, self._clock.now())
+        await self._generations.stop(tx, known, event.subject_ref, None, Cause.ERASED)
+        await erasures.request(tx, event.erasure_id, event.subject_ref)
+        tx.after_commit(self._bells.erasures.ring)
+
+    async def on_erasure_completed(self, event: ErasureCompleted, tx: Transaction) -> None:
+        await erasures.remove(tx, event.subject_ref)
+        await erasures.forget(tx, event.subject_ref)
+        await subjects.forget(tx, event.subject_ref)
+
+    async def _remove(
+        self, tx: Transaction, generation_id: GenerationId, ref: SubjectRef, rule: RemovalRule, cause: Cause
+    ) -> None:
+        known = await subjects.lock(tx, [ref])
+        if not await removals.request(tx, generation_id, ref, rule):
+            # Gone before; whoever asks again is told again.
+            tx.tell(
+                AssetRemoved(
+                    generation_id=generation_id, subject_ref=ref, rule=rule, rows=0, object_versions=0, prefixes=()
+                )
+            )
+            return
+        await self._generations.stop(tx, known, ref, generation_id, cause)
+        tx.after_commit(self._bells.removals.ring)

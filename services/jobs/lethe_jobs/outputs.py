@@ -1,0 +1,86 @@
+"""Outputs: sealed under the item's key and stored, each attempt in a folder of its own.
+
+`outputs/<random per subject>/<random per generation>/<random per attempt>/<variant>`.
+The run's folder is in its row before anything is stored, so whatever a dead or
+superseded worker leaves lies where the next attempt, or the removal, takes it away.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+
+from lethe_common.identifiers import AssetId
+from lethe_common.sealing import SealContext, Sealer, sealed_size
+from lethe_common.storage import Storage
+from lethe_jobs.providers import Delivery, Order, Piece
+from lethe_jobs.verdicts import Asset
+
+_CHUNK_BYTES = 1024 * 1024
+
+
+class Outputs:
+    """Seals and stores what providers delivered."""
+
+    def __init__(self, sealer: Sealer, storage: Storage) -> None:
+        self._sealer, self._storage = sealer, storage
+
+    async def store(self, order: Order, delivery: Delivery, prefix: str) -> tuple[Asset, ...]:
+        """Store every piece under a fresh folder below the run's prefix.
+
+        Raises:
+            Unavailable, StorageError: the store did not take it.
+        """
+        folder = f"{prefix}{secrets.token_hex(16)}/"
+        return tuple([await self._store(order, delivery, piece, folder) for piece in delivery.pieces])
+
+    async def clear(self, prefix: str) -> None:
+        """Remove what earlier attempts left under the run's prefix."""
+        await self._storage.remove_all_versions(prefix)
+
+    async def drop(self, assets: tuple[Asset, ...]) -> None:
+        """Remove a late result that nobody wants any more."""
+        keys = [asset.object_key for asset in assets if asset.object_key is not None]
+        for folder in {key.rpartition("/")[0] for key in keys}:
+            await self._storage.remove_all_versions(f"{folder}/", keys)
+
+    async def _store(self, order: Order, delivery: Delivery, piece: Piece, folder: str) -> Asset:
+        content = piece.content or b""
+        key = f"{folder}{piece.variant}"
+        context = SealContext(f"output.{piece.variant}", order.run.subject_ref, order.run.generation_id, order.key_id)
+        sealed = self._sealer.seal_stream(order.key, context, _chunks(content), len(content))
+        await self._storage.put_stream(key, sealed, sealed_size(len(content)))
+        return asset_of(order, delivery, piece, key, await asyncio.to_thread(_digest, content))
+
+
+def asset_of(order: Order, delivery: Delivery, piece: Piece, key: str | None, digest: str) -> Asset:
+    """The row of one piece; `key` is None where nothing is stored."""
+    size = len(piece.content or b"")
+    return Asset(
+        asset_id=AssetId.new(),
+        variant=piece.variant,
+        object_key=key,
+        media_type=piece.media_type,
+        size_bytes=size,
+        sealed_size_bytes=sealed_size(size) if key else 0,
+        sha256=digest,
+        key_id=order.key_id,
+        width_px=delivery.width_px,
+        height_px=delivery.height_px,
+        frames=delivery.frames,
+        duration_seconds=delivery.duration_seconds,
+    )
+
+
+def unstored(order: Order, delivery: Delivery) -> tuple[Asset, ...]:
+    """Rows for pieces without content, which lie nowhere."""
+    return tuple(asset_of(order, delivery, piece, None, _digest(b"")) for piece in delivery.pieces)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _CHUNK_BYTES):
+        yield content[start : start + _CHUNK_BYTES]

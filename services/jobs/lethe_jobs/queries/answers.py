@@ -1,0 +1,115 @@
+"""What others ask: where a run stands, where its assets lie, which runs there are."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lethe_common.database import Transaction
+
+# Compares in the order of the claim (index runs_claimable); a longer queue than the limit is "far away".
+POSITION = """
+    SELECT r.state, r.provider, r.seconds, r.progress,
+           CASE WHEN r.state = 'queued' THEN (
+               SELECT count(*) FROM (
+                   SELECT 1 FROM runs o
+                    WHERE o.provider = r.provider AND o.state = 'queued' AND o.slot IS NOT NULL
+                      AND o.generation_id <> r.generation_id
+                      AND (r.slot IS NULL OR (-o.priority, o.slot, o.queued_at, o.generation_id)
+                                           < (-r.priority, r.slot, r.queued_at, r.generation_id))
+                    LIMIT $3) ahead)
+               ELSE 0 END AS ahead,
+           CASE WHEN r.state = 'queued' AND r.slot IS NULL THEN (
+               SELECT count(*) FROM runs o
+                WHERE o.subject_ref = r.subject_ref AND o.state = 'queued' AND o.slot IS NULL
+                  AND (o.queued_at, o.generation_id) < (r.queued_at, r.generation_id))
+               ELSE 0 END AS ahead_of_own
+      FROM runs r
+     WHERE r.generation_id = $1 AND r.subject_ref = $2
+"""
+
+ASSETS = """
+    SELECT asset_id, variant, object_key, media_type, size_bytes, sealed_size_bytes, sha256, key_id
+      FROM assets
+     WHERE generation_id = $1 AND subject_ref = $2 AND object_key IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM removals m WHERE m.generation_id = $1)
+     ORDER BY variant DESC
+"""
+
+RUNS = """
+    SELECT generation_id, state, model, attempts_count, cause, queued_at, updated_at
+      FROM runs
+     WHERE $1::text IS NULL OR state = $1
+     ORDER BY generation_id DESC LIMIT $2
+"""  # ids tell time: the primary key is the order
+
+BY_STATE = "SELECT state, count(*) FROM runs GROUP BY state"
+
+QUEUE_LENGTH = """
+    SELECT count(*) FILTER (WHERE slot IS NOT NULL), count(*) FILTER (WHERE slot IS NULL)
+      FROM (SELECT slot FROM runs WHERE state = 'queued' LIMIT 100000) queued
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run stands. `progress` is in percent."""
+
+    state: str
+    provider: str
+    seconds: int
+    progress: int
+    ahead: int
+    ahead_of_own: int
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One object and what it holds."""
+
+    asset_id: str
+    variant: str
+    object_key: str
+    media_type: str
+    size_bytes: int
+    sealed_size_bytes: int
+    sha256: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A run as operators see it."""
+
+    generation_id: str
+    state: str
+    model: str
+    attempts: int
+    last_cause: str | None
+    queued_at: datetime
+    updated_at: datetime
+
+
+async def place(tx: Transaction, generation_id: str, ref: str, limit: int) -> Place | None:
+    """A run's place in the queue."""
+    row = await tx.fetchrow(POSITION, generation_id, ref, limit)
+    return None if row is None else Place(*row)
+
+
+async def assets(tx: Transaction, generation_id: str, ref: str) -> list[Located]:
+    """The stored outputs of a generation that is not going."""
+    return [Located(*row) for row in await tx.fetch(ASSETS, generation_id, ref)]
+
+
+async def listing(tx: Transaction, state: str | None, limit: int) -> list[Listed]:
+    """The newest runs."""
+    return [Listed(*row) for row in await tx.fetch(RUNS, state, limit)]
+
+
+async def by_state(tx: Transaction) -> dict[str, int]:
+    """How many runs there are in each state."""
+    return {row[0]: row[1] for row in await tx.fetch(BY_STATE)}
+
+
+async def queue_length(tx: Transaction) -> tuple[int, int]:
+    """Runs ready to be claimed, and runs waiting for a slot of their subject."""
+    row = await tx.fetchrow(QUEUE_LENGTH)
+    return (0, 0) if row is None else (row[0], row[1])

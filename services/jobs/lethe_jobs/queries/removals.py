@@ -1,0 +1,152 @@
+"""Removals: what has to go, what went, and cancellations that came too early."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lethe_common.database import Transaction
+from lethe_common.events.jobs import RemovalRule
+from lethe_common.identifiers import GenerationId, SubjectRef
+
+REQUEST = """
+    INSERT INTO removals (generation_id, subject_ref, rule) VALUES ($1, $2, $3)
+        ON CONFLICT (generation_id) DO NOTHING
+"""
+
+IS_REMOVED = "SELECT removed_at IS NOT NULL FROM removals WHERE generation_id = $1"
+
+# A run that is still somebody's waits for its worker, or for its lease to run out: else a late object stays behind.
+# `next_attempt_at` is also the lease of who removes: removing twice is harmless, telling twice impossible.
+TAKE = """
+    WITH chosen AS (
+        SELECT m.generation_id FROM removals m
+         WHERE m.removed_at IS NULL AND m.next_attempt_at <= now()
+           AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.generation_id = m.generation_id
+                              AND r.state NOT IN ('completed', 'failed', 'cancelled'))
+         ORDER BY m.next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE removals m
+       SET next_attempt_at = now() + $2::interval
+      FROM chosen c LEFT JOIN runs r USING (generation_id)
+     WHERE m.generation_id = c.generation_id
+    RETURNING m.generation_id, m.subject_ref, m.rule, r.object_prefix, m.failures_count
+"""  # partial index removals_open
+
+COUNT_OBJECTS = "UPDATE removals SET object_versions = object_versions + $2 WHERE generation_id = $1"
+
+DEFER = """
+    UPDATE removals m SET failures_count = m.failures_count + 1, next_attempt_at = now() + d.delay
+      FROM unnest($1::text[], $2::interval[]) AS d(generation_id, delay)
+     WHERE m.generation_id = d.generation_id AND m.removed_at IS NULL
+"""
+
+FINISH = """
+    WITH open AS (
+        UPDATE removals SET removed_at = now()
+         WHERE generation_id IN (SELECT generation_id FROM removals
+                                  WHERE generation_id = ANY($1::text[]) AND removed_at IS NULL
+                                  ORDER BY generation_id FOR UPDATE)
+        RETURNING generation_id, object_versions
+    ), assets_gone AS (
+        DELETE FROM assets USING open WHERE assets.generation_id = open.generation_id RETURNING assets.generation_id
+    ), attempts_gone AS (
+        DELETE FROM attempts USING open WHERE attempts.generation_id = open.generation_id
+        RETURNING attempts.generation_id
+    ), runs_gone AS (
+        DELETE FROM runs USING open WHERE runs.generation_id = open.generation_id RETURNING runs.generation_id
+    ), gone AS (
+        SELECT generation_id, count(*) AS rows
+          FROM (SELECT * FROM assets_gone UNION ALL SELECT * FROM attempts_gone UNION ALL SELECT * FROM runs_gone) g
+         GROUP BY generation_id
+    )
+    SELECT open.generation_id, coalesce(gone.rows, 0)::int, open.object_versions
+      FROM open LEFT JOIN gone USING (generation_id)
+"""
+
+PRUNE_REMOVALS = """
+    DELETE FROM removals WHERE generation_id IN (
+        SELECT generation_id FROM removals WHERE removed_at < now() - $1::interval LIMIT $2)
+"""
+
+PRUNE_CANCELS = """
+    DELETE FROM early_cancels WHERE generation_id IN (
+        SELECT generation_id FROM early_cancels WHERE asked_at < now() - $1::interval LIMIT $2)
+"""
+
+CANCEL_EARLY = """
+    INSERT INTO early_cancels (generation_id, subject_ref)
+    SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM removals WHERE generation_id = $1)
+        ON CONFLICT DO NOTHING
+"""
+
+FORESTALLED = """
+    SELECT generation_id FROM removals WHERE generation_id = ANY($1::text[])
+     UNION ALL
+    SELECT generation_id FROM early_cancels WHERE generation_id = ANY($1::text[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One generation to remove now."""
+
+    generation_id: GenerationId
+    subject_ref: SubjectRef
+    rule: RemovalRule
+    object_prefix: str | None
+    failures_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What a removal found and removed."""
+
+    rows: int
+    object_versions: int
+
+
+async def request(tx: Transaction, generation_id: str, ref: str, rule: RemovalRule) -> bool:
+    """Note that a generation has to go. Returns False when it is already gone."""
+    await tx.execute(REQUEST, generation_id, ref, rule)
+    return not await tx.fetchval(IS_REMOVED, generation_id)
+
+
+async def take(tx: Transaction, limit: int, lease: timedelta) -> list[Due]:
+    """Removals to work on now."""
+    rows = await tx.fetch(TAKE, limit, lease)
+    return [
+        Due(GenerationId.trusted(row[0]), SubjectRef.trusted(row[1]), RemovalRule(row[2]), row[3], row[4])
+        for row in rows
+    ]
+
+
+async def count_objects(tx: Transaction, generation_id: str, versions: int) -> None:
+    """Keep the count of object versions that went, so that a crash before the report does not lose it."""
+    await tx.execute(COUNT_OBJECTS, generation_id, versions)
+
+
+async def defer(tx: Transaction, delays: Sequence[tuple[str, timedelta]]) -> None:
+    """Try these again later."""
+    await tx.execute(DEFER, [one for one, _ in delays], [delay for _, delay in delays])
+
+
+async def finish(tx: Transaction, generation_ids: Sequence[str]) -> dict[GenerationId, Gone]:
+    """Delete the rows; the removals stay as tombstones. Those finished before are missing from the answer."""
+    rows = await tx.fetch(FINISH, generation_ids)
+    return {GenerationId.trusted(row[0]): Gone(row[1], row[2]) for row in rows}
+
+
+async def prune(tx: Transaction, age: timedelta, limit: int) -> None:
+    """Drop tombstones that no event on the bus can be older than."""
+    await tx.execute(PRUNE_REMOVALS, age, limit)
+    await tx.execute(PRUNE_CANCELS, age, limit)
+
+
+async def cancel_early(tx: Transaction, generation_id: str, ref: str) -> None:
+    """Remember a cancellation whose request is still on its way."""
+    await tx.execute(CANCEL_EARLY, generation_id, ref)
+
+
+async def forestalled(tx: Transaction, generation_ids: Sequence[str]) -> set[str]:
+    """Which of these were cancelled or removed before they were asked for."""
+    return {row[0] for row in await tx.fetch(FORESTALLED, generation_ids)}

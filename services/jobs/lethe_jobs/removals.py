@@ -1,0 +1,134 @@
+"""Removals: everything jobs has of a generation goes, and is reported once.
+
+Objects and keys are outside the database's transaction, so a removal is a row
+that is worked on until all of it is done; each step may be repeated. The last
+one deletes the rows and tells, together.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from lethe_common.bus import Bus
+from lethe_common.database import Database
+from lethe_common.errors import LetheError, Unavailable
+from lethe_common.events.jobs import AssetRemoved
+from lethe_common.rpc.privacy import KeyDestroy, KeyDestroyQuestion, LeaseWish
+from lethe_common.storage import Storage
+from lethe_jobs.bells import Bell
+from lethe_jobs.gauges import Gauges
+from lethe_jobs.leases import delay_after
+from lethe_jobs.queries import removals as queries
+from lethe_jobs.queries.removals import Due
+
+log = structlog.get_logger()
+
+_PRUNE_BATCH = 5000
+
+
+class Removals:
+    """Works off what has to go."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        storage: Storage,
+        bell: Bell,
+        gauges: Gauges,
+        *,
+        batch: int,
+        at_once: int,
+        lease: timedelta,
+        poll_seconds: float,
+        tombstones: timedelta,
+    ) -> None:
+        self._database, self._bus, self._storage, self._bell, self._gauges = database, bus, storage, bell, gauges
+        self._batch, self._lease, self._poll_seconds, self._tombstones = batch, lease, poll_seconds, tombstones
+        self._turns = asyncio.Semaphore(at_once)
+
+    async def run(self) -> None:
+        """Remove for ever; a worker of the frame. Woken by commits, with a slow poll as safety net."""
+        while True:
+            try:
+                while await self.work():
+                    pass
+            except Unavailable as error:
+                log.info("removals_wait", cause=type(error).__name__)
+            await self._bell.wait(self._poll_seconds)
+
+    async def work(self) -> int:
+        """Take one batch of due removals and finish what can be. Returns how many were taken."""
+        async with self._database.transaction() as tx:
+            due = await queries.take(tx, self._batch, self._lease)
+        if not due:
+            return 0
+        emptied = [
+            one for one, is_empty in zip(due, await asyncio.gather(*map(self._empty, due)), strict=True) if is_empty
+        ]
+        is_keyless = await self._destroy_keys(emptied)
+        done = emptied if is_keyless else []
+        if done:
+            await self._finish(done)
+        kept = {one.generation_id for one in done}
+        await self._defer([one for one in due if one.generation_id not in kept])
+        return len(due)
+
+    async def prune(self, _now: datetime) -> None:
+        """Drop tombstones older than anything the bus may still bring; a sweep of the frame."""
+        async with self._database.transaction() as tx:
+            await queries.prune(tx, self._tombstones, _PRUNE_BATCH)
+
+    async def _empty(self, due: Due) -> bool:
+        """Remove a generation's objects. The count is kept at once, for a crash before the report."""
+        if due.object_prefix is None:
+            return True
+        try:
+            async with self._turns:
+                gone = await self._storage.remove_all_versions(due.object_prefix)
+            if gone.object_versions + gone.multiparts:
+                async with self._database.transaction() as tx:
+                    await queries.count_objects(tx, due.generation_id, gone.object_versions + gone.multiparts)
+        except LetheError as error:
+            log.warning("removal_waits", generation_id=due.generation_id, cause=type(error).__name__)
+            return False
+        return True
+
+    async def _destroy_keys(self, due: Sequence[Due]) -> bool:
+        if not due:
+            return False
+        wishes = tuple(LeaseWish(subject_ref=one.subject_ref, item_id=one.generation_id) for one in due)
+        try:
+            await self._bus.ask(KeyDestroy, KeyDestroyQuestion(wishes=wishes))
+        except LetheError as error:
+            log.warning("key_destruction_waits", count=len(due), cause=type(error).__name__)
+            return False
+        return True
+
+    async def _finish(self, due: Sequence[Due]) -> None:
+        async with self._database.transaction() as tx:
+            gone = await queries.finish(tx, [one.generation_id for one in due])
+            for one in due:
+                found = gone.get(one.generation_id)
+                if found is None:
+                    continue
+                tx.tell(
+                    AssetRemoved(
+                        generation_id=one.generation_id,
+                        subject_ref=one.subject_ref,
+                        rule=one.rule,
+                        rows=found.rows,
+                        object_versions=found.object_versions,
+                        prefixes=(one.object_prefix,) if one.object_prefix else (),
+                    )
+                )
+        for one in due:
+            self._gauges.removed.labels(one.rule).inc()
+
+    async def _defer(self, due: Sequence[Due]) -> None:
+        if not due:
+            return
+        async with self._database.transaction() as tx:
+            await queries.defer(tx, [(one.generation_id, delay_after(one.failures_count + 1)) for one in due])

@@ -1,0 +1,31 @@
+"""What the jobs service reads from its environment, beside what every service does."""
+
+import os
+
+from pydantic import Field
+
+from lethe_common.settings import ServiceSettings
+
+
+class JobsSettings(ServiceSettings):
+    """Limits carry their unit in their name."""
+
+    providers_noop: bool = False
+    local_at_once: int = Field(default=os.cpu_count() or 1, ge=1, le=256)
+
+    lease_seconds: float = Field(default=10.0, gt=0)
+    heartbeat_seconds: float = Field(default=1.0, gt=0)
+    progress_seconds: float = Field(default=0.5, gt=0)
+    claim_poll_seconds: float = Field(default=0.05, gt=0)
+    claim_batch: int = Field(default=256, ge=1, le=256)
+    attempts_most: int = Field(default=5, ge=1)
+    expired_batch: int = Field(default=200, ge=1)
+
+    removal_poll_seconds: float = Field(default=0.5, gt=0)
+    removal_batch: int = Field(default=200, ge=1, le=256)
+    removal_lease_seconds: float = Field(default=60.0, gt=0)
+    removals_at_once: int = Field(default=8, ge=1, le=64)
+    tombstone_days: int = Field(default=8, ge=4)
+
+    position_most: int = Field(default=10_000, ge=1)
+    seconds_per_second: float = Field(default=0.5, gt=0)

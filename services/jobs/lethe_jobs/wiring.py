@@ -1,0 +1,133 @@
+"""Builds every object of the jobs service, once."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from lethe_common.errors import ConfigurationError
+from lethe_common.events.billing import PlanChanged
+from lethe_common.events.jobs import GenerationCancelRequested, GenerationDeleteRequested, GenerationRequested
+from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
+from lethe_common.events.retention import ItemDue
+from lethe_common.policy import Catalogue
+from lethe_common.process import Frame, Parts
+from lethe_common.rpc.jobs import AssetLocate, RunList, RunPosition
+from lethe_common.sealing import Sealer
+from lethe_common.storage import Storage
+from lethe_jobs.adapters.local import LocalProvider
+from lethe_jobs.adapters.noop import NoopProvider
+from lethe_jobs.bells import Bells
+from lethe_jobs.endpoints import Endpoints
+from lethe_jobs.erasures import Erasures
+from lethe_jobs.expiries import Expiries
+from lethe_jobs.gauges import Gauges
+from lethe_jobs.handlers import GenerationHandlers, RemovalHandlers
+from lethe_jobs.heartbeats import Heart
+from lethe_jobs.inputs import Inputs
+from lethe_jobs.outputs import Outputs
+from lethe_jobs.paces import Pace
+from lethe_jobs.performances import Performances
+from lethe_jobs.plans import Plans
+from lethe_jobs.providers import GenerationProvider
+from lethe_jobs.queues import QueueWatch
+from lethe_jobs.removals import Removals
+from lethe_jobs.settings import JobsSettings
+from lethe_jobs.settlements import Settlements
+from lethe_jobs.workers import Workers
+
+_EXPIRY_LOOKS_PER_LEASE = 4
+
+
+async def build(
+    frame: Frame, settings: JobsSettings, providers: Sequence[GenerationProvider] | None = None
+) -> Parts:
+    """Everything from its settings, with these providers if any are given.
+
+    Raises:
+        ConfigurationError: the catalogue names a provider that is not here.
+    """
+    providers = providers or _providers(settings)
+    provider_of = _routes(frame.catalogue, providers)
+    plans, bells, gauges = Plans(frame.catalogue), Bells(), Gauges(frame.metrics)
+    pace, lease = Pace(settings.seconds_per_second), timedelta(seconds=settings.lease_seconds)
+    sealer, storage = Sealer(is_on=settings.sealing), _storage(settings)
+    database, clock, bus = frame.database, frame.clock, frame.bus
+
+    settlements = Settlements(database, clock, plans, bells, gauges)
+    heart = Heart(
+        database, bus, bells.heart, lease=lease,
+        beat_seconds=settings.heartbeat_seconds, progress_seconds=settings.progress_seconds,
+    )  # fmt: skip
+    inputs = Inputs(bus, sealer, storage)
+    performances = Performances(
+        database, inputs, Outputs(sealer, storage), settlements, gauges, pace, settings.attempts_most
+    )
+    workers = Workers(
+        f"{frame.service}-{secrets.token_hex(4)}", providers, database, clock, bells.queue, heart, inputs,
+        performances, settlements, gauges,
+        lease=lease, batch=settings.claim_batch, poll_seconds=settings.claim_poll_seconds,
+    )  # fmt: skip
+    expiries = Expiries(
+        database, settlements, attempts_most=settings.attempts_most, batch=settings.expired_batch,
+        every_seconds=settings.lease_seconds / _EXPIRY_LOOKS_PER_LEASE,
+    )  # fmt: skip
+    removals = _removals(frame, settings, storage, bells, gauges)
+    erasures = Erasures(
+        database, storage, bells.erasures, lease=timedelta(seconds=settings.removal_lease_seconds),
+        poll_seconds=settings.removal_poll_seconds,
+    )  # fmt: skip
+    generations = GenerationHandlers(clock, plans, bells, provider_of)
+    removing = RemovalHandlers(clock, generations, bells)
+    answers = Endpoints(database, pace, {one.name: one.at_once for one in providers}, settings.position_most)
+    return Parts(
+        batch_handlers={GenerationRequested: generations.on_generations_requested},
+        handlers={
+            GenerationCancelRequested: generations.on_generation_cancel_requested,
+            GenerationDeleteRequested: removing.on_generation_delete_requested,
+            PlanChanged: generations.on_plan_changed,
+            ItemDue: removing.on_item_due,
+            ErasureFenced: removing.on_erasure_fenced,
+            ErasureStepRequested: removing.on_erasure_step_requested,
+            ErasureCompleted: removing.on_erasure_completed,
+        },
+        answers={RunPosition: answers.position, AssetLocate: answers.assets, RunList: answers.runs},
+        workers=[
+            workers.run, settlements.run, heart.run, heart.say_progress, expiries.run, removals.run, erasures.run,
+        ],
+        sweeps=[removals.prune, QueueWatch(database, gauges).sweep],
+        on_stop=[workers.stop, storage.close],
+    )  # fmt: skip
+
+
+def _providers(settings: JobsSettings) -> list[GenerationProvider]:
+    """The benchmark's provider takes the place of all others."""
+    if settings.providers_noop:
+        return [NoopProvider()]
+    return [LocalProvider(settings.local_at_once)]
+
+
+def _routes(catalogue: Catalogue, providers: Sequence[GenerationProvider]) -> Callable[[str], str]:
+    names = {provider.name for provider in providers}
+    if names == {NoopProvider.name}:
+        return lambda _model: NoopProvider.name
+    routes = {model.id: model.provider for model in catalogue.models.values()}
+    if not set(routes.values()) <= names:
+        raise ConfigurationError(f"catalogue.yaml names a provider that is not one of: {', '.join(sorted(names))}.")
+    # A model that left the catalogue after it was ordered is made by the default one's provider.
+    return lambda model: routes.get(model, catalogue.default_model.provider)
+
+
+def _storage(settings: JobsSettings) -> Storage:
+    return Storage(
+        settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key.get_secret_value(), settings.s3_bucket,
+        is_secure=settings.s3_secure,
+    )  # fmt: skip
+
+
+def _removals(frame: Frame, settings: JobsSettings, storage: Storage, bells: Bells, gauges: Gauges) -> Removals:
+    return Removals(
+        frame.database, frame.bus, storage, bells.removals, gauges,
+        batch=settings.removal_batch, at_once=settings.removals_at_once,
+        lease=timedelta(seconds=settings.removal_lease_seconds), poll_seconds=settings.removal_poll_seconds,
+        tombstones=timedelta(days=settings.tombstone_days),
+    )  # fmt: skip

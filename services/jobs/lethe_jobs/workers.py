@@ -1,0 +1,171 @@
+"""Workers: claim runs in batches as slots are free, and hand them to their providers."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from lethe_common.clock import Clock
+from lethe_common.database import Database
+from lethe_common.errors import Unavailable
+from lethe_common.events.jobs import GenerationStarted
+from lethe_common.identifiers import GenerationId
+from lethe_common.logging import describe, places
+from lethe_jobs.bells import Bell
+from lethe_jobs.gauges import Gauges
+from lethe_jobs.heartbeats import Heart
+from lethe_jobs.inputs import Inputs, Ready
+from lethe_jobs.leases import Run, delay_after
+from lethe_jobs.outputs import unstored
+from lethe_jobs.performances import Performances
+from lethe_jobs.providers import GenerationProvider, Watch
+from lethe_jobs.queries import runs as queries
+from lethe_jobs.runs import Cause
+from lethe_jobs.settlements import Settlements
+from lethe_jobs.verdicts import Verdict, completed, released
+
+log = structlog.get_logger()
+
+_STOP_SECONDS = 5.0
+
+
+class Workers:
+    """This process's share of the work."""
+
+    def __init__(
+        self,
+        name: str,
+        providers: Sequence[GenerationProvider],
+        database: Database,
+        clock: Clock,
+        bell: Bell,
+        heart: Heart,
+        inputs: Inputs,
+        performances: Performances,
+        settlements: Settlements,
+        gauges: Gauges,
+        *,
+        lease: timedelta,
+        batch: int,
+        poll_seconds: float,
+    ) -> None:
+        self._name, self._providers, self._database, self._clock = name, providers, database, clock
+        self._bell, self._heart, self._inputs, self._performances = bell, heart, inputs, performances
+        self._settlements, self._gauges = settlements, gauges
+        self._lease, self._batch, self._poll_seconds = lease, batch, poll_seconds
+        self._busy: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    async def run(self) -> None:
+        """Claim for ever; a worker of the frame. Woken by commits, with a slow poll as safety net."""
+        failures = 0
+        while not self._is_stopping:
+            try:
+                claimed = [await self._claim(provider) for provider in self._providers]
+            except Unavailable as error:
+                failures += 1
+                log.info("claims_wait", cause=type(error).__name__)
+                await asyncio.sleep(delay_after(failures).total_seconds())
+                continue
+            failures = 0
+            if not any(claimed):
+                await self._bell.wait(self._poll_seconds)
+
+    async def stop(self) -> None:
+        """Claim no more; give runs that are not done at once back to the queue."""
+        self._is_stopping = True
+        self._bell.ring()
+        self._heart.stop_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
+        for provider in self._providers:
+            await provider.close()
+
+    async def _claim(self, provider: GenerationProvider) -> bool:
+        free = min(provider.at_once - self._busy[provider.name], self._batch)
+        if free <= 0 or self._is_stopping:
+            return False
+        async with self._database.transaction() as tx:
+            runs = await queries.claim(tx, provider.name, free, provider.at_once_everywhere, self._name, self._lease)
+            now = self._clock.now()
+            for run in runs:
+                tx.tell(GenerationStarted(generation_id=run.generation_id, subject_ref=run.subject_ref, started_at=now))
+        if runs:
+            self._occupy(provider, len(runs))
+            self._gauges.claimed.labels(provider.name).inc(len(runs))
+            self._spawn(provider, runs)
+        return bool(runs)
+
+    def _occupy(self, provider: GenerationProvider, count: int) -> None:
+        self._busy[provider.name] += count
+        self._gauges.running.labels(provider.name).set(self._busy[provider.name])
+        if count < 0:
+            self._bell.ring()
+
+    def _spawn(self, provider: GenerationProvider, runs: list[Run]) -> None:
+        watches = self._heart.hold(runs)
+        task = asyncio.create_task(self._work(provider, runs, watches))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # The leases run out, and the runs are tried again.
+            log.error("work_failed", error=describe(error), where=places(error))
+
+    async def _work(self, provider: GenerationProvider, runs: list[Run], watches: dict[GenerationId, Watch]) -> None:
+        left = {run.generation_id: run for run in runs}
+        try:
+            fetched = await self._inputs.fetch(runs)
+            verdicts = list(fetched.verdicts)
+            if provider.is_instant:
+                verdicts += [await self._deliver(provider, ready, watches) for ready in fetched.ready]
+            await self._settle_all(verdicts)
+            for verdict in verdicts:
+                self._release(provider, left.pop(verdict.run.generation_id))
+            async with asyncio.TaskGroup() as group:
+                for ready in () if provider.is_instant else fetched.ready:
+                    run = left.pop(ready.order.run.generation_id)
+                    group.create_task(self._perform(provider, ready, run, watches[run.generation_id]))
+        finally:
+            for run in left.values():
+                self._release(provider, run)
+
+    async def _deliver(self, provider: GenerationProvider, ready: Ready, watches: dict[GenerationId, Watch]) -> Verdict:
+        run = ready.order.run
+        if watches[run.generation_id].is_stopped():
+            return released(run)
+        delivery = await provider.generate(ready.order, watches[run.generation_id])
+        return completed(run, Cause.DELIVERED, unstored(ready.order, delivery))
+
+    async def _settle_all(self, verdicts: list[Verdict]) -> None:
+        """Straight to one transaction: the claim already gathered them."""
+        if not verdicts:
+            return
+        tries = 0
+        while True:
+            try:
+                await self._settlements.write(verdicts)
+            except Unavailable:
+                tries += 1
+                await asyncio.sleep(delay_after(tries).total_seconds())
+            else:
+                return
+
+    async def _perform(self, provider: GenerationProvider, ready: Ready, run: Run, watch: Watch) -> None:
+        try:
+            await self._performances.perform(provider, ready, watch)
+        except Exception:
+            # One run's own failure must not take its neighbours along. Its lease runs out, and it is tried again.
+            log.exception("run_failed", generation_id=run.generation_id)
+        finally:
+            self._release(provider, run)
+
+    def _release(self, provider: GenerationProvider, run: Run) -> None:
+        self._heart.let_go(run)
+        self._occupy(provider, -1)

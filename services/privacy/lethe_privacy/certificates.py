@@ -1,0 +1,162 @@
+"""Certificates: what is attested about an erasure, in words that say no more than was done.
+
+Pure. Signing and checking are in `lethe_common.certificates`.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from hmac import digest
+from typing import Literal
+
+from lethe_common.events.catalogue import STREAMS
+from lethe_common.identifiers import CertificateId, SubjectRef
+from lethe_common.policy import Policy, PolicyError
+from lethe_privacy.erasures import Erasure, Finding, Report
+from lethe_privacy.schemas import (
+    CheckLine,
+    ErasureStatement,
+    Horizon,
+    PolicyName,
+    Residual,
+    RetainedLine,
+    StoreLine,
+    Verifier,
+)
+from lethe_privacy.verification import NOT_LOOKED_INTO
+
+RECORD = "erasure.record"
+"""The category of what proves the erasure itself."""
+
+_DELETED = "deleted; the keys that open its remains were deleted"
+_PSEUDONYMISED = "kept by law under a pseudonym of its own"
+_NOT_SCANNED = (
+    "bytes of data files, logs and free space (see docs/operate.md for drills that scan them)",
+    "the message streams and the services' outboxes and inboxes, which hold random references only",
+)
+_HORIZON = Horizon(
+    is_key_rotation_running=False,
+    statement=(
+        "Keys and data were deleted and their absence was seen. Rotation of the keys above them is not running "
+        "yet: until the day's key of the keyring is destroyed, whoever held both that keyring and the raw files "
+        "of the key store could open remains. No date is promised for that."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attestor:
+    """What every certificate of this process has in common."""
+
+    policy: Policy
+    clock: Literal["real", "virtual"]
+    build: str
+
+    def statement(
+        self, erasure: Erasure, reports: Sequence[Report], seen: Sequence[Finding], completed_at: datetime
+    ) -> ErasureStatement:
+        """What is attested now that nothing was left."""
+        return ErasureStatement(
+            certificate_id=CertificateId.new(),
+            erasure_id=erasure.erasure_id,
+            subject=erasure.pseudonym,
+            requested_at=erasure.requested_at,
+            completed_at=completed_at,
+            clock=self.clock,
+            policy=PolicyName(profile=self.policy.profile, hash=self.policy.hash),
+            stores=tuple(_store_lines(reports)),
+            checked=tuple(CheckLine(store=one.store, method=one.method, found=one.found) for one in seen),
+            retained=tuple(self._retained(reports, completed_at)),
+            residuals=tuple(_residuals(completed_at)),
+            horizon=_HORIZON,
+            verifier=Verifier(
+                id="lethe-privacy, database role and store key of the verifier",
+                build=f"lethe-privacy {self.build}",
+                not_scanned=(*_NOT_SCANNED, *(f"pg:{table}: {why}" for table, why in NOT_LOOKED_INTO.items())),
+            ),
+        )
+
+    def _retained(self, reports: Sequence[Report], completed_at: datetime) -> list[RetainedLine]:
+        by_law = [
+            RetainedLine(
+                store=count.store,
+                category=count.category,
+                count=count.after,
+                ground=count.retained_ground,
+                until=self._until(count.category, completed_at),
+            )
+            for report in reports
+            for count in report.counts
+            if count.after and count.retained_ground is not None
+        ]
+        own = RetainedLine(
+            store="pg:privacy.facts",
+            category=RECORD,
+            count=2,
+            ground=self._ground(RECORD),
+            until=self._until(RECORD, completed_at),
+        )
+        return [*by_law, own]
+
+    def _until(self, category: str, completed_at: datetime) -> datetime | None:
+        try:
+            at_least = self.policy.keep(category).at_least
+        except PolicyError:
+            return None
+        return None if at_least is None else completed_at + at_least
+
+    def _ground(self, category: str) -> str:
+        try:
+            ground = self.policy.rule(category).ground
+        except PolicyError:
+            ground = None
+        return ground or "proof that this erasure was carried out"
+
+
+def pseudonym_of(subject_ref: SubjectRef) -> str:
+    """A name for one certificate: HMAC-SHA256 under a key that exists in this call only.
+
+    Nobody can tell whose it is, or that two certificates are about the same person.
+    """
+    return digest(secrets.token_bytes(32), subject_ref.encode(), sha256).hex()
+
+
+def _store_lines(reports: Sequence[Report]) -> list[StoreLine]:
+    return [
+        StoreLine(
+            owner=report.owner,
+            store=count.store,
+            category=count.category,
+            before=count.before,
+            after=count.after,
+            method=_DELETED if count.retained_ground is None else _PSEUDONYMISED,
+        )
+        for report in sorted(reports, key=lambda report: report.owner)
+        for count in report.counts
+    ]
+
+
+def _residuals(completed_at: datetime) -> list[Residual]:
+    longest = max(stream.max_age for stream in STREAMS.values())
+    return [
+        Residual(
+            place="message streams",
+            holds="random references and amounts, no content and no identity",
+            ends="by the streams' age limit, in machine time",
+            until=completed_at + longest,
+        ),
+        Residual(
+            place="data files and write-ahead logs of the databases",
+            holds="sealed bytes and wrapped keys of deleted rows, and random references",
+            ends="when the database reuses their space",
+            until=None,
+        ),
+        Residual(
+            place="volumes of the object store",
+            holds="sealed bytes of deleted objects",
+            ends="when the object store compacts its volumes",
+            until=None,
+        ),
+    ]

@@ -1,0 +1,133 @@
+"""What the privacy service answers. Keys of all callers that wait at one moment are made together."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from lethe_common.bus.requests import Answer
+from lethe_common.coalescer import Coalescer
+from lethe_common.database import Database
+from lethe_common.rpc import privacy as rpc
+from lethe_common.rpc.envelope import Call
+from lethe_common.services import Service
+from lethe_privacy import leases, queries
+from lethe_privacy.itemkeys import ItemKeys
+from lethe_privacy.saga import ErasureSaga
+from lethe_privacy.subjects import Subjects
+
+Wishes = tuple[rpc.KeyWish, ...]
+LeaseWishes = tuple[rpc.LeaseWish, ...]
+Keys = tuple[rpc.ItemKey, ...]
+
+
+class KeyAnswers:
+    """Keys and logins."""
+
+    def __init__(self, subjects: Subjects, keys: ItemKeys, *, max_batch: int, max_waiting: int, writers: int) -> None:
+        self._subjects, self._keys = subjects, keys
+        self.issuing = Coalescer[Wishes, Keys](
+            self._issue_together, max_batch=max_batch, max_waiting=max_waiting, writers=writers
+        )
+        self.leasing = Coalescer[LeaseWishes, Keys](
+            self._lease_together, max_batch=max_batch, max_waiting=max_waiting, writers=writers
+        )
+
+    def answers(self) -> Mapping[type[Call[Any, Any]], Answer]:
+        """Each call and who answers it."""
+        return {
+            rpc.SubjectOpen: self.open_subject,
+            rpc.IndexLookup: self.look_up,
+            rpc.KeyIssue: self.issue,
+            rpc.KeyLease: self.lease,
+            rpc.KeyDestroy: self.destroy,
+        }
+
+    async def open_subject(self, question: rpc.SubjectOpenQuestion, _caller: Service) -> rpc.SubjectOpenAnswer:
+        """Begin a subject.
+
+        Raises:
+            SubjectGone: it is being forgotten, or is forgotten.
+        """
+        is_opened = await self._subjects.open(question.subject_ref, question.login_index)
+        return rpc.SubjectOpenAnswer(is_opened=is_opened)
+
+    async def look_up(self, question: rpc.IndexLookupQuestion, _caller: Service) -> rpc.IndexLookupAnswer:
+        """Find a subject by its login."""
+        return rpc.IndexLookupAnswer(subject_ref=await self._subjects.find(question.login_index))
+
+    async def issue(self, question: rpc.KeyIssueQuestion, _caller: Service) -> rpc.KeysAnswer:
+        """Make the keys of new items."""
+        return rpc.KeysAnswer(keys=await self.issuing.put(question.wishes))
+
+    async def lease(self, question: rpc.KeyLeaseQuestion, caller: Service) -> rpc.KeysAnswer:
+        """Open the keys of existing items."""
+        if not leases.is_allowed(caller, question.purpose):
+            return rpc.KeysAnswer(
+                keys=tuple(
+                    rpc.ItemKey(item_id=wish.item_id, refusal=leases.PURPOSE_REFUSED) for wish in question.wishes
+                )
+            )
+        return rpc.KeysAnswer(keys=await self.leasing.put(question.wishes))
+
+    async def destroy(self, question: rpc.KeyDestroyQuestion, _caller: Service) -> rpc.KeyDestroyAnswer:
+        """Destroy the keys of items that are deleted."""
+        return rpc.KeyDestroyAnswer(destroyed=await self._keys.destroy(question.wishes))
+
+    async def _issue_together(self, questions: Sequence[Wishes]) -> list[Keys]:
+        return _dealt(await self._keys.issue(list(chain.from_iterable(questions))), questions)
+
+    async def _lease_together(self, questions: Sequence[LeaseWishes]) -> list[Keys]:
+        return _dealt(await self._keys.lease(list(chain.from_iterable(questions))), questions)
+
+
+class ErasureAnswers:
+    """Erasures and their certificates."""
+
+    def __init__(self, saga: ErasureSaga, database: Database, public_key_pem: str) -> None:
+        self._saga, self._database, self._public_key_pem = saga, database, public_key_pem
+
+    def answers(self) -> Mapping[type[Call[Any, Any]], Answer]:
+        """Each call and who answers it."""
+        return {
+            rpc.ErasureOpen: self.open,
+            rpc.ErasureState: self.state,
+            rpc.PublicKey: self.public_key,
+        }
+
+    async def open(self, question: rpc.ErasureOpenQuestion, _caller: Service) -> rpc.ErasureOpenAnswer:
+        """Begin an erasure.
+
+        Raises:
+            SubjectUnknown: there is no such subject.
+            TooManyClaims: the erasure has enough links.
+        """
+        erasure_id = await self._saga.open(question.subject_ref, question.claim_hash)
+        return rpc.ErasureOpenAnswer(erasure_id=erasure_id)
+
+    async def state(self, question: rpc.ErasureStateQuestion, _caller: Service) -> rpc.ErasureStateAnswer:
+        """How far an erasure is, for whoever has its link."""
+        async with self._database.transaction() as tx:
+            row = await tx.fetchrow(queries.BY_CLAIM, question.claim_hash)
+        if row is None:
+            return rpc.ErasureStateAnswer()
+        return rpc.ErasureStateAnswer(
+            erasure_id=row["erasure_id"],
+            state=row["state"],
+            requested_at=row["requested_at"],
+            certificate_id=row["certificate_id"],
+            certificate=None if row["document"] is None else json.loads(row["document"]),
+        )
+
+    async def public_key(self, _question: rpc.PublicKeyQuestion, _caller: Service) -> rpc.PublicKeyAnswer:
+        """The key that certificates are checked with."""
+        return rpc.PublicKeyAnswer(pem=self._public_key_pem)
+
+
+def _dealt(keys: Sequence[rpc.ItemKey], questions: Sequence[Sequence[object]]) -> list[Keys]:
+    """Each question's share of the answers."""
+    shares, start = [], 0
+    for question in questions:
+        shares.append(tuple(keys[start : start + len(question)]))
+        start += len(question)
+    return shares

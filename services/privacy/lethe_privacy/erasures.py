@@ -1,0 +1,121 @@
+"""Erasures: the order of an erasure's steps. Pure; `saga.py` takes the steps.
+
+    requested ──fence──> erasing ──all owners reported──> destroying ──keys gone──> verifying ──> completed
+                            ^                                  ^                        │ something is left
+                            │                                  └──all reported again── verification_failed
+
+Each state names the one step that is outstanding. Every step may be taken twice
+with the same effect, so a crash anywhere is followed by the same step again.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from lethe_common.events.privacy import StoreCount
+from lethe_common.identifiers import ErasureId, SubjectRef
+from lethe_common.services import Service
+
+OWNERS = frozenset({Service.GATEWAY, Service.JOBS, Service.BILLING, Service.RETENTION})
+"""Who holds something of a subject and reports; privacy counts and destroys its own."""
+
+
+class State(StrEnum):
+    """How far an erasure is."""
+
+    REQUESTED = "requested"
+    ERASING = "erasing"
+    DESTROYING = "destroying"
+    VERIFYING = "verifying"
+    VERIFICATION_FAILED = "verification_failed"
+    COMPLETED = "completed"
+
+
+class Step(StrEnum):
+    """What is to be done next."""
+
+    FENCE = "fence"
+    ASK_OWNERS = "ask_owners"
+    DESTROY_KEYS = "destroy_keys"
+    VERIFY = "verify"
+
+
+OUTSTANDING = {
+    State.REQUESTED: Step.FENCE,
+    State.ERASING: Step.ASK_OWNERS,
+    State.DESTROYING: Step.DESTROY_KEYS,
+    State.VERIFYING: Step.VERIFY,
+    State.VERIFICATION_FAILED: Step.ASK_OWNERS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """An erasure under way."""
+
+    erasure_id: ErasureId
+    subject_ref: SubjectRef
+    pseudonym: str
+    state: State
+    failures: int
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one owner found and left, and where nothing may be any more."""
+
+    owner: Service
+    counts: tuple[StoreCount, ...]
+    prefixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One place where the verifier looked, and how many things of the subject it saw there."""
+
+    store: str
+    method: str
+    found: int
+
+
+def after_report(state: State, reported: Collection[Service]) -> State:
+    """The state once these owners have reported in this round."""
+    is_asking = state in {State.ERASING, State.VERIFICATION_FAILED}
+    return State.DESTROYING if is_asking and set(reported) >= OWNERS else state
+
+
+def merged(earlier: Report | None, later: Report) -> Report:
+    """One report out of two by the same owner.
+
+    What was there before is what the first one saw, since a second one counts
+    after the removal; what is left is what the later one says.
+    """
+    if earlier is None:
+        return later
+    before = {(count.store, count.category): count for count in earlier.counts}
+    now = {(count.store, count.category): count for count in later.counts}
+    counts = [
+        now[key].model_copy(update={"before": max(now[key].before, before[key].before)})
+        if key in now and key in before
+        else now.get(key) or before[key].model_copy(update={"after": 0})
+        for key in sorted(before.keys() | now.keys())
+    ]
+    return Report(later.owner, tuple(counts), tuple(sorted({*earlier.prefixes, *later.prefixes})))
+
+
+def left_over(reports: Sequence[Report], seen: Sequence[Finding]) -> list[Finding]:
+    """What stands against a certificate: seen by the verifier, or admitted by an owner without a ground."""
+    admitted = [
+        Finding(count.store, f"reported by {report.owner}", count.after)
+        for report in reports
+        for count in report.counts
+        if count.after and count.retained_ground is None
+    ]
+    return [finding for finding in seen if finding.found] + admitted
+
+
+def retry_delay(failures: int, first: timedelta, most: timedelta) -> timedelta:
+    """How long to wait after this many failures: twice as long each time, up to a limit."""
+    return min(first * (1 << min(failures - 1, 30)), most)

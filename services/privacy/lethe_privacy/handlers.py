@@ -1,0 +1,26 @@
+"""What the privacy service does when an owner reports. Reports come twice and late."""
+
+from datetime import timedelta
+
+import structlog
+
+from lethe_common.database import Transaction
+from lethe_common.events.privacy import ErasureStepReported
+from lethe_privacy import queries
+from lethe_privacy.erasures import Report, State, after_report, merged
+
+log = structlog.get_logger()
+
+
+async def on_step_reported(event: ErasureStepReported, tx: Transaction) -> None:
+    """Keep the report; with the last one, the keys are next."""
+    erasure = await queries.lock_erasure(tx, event.erasure_id)
+    if erasure is None or erasure.subject_ref != event.subject_ref:
+        return
+    reports, reported = await queries.reports_of(tx, event.erasure_id)
+    earlier = next((report for report in reports if report.owner is event.owner), None)
+    await queries.put_report(tx, event.erasure_id, merged(earlier, Report(event.owner, event.counts, event.prefixes)))
+    if after_report(erasure.state, reported | {event.owner}) is State.DESTROYING and (
+        erasure.state is not State.DESTROYING
+    ):
+        await tx.execute(queries.MOVE, event.erasure_id, State.DESTROYING, timedelta(0))

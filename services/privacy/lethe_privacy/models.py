@@ -1,0 +1,128 @@
+"""The tables of the privacy service, in two databases, and what each column holds."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from lethe_common.catalogue import held, impersonal
+from lethe_common.database import registry
+
+_MOMENT: Any = DateTime(timezone=True)
+_RECORD = held("erasure.record", is_sealed=False)
+_REFERENCE = held("identity.account", is_sealed=False)
+_KEY = held("key.material")
+
+
+class Table(SQLModel, registry=registry("privacy")):
+    """A table of the schema `privacy`."""
+
+
+class KeysTable(SQLModel, registry=registry("keys")):
+    """A table of the key store, a database of its own outside the data's backups."""
+
+
+class Erasure(Table, table=True):
+    """One erasure. The subject's reference is dropped when it is completed."""
+
+    __tablename__ = "erasures"
+
+    erasure_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    subject_ref: str | None = Field(sa_column_kwargs=_RECORD)
+    pseudonym: str = Field(sa_column_kwargs=_RECORD)
+    state: str = Field(sa_column_kwargs=impersonal("how far it is"))
+    failures: int = Field(sa_column_kwargs=impersonal("a count"))
+    residue: list[Any] = Field(sa_type=JSONB, sa_column_kwargs=impersonal("names of stores and counts"))
+    not_before: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("database time of the next step"))
+    requested_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
+    completed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
+    certificate_id: str | None = Field(sa_column_kwargs=_RECORD)
+
+
+class Claim(Table, table=True):
+    """A link by which a person finds the certificate when the account is gone; only its hash is kept."""
+
+    __tablename__ = "claims"
+
+    claim_hash: str = Field(primary_key=True, sa_column_kwargs=_RECORD)
+    erasure_id: str = Field(sa_column_kwargs=impersonal("random id"))
+
+
+class Step(Table, table=True):
+    """What one owner reported about one erasure."""
+
+    __tablename__ = "steps"
+
+    erasure_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    owner: str = Field(primary_key=True, sa_column_kwargs=impersonal("a service's name"))
+    is_reported: bool = Field(sa_column_kwargs=impersonal("whether this round's report came"))
+    counts: list[Any] = Field(sa_type=JSONB, sa_column_kwargs=_RECORD)
+    prefixes: list[Any] = Field(sa_type=JSONB, sa_column_kwargs=_RECORD)
+
+
+class Certificate(Table, table=True):
+    """A signed certificate, in the canonical bytes in which it was issued."""
+
+    __tablename__ = "certificates"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    certificate_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    erasure_id: str = Field(sa_column_kwargs=impersonal("random id"))
+    document: str = Field(sa_column_kwargs=_RECORD)
+    issued_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
+
+
+class Fact(Table, table=True):
+    """The privacy facts ledger: what must stay true whatever is restored or told late."""
+
+    __tablename__ = "facts"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    subject_ref: str = Field(primary_key=True, sa_column_kwargs=_RECORD)
+    fact: str = Field(primary_key=True, sa_column_kwargs=impersonal("a kind of fact"))
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
+
+
+class Subject(KeysTable, table=True):
+    """A subject and whether anything of it may be opened. The row stays, so that it never begins anew."""
+
+    __tablename__ = "subjects"
+
+    subject_ref: str = Field(primary_key=True, sa_column_kwargs=_RECORD)
+    state: str = Field(sa_column_kwargs=impersonal("active, fenced or erased"))
+
+
+class ClassKey(KeysTable, table=True):
+    """A subject's key of one class, wrapped by its epoch's key."""
+
+    __tablename__ = "class_keys"
+
+    subject_ref: str = Field(primary_key=True, sa_column_kwargs=_REFERENCE)
+    key_class: str = Field(primary_key=True, sa_column_kwargs=impersonal("a kind of key"))
+    key_id: str = Field(sa_column_kwargs=impersonal("random id"))
+    wrapped: bytes = Field(sa_column_kwargs=_KEY)
+    epoch_id: str = Field(sa_column_kwargs=impersonal("random id"))
+
+
+class ItemKeyRow(KeysTable, table=True):
+    """An item's key, wrapped by its subject's class key."""
+
+    __tablename__ = "item_keys"
+
+    item_id: str = Field(primary_key=True, sa_column_kwargs=_REFERENCE)
+    subject_ref: str = Field(sa_column_kwargs=_REFERENCE)
+    key_class: str = Field(sa_column_kwargs=impersonal("a kind of key"))
+    key_id: str = Field(sa_column_kwargs=impersonal("random id"))
+    wrapped: bytes = Field(sa_column_kwargs=_KEY)
+    created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_REFERENCE)
+
+
+class LoginIndex(KeysTable, table=True):
+    """Which subject signs in by a login of which only an HMAC is known."""
+
+    __tablename__ = "login_index"
+
+    index_digest: bytes = Field(primary_key=True, sa_column_kwargs=held("identity.credentials", is_sealed=False))
+    subject_ref: str = Field(sa_column_kwargs=_REFERENCE)

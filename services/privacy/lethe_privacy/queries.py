@@ -1,0 +1,135 @@
+"""The SQL of erasures, named. `not_before` is database time: it works as a lease between processes."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from lethe_common.database import Transaction
+from lethe_common.events.privacy import StoreCount
+from lethe_common.identifiers import CertificateId, ErasureId, SubjectRef
+from lethe_common.services import Service
+from lethe_privacy.erasures import Erasure, Finding, Report, State
+
+_ERASURE = "erasure_id, subject_ref, pseudonym, state, failures, requested_at"
+
+OPEN = """
+    INSERT INTO erasures (erasure_id, subject_ref, pseudonym, state, requested_at, not_before)
+    VALUES ($1, $2, $3, 'requested', $4, now() + $5)
+        ON CONFLICT (subject_ref) WHERE subject_ref IS NOT NULL DO NOTHING
+"""
+OF_SUBJECT = f"SELECT {_ERASURE} FROM erasures WHERE subject_ref = $1 FOR UPDATE"  # noqa: S608  a constant list of columns
+LOCK = f"SELECT {_ERASURE} FROM erasures WHERE erasure_id = $1 AND state <> 'completed' FOR UPDATE"  # noqa: S608  as above
+# The claim on the work is the row's own time: it comes back by itself when the process dies.
+TAKE_DUE = f"""
+    UPDATE erasures SET not_before = now() + $1
+     WHERE erasure_id = (
+        SELECT erasure_id FROM erasures
+         WHERE state <> 'completed' AND not_before <= now()
+         ORDER BY not_before LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING {_ERASURE}
+"""  # noqa: S608  as above; index erasures_due
+
+MOVE = "UPDATE erasures SET state = $2, not_before = now() + $3 WHERE erasure_id = $1"
+FAIL = """
+    UPDATE erasures
+       SET state = 'verification_failed', failures = failures + 1, residue = $2, not_before = now() + $3
+     WHERE erasure_id = $1
+"""
+COMPLETE = """
+    UPDATE erasures
+       SET state = 'completed', subject_ref = NULL, residue = '[]', completed_at = $2, certificate_id = $3
+     WHERE erasure_id = $1
+"""
+
+CLAIMED = "SELECT erasure_id FROM claims WHERE claim_hash = $1"
+ADD_CLAIM = """
+    INSERT INTO claims (claim_hash, erasure_id)
+    SELECT $1, $2 WHERE (SELECT count(*) FROM claims WHERE erasure_id = $2) < $3
+    RETURNING erasure_id
+"""
+BY_CLAIM = """
+    SELECT e.erasure_id, e.state, e.requested_at, e.certificate_id, c.document
+      FROM claims JOIN erasures e USING (erasure_id) LEFT JOIN certificates c USING (certificate_id)
+     WHERE claim_hash = $1
+"""
+
+STEPS = "SELECT owner, is_reported, counts, prefixes FROM steps WHERE erasure_id = $1"
+PUT_STEP = """
+    INSERT INTO steps (erasure_id, owner, is_reported, counts, prefixes) VALUES ($1, $2, true, $3, $4)
+        ON CONFLICT (erasure_id, owner)
+        DO UPDATE SET is_reported = true, counts = excluded.counts, prefixes = excluded.prefixes
+"""
+ASK_AGAIN = "UPDATE steps SET is_reported = false WHERE erasure_id = $1 AND owner <> 'privacy'"
+# Prefixes are random per subject: they are locators, and go with the rest.
+FORGET_PREFIXES = "UPDATE steps SET prefixes = '[]' WHERE erasure_id = $1"
+
+ADD_FACT = "INSERT INTO facts (subject_ref, fact, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+IS_FACT = "SELECT EXISTS (SELECT 1 FROM facts WHERE subject_ref = $1 AND fact = $2)"
+ADD_CERTIFICATE = "INSERT INTO certificates (certificate_id, erasure_id, document, issued_at) VALUES ($1, $2, $3, $4)"
+
+
+async def lock_erasure(tx: Transaction, erasure_id: ErasureId) -> Erasure | None:
+    """An erasure that is under way, locked; None when it is completed or unknown."""
+    return _erasure(await tx.fetchrow(LOCK, erasure_id))
+
+
+async def lock_of_subject(tx: Transaction, subject_ref: SubjectRef) -> Erasure | None:
+    """The erasure of a subject that is under way, locked."""
+    return _erasure(await tx.fetchrow(OF_SUBJECT, subject_ref))
+
+
+async def take_due(tx: Transaction, lease: timedelta) -> Erasure | None:
+    """An erasure with an outstanding step, reserved for `lease`."""
+    return _erasure(await tx.fetchrow(TAKE_DUE, lease))
+
+
+async def reports_of(tx: Transaction, erasure_id: ErasureId) -> tuple[list[Report], set[Service]]:
+    """All reports there are, and who has reported in this round."""
+    rows = await tx.fetch(STEPS, erasure_id)
+    reports = [
+        Report(
+            Service(row["owner"]),
+            tuple(StoreCount.model_validate(count) for count in json.loads(row["counts"])),
+            tuple(json.loads(row["prefixes"])),
+        )
+        for row in rows
+    ]
+    return reports, {Service(row["owner"]) for row in rows if row["is_reported"]}
+
+
+async def put_report(tx: Transaction, erasure_id: ErasureId, report: Report) -> None:
+    """Keep an owner's report in place of its earlier one."""
+    counts = json.dumps([count.model_dump(mode="json") for count in report.counts])
+    await tx.execute(PUT_STEP, erasure_id, report.owner, counts, json.dumps(report.prefixes))
+
+
+async def fail(tx: Transaction, erasure_id: ErasureId, left: Sequence[Finding], delay: timedelta) -> None:
+    """Something was left: show what, and ask the owners again after a while."""
+    residue = [{"store": one.store, "method": one.method, "found": one.found} for one in left]
+    await tx.execute(FAIL, erasure_id, json.dumps(residue), delay)
+    await tx.execute(ASK_AGAIN, erasure_id)
+
+
+async def complete(
+    tx: Transaction, erasure: Erasure, certificate_id: CertificateId, document: str, completed_at: datetime
+) -> None:
+    """Keep the certificate and forget whose it was."""
+    await tx.execute(ADD_CERTIFICATE, certificate_id, erasure.erasure_id, document, completed_at)
+    await tx.execute(ADD_FACT, erasure.subject_ref, "erased", completed_at)
+    await tx.execute(FORGET_PREFIXES, erasure.erasure_id)
+    await tx.execute(COMPLETE, erasure.erasure_id, completed_at, certificate_id)
+
+
+def _erasure(row: asyncpg.Record | None) -> Erasure | None:
+    if row is None:
+        return None
+    return Erasure(
+        ErasureId.trusted(row["erasure_id"]),
+        SubjectRef.trusted(row["subject_ref"]),
+        row["pseudonym"],
+        State(row["state"]),
+        row["failures"],
+        row["requested_at"],
+    )

@@ -1,0 +1,197 @@
+"""The saga of an erasure: takes the outstanding step, again and again, until the certificate is signed.
+
+The key store is a database of its own, so no transaction spans both. Its step
+comes first and may be repeated; the row here moves on only afterwards.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from lethe_common import certificates
+from lethe_common.clock import Clock
+from lethe_common.database import Database, Transaction
+from lethe_common.errors import LetheError
+from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested, StoreCount
+from lethe_common.identifiers import ErasureId, SubjectRef
+from lethe_common.logging import describe
+from lethe_common.services import Service
+from lethe_privacy import queries
+from lethe_privacy.certificates import Attestor, pseudonym_of
+from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
+from lethe_privacy.errors import SubjectUnknown, TooManyClaims
+from lethe_privacy.subjects import KeyCounts, Subjects
+from lethe_privacy.verification import Verifier
+
+log = structlog.get_logger()
+
+_AT_ONCE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often what is outstanding is tried."""
+
+    poll_seconds: float
+    step_retry: timedelta
+    retry_first: timedelta
+    retry_most: timedelta
+    claims_per_erasure: int
+
+
+class ErasureSaga:
+    """Opens erasures and carries them to their end."""
+
+    def __init__(
+        self,
+        database: Database,
+        subjects: Subjects,
+        verifier: Verifier,
+        attestor: Attestor,
+        signing_key: Ed25519PrivateKey,
+        clock: Clock,
+        pace: Pace,
+    ) -> None:
+        self._database, self._subjects, self._verifier = database, subjects, verifier
+        self._attestor, self._signing_key, self._clock, self._pace = attestor, signing_key, clock, pace
+        self._steps = {
+            Step.FENCE: self._fence,
+            Step.ASK_OWNERS: self._ask_owners,
+            Step.DESTROY_KEYS: self._destroy_keys,
+            Step.VERIFY: self._verify,
+        }
+
+    async def open(self, subject_ref: SubjectRef, claim_hash: str) -> ErasureId:
+        """Begin a subject's erasure, or join the one under way, and fence the subject before answering.
+
+        Raises:
+            SubjectUnknown: there is no such subject, or it is forgotten already.
+            TooManyClaims: the erasure has enough links.
+        """
+        is_known = await self._subjects.is_known(subject_ref)
+        async with self._database.transaction() as tx:
+            claimed = await tx.fetchval(queries.CLAIMED, claim_hash)
+            if claimed is not None:
+                return ErasureId.trusted(claimed)
+            if not is_known:
+                raise SubjectUnknown
+            erasure = await self._begin(tx, subject_ref)
+            claims = self._pace.claims_per_erasure
+            if await tx.fetchval(queries.ADD_CLAIM, claim_hash, erasure.erasure_id, claims) is None:
+                raise TooManyClaims
+        if erasure.state is State.REQUESTED:
+            await self._fence(erasure)
+        return erasure.erasure_id
+
+    async def run(self) -> None:
+        """Take what is outstanding, for ever; a worker of the frame."""
+        while True:
+            if not await self.take_step():
+                await asyncio.sleep(self._pace.poll_seconds)
+
+    async def take_step(self) -> bool:
+        """Take one outstanding step; False when none is due. A step that fails comes back after a while."""
+        async with self._database.transaction() as tx:
+            erasure = await queries.take_due(tx, self._pace.step_retry)
+        if erasure is None:
+            return False
+        try:
+            await self._steps[OUTSTANDING[erasure.state]](erasure)
+        except LetheError as error:
+            log.warning(
+                "erasure_step_failed", erasure_id=erasure.erasure_id, state=erasure.state, error=describe(error)
+            )
+        return True
+
+    async def _begin(self, tx: Transaction, subject_ref: SubjectRef) -> Erasure:
+        now = self._clock.now()
+        await tx.execute(
+            queries.OPEN, ErasureId.new(), subject_ref, pseudonym_of(subject_ref), now, self._pace.step_retry
+        )
+        await tx.execute(queries.ADD_FACT, subject_ref, "erasure_requested", now)
+        erasure = await queries.lock_of_subject(tx, subject_ref)
+        if erasure is None:
+            # It was completed between the look at the key store and here.
+            raise SubjectUnknown
+        return erasure
+
+    async def _fence(self, erasure: Erasure) -> None:
+        """Close the key store for the subject, count what it has, and tell the owners."""
+        counts = await self._subjects.fence(erasure.subject_ref)
+        async with self._database.transaction() as tx:
+            if await self._has_moved(tx, erasure):
+                return
+            await queries.put_report(tx, erasure.erasure_id, _own_report(counts))
+            await tx.execute(queries.MOVE, erasure.erasure_id, State.ERASING, self._pace.step_retry)
+            tx.tell(
+                ErasureFenced(
+                    erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref, fenced_at=self._clock.now()
+                )
+            )
+            tx.tell(ErasureStepRequested(erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref))
+
+    async def _ask_owners(self, erasure: Erasure) -> None:
+        """Ask again: a message may be parked, or something was left."""
+        async with self._database.transaction() as tx:
+            if not await self._has_moved(tx, erasure):
+                tx.tell(ErasureStepRequested(erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref))
+
+    async def _destroy_keys(self, erasure: Erasure) -> None:
+        await self._subjects.destroy(erasure.subject_ref)
+        async with self._database.transaction() as tx:
+            if not await self._has_moved(tx, erasure):
+                await tx.execute(queries.MOVE, erasure.erasure_id, State.VERIFYING, _AT_ONCE)
+
+    async def _verify(self, erasure: Erasure) -> None:
+        """Look with the verifier's eyes; certify when nothing is left, else ask the owners again later."""
+        async with self._database.transaction() as tx:
+            reports, _ = await queries.reports_of(tx, erasure.erasure_id)
+        prefixes = sorted({prefix for report in reports for prefix in report.prefixes})
+        seen = await self._verifier.look(erasure.subject_ref, prefixes)
+        left = left_over(reports, seen)
+        async with self._database.transaction() as tx:
+            if await self._has_moved(tx, erasure):
+                return
+            if left:
+                delay = retry_delay(erasure.failures + 1, self._pace.retry_first, self._pace.retry_most)
+                await queries.fail(tx, erasure.erasure_id, left, delay)
+                log.warning("erasure_verification_failed", erasure_id=erasure.erasure_id, count=len(left))
+            else:
+                await self._certify(tx, erasure, reports, seen)
+
+    async def _certify(self, tx: Transaction, erasure: Erasure, reports: list[Report], seen: list[Finding]) -> None:
+        now = self._clock.now()
+        statement = self._attestor.statement(erasure, reports, seen, now)
+        signed = certificates.sign(statement.model_dump(mode="json"), self._signing_key)
+        document = certificates.render(signed).decode()
+        await queries.complete(tx, erasure, statement.certificate_id, document, now)
+        tx.tell(
+            ErasureCompleted(
+                erasure_id=erasure.erasure_id,
+                subject_ref=erasure.subject_ref,
+                certificate_id=statement.certificate_id,
+                completed_at=now,
+            )
+        )
+        log.info("erasure_completed", erasure_id=erasure.erasure_id, certificate_id=statement.certificate_id)
+
+    async def _has_moved(self, tx: Transaction, erasure: Erasure) -> bool:
+        """Whether somebody else took the step meanwhile; if not, the row is locked."""
+        now = await queries.lock_erasure(tx, erasure.erasure_id)
+        return now is None or now.state is not erasure.state
+
+
+def _own_report(counts: KeyCounts) -> Report:
+    """What the key store had at the fence. After the destruction it has nothing, which is verified, not assumed."""
+    lines = (
+        ("pg:keys.item_keys", "key.material", counts.item_keys),
+        ("pg:keys.class_keys", "key.material", counts.class_keys),
+        ("pg:keys.login_index", "identity.credentials", counts.login_index),
+    )
+    return Report(
+        Service.PRIVACY,
+        tuple(StoreCount(store=store, category=category, before=before, after=0) for store, category, before in lines),
+    )

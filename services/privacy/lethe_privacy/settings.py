@@ -1,0 +1,32 @@
+"""What the privacy service reads from its environment, beside what every service reads."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from lethe_common.settings import ServiceSettings
+
+
+class PrivacySettings(ServiceSettings):
+    """The key store has a database of its own; the verifier looks with credentials that can only read."""
+
+    keys_database_url: SecretStr
+    keys_database_owner_url: SecretStr
+    keys_database_pool_size: int = Field(default=6, ge=1, le=100)
+    verifier_database_url: SecretStr
+    verifier_keys_database_url: SecretStr
+    s3_verifier_access_key: str = ""
+    s3_verifier_secret_key: SecretStr = SecretStr("")
+
+    keyring: Path
+    signing_key: Path
+
+    key_batch_questions: int = Field(default=32, ge=1, le=256)
+    key_writers: int = Field(default=2, ge=1, le=16)
+    keys_waiting_questions: int = Field(default=5_000, ge=1)
+
+    claims_per_erasure: int = Field(default=20, ge=1, le=1000)
+    erasure_poll_seconds: float = Field(default=0.1, gt=0)
+    erasure_step_retry_seconds: float = Field(default=15.0, gt=0)
+    erasure_retry_first_seconds: float = Field(default=2.0, gt=0)
+    erasure_retry_most_seconds: float = Field(default=600.0, gt=0)

@@ -1,0 +1,75 @@
+"""Subjects: who exists, who is fenced, and by which login they are found."""
+
+from dataclasses import dataclass
+
+from lethe_common.database import Database
+from lethe_common.identifiers import SubjectRef
+from lethe_privacy import key_queries as queries
+from lethe_privacy.errors import SubjectGone, SubjectUnknown
+from lethe_privacy.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCounts:
+    """How many rows the key store has of one subject."""
+
+    item_keys: int
+    class_keys: int
+    login_index: int
+
+
+class Subjects:
+    """The key store's subjects. A subject that was erased never begins anew."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database, self._keyring = database, keyring
+
+    async def open(self, subject_ref: SubjectRef, login_index: str) -> bool:
+        """Begin a subject under its login; False when the login is another's.
+
+        Raises:
+            SubjectGone: it is fenced or erased.
+        """
+        digest = await self._keyring.index_digest(bytes.fromhex(login_index))
+        async with self._database.transaction() as tx:
+            await tx.execute(queries.SHARE)
+            if await tx.fetchval(queries.SUBJECT_STATE, subject_ref) not in {None, "active"}:
+                raise SubjectGone
+            await tx.execute(queries.TAKE_INDEX, digest, subject_ref)
+            if await tx.fetchval(queries.INDEX_OWNER, digest) != subject_ref:
+                return False
+            await tx.execute(queries.OPEN_SUBJECT, subject_ref)
+            return True
+
+    async def find(self, login_index: str) -> SubjectRef | None:
+        """The active subject that signs in by this login."""
+        digest = await self._keyring.index_digest(bytes.fromhex(login_index))
+        async with self._database.transaction() as tx:
+            found = await tx.fetchval(queries.FIND_SUBJECT, digest)
+        return None if found is None else SubjectRef.trusted(found)
+
+    async def is_known(self, subject_ref: SubjectRef) -> bool:
+        """Whether it was opened and is not erased."""
+        async with self._database.transaction() as tx:
+            return await tx.fetchval(queries.SUBJECT_STATE, subject_ref) in {"active", "fenced"}
+
+    async def fence(self, subject_ref: SubjectRef) -> KeyCounts:
+        """From the commit on nothing is issued or leased, and nothing of it is still on its way.
+
+        Answers what the key store has of the subject at that moment.
+
+        Raises:
+            SubjectUnknown: it was never opened.
+        """
+        async with self._database.transaction() as tx:
+            await tx.execute(queries.EXCLUDE)
+            if await tx.fetchval(queries.SUBJECT_STATE, subject_ref) is None:
+                raise SubjectUnknown
+            await tx.execute(queries.FENCE, subject_ref)
+            counts = await tx.fetchrow(queries.COUNT_KEYS, subject_ref)
+        return KeyCounts(**dict(counts or {}))
+
+    async def destroy(self, subject_ref: SubjectRef) -> None:
+        """Delete every key and login of a subject. Repeating it changes nothing."""
+        async with self._database.transaction() as tx:
+            await tx.execute(queries.DESTROY_SUBJECT, subject_ref)

@@ -1,0 +1,114 @@
+"""Builds the privacy service: every object once, each handed what it needs."""
+
+import importlib
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from lethe_common import certificates
+from lethe_common.database import Database
+from lethe_common.database.migration import Schema, migrate
+from lethe_common.errors import ConfigurationError
+from lethe_common.events.privacy import ErasureStepReported
+from lethe_common.process import Frame, Parts
+from lethe_common.services import Service
+from lethe_common.storage import Storage
+from lethe_privacy.adapters.folder_keyring import FolderKeyring
+from lethe_privacy.certificates import Attestor
+from lethe_privacy.classkeys import ClassKeys
+from lethe_privacy.endpoints import ErasureAnswers, KeyAnswers
+from lethe_privacy.handlers import on_step_reported
+from lethe_privacy.itemkeys import ItemKeys
+from lethe_privacy.models import KeysTable
+from lethe_privacy.saga import ErasureSaga, Pace
+from lethe_privacy.settings import PrivacySettings
+from lethe_privacy.subjects import Subjects
+from lethe_privacy.verification import Cluster, Verifier
+
+KEYS_SCHEMA = "keys"
+
+
+async def build(frame: Frame, settings: PrivacySettings) -> Parts:
+    """All parts of the service.
+
+    Raises:
+        ConfigurationError: the signing key cannot be read.
+        DatabaseAway: the key store's database is away.
+    """
+    signing_key = _signing_key(settings.signing_key)
+    keys_database = await _open_key_store(settings)
+    storage = _storage(settings)
+    keyring = FolderKeyring(settings.keyring)
+    subjects = Subjects(keys_database, keyring)
+    keys = ItemKeys(keys_database, ClassKeys(keyring, frame.clock), frame.clock)
+    key_answers = KeyAnswers(
+        subjects,
+        keys,
+        max_batch=settings.key_batch_questions,
+        max_waiting=settings.keys_waiting_questions,
+        writers=settings.key_writers,
+    )
+    attestor = Attestor(frame.policy, frame.clock.kind, frame.version)
+    verifier = Verifier(_verifier_urls(settings), storage)
+    saga = ErasureSaga(frame.database, subjects, verifier, attestor, signing_key, frame.clock, _pace(settings))
+    erasure_answers = ErasureAnswers(saga, frame.database, certificates.public_pem(signing_key))
+    return Parts(
+        handlers={ErasureStepReported: on_step_reported},
+        answers={**key_answers.answers(), **erasure_answers.answers()},
+        workers=[key_answers.issuing.run, key_answers.leasing.run, saga.run],
+        on_stop=[keys_database.close, storage.close],
+    )
+
+
+async def migrate_keys(owner_url: str) -> None:
+    """Bring the key store's schema up to date."""
+    revisions = Path(importlib.import_module("lethe_privacy.migrations.keys").__path__[0])
+    schema = Schema(KEYS_SCHEMA, Service.PRIVACY, revisions, KeysTable.metadata, has_frame_tables=False)
+    await migrate(owner_url, schema)
+
+
+async def _open_key_store(settings: PrivacySettings) -> Database:
+    await migrate_keys(settings.keys_database_owner_url.get_secret_value())
+    return await Database.open(
+        settings.keys_database_url.get_secret_value(),
+        Service.PRIVACY,
+        schema=KEYS_SCHEMA,
+        size=settings.keys_database_pool_size,
+        statement_timeout_seconds=settings.database_statement_timeout_seconds,
+    )
+
+
+def _storage(settings: PrivacySettings) -> Storage:
+    return Storage(
+        settings.s3_endpoint,
+        settings.s3_verifier_access_key,
+        settings.s3_verifier_secret_key.get_secret_value(),
+        settings.s3_bucket,
+        is_secure=settings.s3_secure,
+    )
+
+
+def _signing_key(file: Path) -> Ed25519PrivateKey:
+    try:
+        pem = file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError("LETHE_SIGNING_KEY names no readable file.") from error
+    return certificates.signing_key(pem)
+
+
+def _verifier_urls(settings: PrivacySettings) -> dict[Cluster, str]:
+    return {
+        Cluster.DATA: settings.verifier_database_url.get_secret_value(),
+        Cluster.KEYS: settings.verifier_keys_database_url.get_secret_value(),
+    }
+
+
+def _pace(settings: PrivacySettings) -> Pace:
+    return Pace(
+        poll_seconds=settings.erasure_poll_seconds,
+        step_retry=timedelta(seconds=settings.erasure_step_retry_seconds),
+        retry_first=timedelta(seconds=settings.erasure_retry_first_seconds),
+        retry_most=timedelta(seconds=settings.erasure_retry_most_seconds),
+        claims_per_erasure=settings.claims_per_erasure,
+    )

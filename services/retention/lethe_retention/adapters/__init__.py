@@ -1,0 +1,1 @@
+"""What retention looks through: the verifier's read-only connections."""

@@ -1,0 +1,52 @@
+"""Erasures: retention forgets a subject's deadlines and plans. What the deadlines were for is removed by its owners."""
+
+from lethe_common.clock import Clock
+from lethe_common.database import Transaction
+from lethe_common.events.privacy import (
+    ErasureCompleted,
+    ErasureFenced,
+    ErasureStepReported,
+    ErasureStepRequested,
+    StoreCount,
+)
+from lethe_common.services import Service
+from lethe_retention import queries
+
+_CATEGORIES = {"deadlines": "content.generation", "plans_held": "identity.account"}
+
+
+class ErasureHandlers:
+    """What retention does while a subject is being erased. Every step may come again."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
+        """From now on nothing new is noted of this subject."""
+        await self._fence(tx, event.subject_ref)
+
+    async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
+        """Forget, and report what there was and what is left."""
+        await self._fence(tx, event.subject_ref)
+        before = await tx.fetchrow(queries.COUNT_OF_SUBJECT, event.subject_ref)
+        await tx.execute(queries.FORGET_SUBJECT, event.subject_ref)
+        after = await tx.fetchrow(queries.COUNT_OF_SUBJECT, event.subject_ref)
+        assert before is not None  # noqa: S101  a SELECT of counts always has its one row
+        assert after is not None  # noqa: S101  as above
+        counts = tuple(
+            StoreCount(store=f"pg:retention.{table}", category=category, before=before[table], after=after[table])
+            for table, category in _CATEGORIES.items()
+        )
+        tx.tell(
+            ErasureStepReported(
+                erasure_id=event.erasure_id, subject_ref=event.subject_ref, owner=Service.RETENTION, counts=counts
+            )
+        )
+
+    async def on_erasure_completed(self, event: ErasureCompleted, tx: Transaction) -> None:
+        """From now on the fence only waits for late messages; a sweep removes it."""
+        await tx.execute(queries.FENCE_DONE, event.subject_ref, self._clock.now())
+
+    async def _fence(self, tx: Transaction, subject_ref: str) -> None:
+        await queries.lock(tx, queries.LOCK_ALONE, [subject_ref])
+        await tx.execute(queries.FENCE, subject_ref, self._clock.now())

@@ -1,0 +1,108 @@
+"""What retention does when a fact starts, moves or ends a clock."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from lethe_common.clock import Clock
+from lethe_common.database import Transaction
+from lethe_common.events.billing import PlanChanged
+from lethe_common.events.jobs import AssetRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
+from lethe_common.events.retention import ItemScheduled
+from lethe_retention import queries
+from lethe_retention.deadlines import CATEGORY, Deadline, PlanSince, Removal, Timetable
+
+Outcome = GenerationCompleted | GenerationFailed | GenerationCancelled
+_PAGE = 1000
+
+
+class ItemHandlers:
+    """Items begin when their generation ended, however it did: its prompt is kept as its video is."""
+
+    def __init__(self, timetable: Timetable, clock: Clock, wake_verification: Callable[[], None]) -> None:
+        self._timetable, self._clock, self._wake = timetable, clock, wake_verification
+
+    async def on_generations_ended(self, events: Sequence[Outcome], tx: Transaction) -> None:
+        """Give each item its deadline, once; those of erased owners go with them."""
+        by_id = {event.generation_id: event for event in events}
+        refs = {event.subject_ref for event in events}
+        await queries.lock(tx, queries.LOCK_SHARED, refs)
+        gone, plans = await queries.fenced(tx, refs), await queries.plans(tx, refs)
+        deadlines = [
+            self._timetable.deadline(key, event.subject_ref, _ended_at(event), plans[event.subject_ref])
+            for key, event in by_id.items()
+            if event.subject_ref not in gone
+        ]
+        new = await queries.schedule(tx, deadlines)
+        for deadline in deadlines:
+            if deadline.item_id in new:
+                tx.tell(scheduled(deadline))
+
+    async def on_assets_removed(self, events: Sequence[AssetRemoved], tx: Transaction) -> None:
+        """Believe nothing yet: note it, and have it looked at."""
+        refs = {event.subject_ref for event in events}
+        await queries.lock(tx, queries.LOCK_SHARED, refs)
+        gone = await queries.fenced(tx, refs)
+        removals: dict[str, Removal] = {}
+        for event in events:
+            if event.subject_ref not in gone:
+                removal = removals.setdefault(event.generation_id, Removal(event.subject_ref, event.rule))
+                removal.prefixes.update(event.prefixes)
+        await queries.removed(tx, removals, CATEGORY, self._clock.now())
+        tx.after_commit(self._wake)
+
+
+class PlanHandlers:
+    """A change of plan moves the open deadlines of its subject as the policy says; a passed one is never revived."""
+
+    def __init__(self, timetable: Timetable) -> None:
+        self._timetable = timetable
+
+    async def on_plans_changed(self, events: Sequence[PlanChanged], tx: Transaction) -> None:
+        """Remember the plans, and compute again what is open."""
+        refs = {event.subject_ref for event in events}
+        await queries.lock(tx, queries.LOCK_ALONE, refs)
+        gone = await queries.fenced(tx, refs)
+        kept = [event for event in events if event.subject_ref not in gone]
+        await tx.execute(
+            queries.HOLD_PLANS,
+            [event.subject_ref for event in kept],
+            [event.plan for event in kept],
+            [event.since for event in kept],
+        )
+        plans = await queries.plans(tx, {event.subject_ref for event in kept})
+        for subject_ref, held in plans.items():
+            await self._move(tx, subject_ref, held)
+
+    async def _move(self, tx: Transaction, subject_ref: str, held: Sequence[PlanSince]) -> None:
+        last_id = ""
+        while True:
+            page = [queries.deadline(row) for row in await tx.fetch(queries.OPEN_PAGE, subject_ref, last_id, _PAGE)]
+            moved = [
+                replace(deadline, due_at=due_at)
+                for deadline in page
+                if (due_at := self._timetable.due_at(deadline.category, deadline.started_at, held)) != deadline.due_at
+            ]
+            if moved:
+                await tx.execute(queries.MOVE, [one.item_id for one in moved], [one.due_at for one in moved])
+                for deadline in moved:
+                    tx.tell(scheduled(deadline))
+            if len(page) < _PAGE:
+                return
+            last_id = page[-1].item_id
+
+
+def scheduled(deadline: Deadline) -> ItemScheduled:
+    """What is told of a new or moved deadline."""
+    return ItemScheduled(
+        generation_id=deadline.item_id,
+        subject_ref=deadline.subject_ref,
+        category=deadline.category,
+        due_at=deadline.due_at,
+    )
+
+
+def _ended_at(event: Outcome) -> datetime:
+    if isinstance(event, GenerationCompleted):
+        return event.completed_at
+    return event.failed_at if isinstance(event, GenerationFailed) else event.cancelled_at

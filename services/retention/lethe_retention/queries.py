@@ -1,0 +1,193 @@
+"""Retention's SQL, named."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from lethe_common.database import Transaction
+from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_retention.deadlines import Deadline, PlanSince, Removal
+
+# A new item and a new plan of one subject must see each other: items share the lock, plans have it alone.
+LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(hashtextextended(ref, 0)) FROM unnest($1::text[]) ref"
+LOCK_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(ref, 0)) FROM unnest($1::text[]) ref"
+
+PLANS = "SELECT subject_ref, plan, since FROM plans_held WHERE subject_ref = ANY($1::text[])"
+
+HOLD_PLANS = """
+    INSERT INTO plans_held (subject_ref, plan, since)
+    SELECT DISTINCT ON (subject_ref, since) subject_ref, plan, since
+      FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY t(subject_ref, plan, since, told)
+     ORDER BY subject_ref, since, told DESC
+        ON CONFLICT (subject_ref, since) DO UPDATE SET plan = excluded.plan
+"""
+
+SCHEDULE = """
+    INSERT INTO deadlines (item_id, subject_ref, category, started_at, due_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+        ON CONFLICT (item_id) DO NOTHING
+    RETURNING item_id
+"""
+
+OPEN_PAGE = """
+    SELECT item_id, subject_ref, category, started_at, due_at
+      FROM deadlines
+     WHERE subject_ref = $1 AND state = 'open' AND item_id > $2
+     ORDER BY item_id
+     LIMIT $3
+       FOR UPDATE
+"""  # index deadlines_subject
+
+MOVE = """
+    UPDATE deadlines d SET due_at = m.due_at
+      FROM unnest($1::text[], $2::timestamptz[]) m(item_id, due_at)
+     WHERE d.item_id = m.item_id
+"""
+
+TAKE_DUE = """
+    UPDATE deadlines SET state = 'due', told_at = now()
+     WHERE item_id IN (SELECT item_id FROM deadlines WHERE state = 'open' AND due_at <= $1
+                        ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING item_id, subject_ref, category, started_at, due_at
+"""  # index deadlines_open
+
+TAKE_DUE_AGAIN = """
+    UPDATE deadlines SET told_at = now()
+     WHERE item_id IN (SELECT item_id FROM deadlines WHERE state = 'due' AND told_at < now() - $1::interval
+                        ORDER BY told_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING item_id, subject_ref, category, started_at, due_at
+"""  # index deadlines_due
+
+# What was closed before is looked at once more, so that whoever asked again hears the answer again.
+REMOVED = """
+    INSERT INTO deadlines AS d
+           (item_id, subject_ref, category, started_at, due_at, state, rule, prefixes, removed_at)
+    SELECT r.item_id, r.subject_ref, $5, $6, $6, 'removed', r.rule, string_to_array(r.prefixes, ','), $6
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) r(item_id, subject_ref, rule, prefixes)
+        ON CONFLICT (item_id) DO UPDATE SET
+           state = 'removed', closed_at = NULL, look_at = now(),
+           rule = coalesce(d.rule, excluded.rule),
+           removed_at = coalesce(d.removed_at, excluded.removed_at),
+           prefixes = ARRAY(SELECT DISTINCT unnest(d.prefixes || excluded.prefixes))
+"""
+
+REMOVED_PAGE = """
+    SELECT item_id, subject_ref, rule, removed_at, prefixes
+      FROM deadlines
+     WHERE state = 'removed' AND look_at <= now()
+     ORDER BY look_at
+     LIMIT $1
+"""  # index deadlines_removed
+
+LOOK_LATER = "UPDATE deadlines SET look_at = now() + $2::interval WHERE item_id = ANY($1::text[]) AND state = 'removed'"
+
+CLOSE = """
+    UPDATE deadlines SET state = 'closed', closed_at = $2
+     WHERE item_id = ANY($1::text[]) AND state = 'removed'
+    RETURNING item_id
+"""
+
+UNSETTLED = "SELECT count(*) FROM deadlines WHERE state IN ('due', 'removed') AND due_at <= $1"
+
+SUMMARY = """
+    SELECT count(*) FILTER (WHERE state = 'open') AS open,
+           count(*) FILTER (WHERE state = 'due') AS due,
+           count(*) FILTER (WHERE state = 'removed') AS removed,
+           count(*) FILTER (WHERE due_at <= $1) AS overdue,
+           min(due_at) FILTER (WHERE state = 'open') AS next_due_at
+      FROM deadlines
+     WHERE state IN ('open', 'due', 'removed')
+"""
+
+OVERDUE = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM deadlines WHERE state IN ('open', 'due', 'removed') AND due_at <= $1 LIMIT 100000) over
+"""
+
+PRUNE_CLOSED = """
+    DELETE FROM deadlines
+     WHERE item_id IN (SELECT item_id FROM deadlines WHERE state = 'closed' AND closed_at <= $1
+                        ORDER BY closed_at LIMIT $2)
+"""  # index deadlines_closed
+
+FENCED = """
+    SELECT subject_ref
+      FROM unnest($1::text[]) asked(subject_ref)
+      JOIN fences ON mark = sha256(convert_to(subject_ref, 'UTF8'))
+"""
+
+FENCE = "INSERT INTO fences (mark, fenced_at) VALUES (sha256(convert_to($1, 'UTF8')), $2) ON CONFLICT (mark) DO NOTHING"
+
+FENCE_DONE = "UPDATE fences SET done_at = $2 WHERE mark = sha256(convert_to($1, 'UTF8')) AND done_at IS NULL"
+
+PRUNE_FENCES = """
+    DELETE FROM fences WHERE mark IN (SELECT mark FROM fences WHERE done_at <= $1 ORDER BY done_at LIMIT $2)
+"""  # index fences_done
+
+COUNT_OF_SUBJECT = """
+    SELECT (SELECT count(*) FROM deadlines WHERE subject_ref = $1) AS deadlines,
+           (SELECT count(*) FROM plans_held WHERE subject_ref = $1) AS plans_held
+"""
+
+FORGET_SUBJECT = """
+    WITH d AS (DELETE FROM deadlines WHERE subject_ref = $1)
+    DELETE FROM plans_held WHERE subject_ref = $1
+"""
+
+
+async def plans(tx: Transaction, subject_refs: Collection[str]) -> Mapping[str, list[PlanSince]]:
+    """All plans these subjects had. Nobody without one is missing: the mapping answers an empty list."""
+    found: dict[str, list[PlanSince]] = defaultdict(list)
+    for row in await tx.fetch(PLANS, list(subject_refs)):
+        found[row[0]].append((row[1], row[2]))
+    return found
+
+
+async def fenced(tx: Transaction, subject_refs: Collection[str]) -> set[str]:
+    """Which of these subjects are being or were erased."""
+    return {row[0] for row in await tx.fetch(FENCED, list(subject_refs))}
+
+
+async def lock(tx: Transaction, statement: str, subject_refs: Iterable[str]) -> None:
+    """Take advisory locks on subjects, in one order."""
+    await tx.fetch(statement, sorted(set(subject_refs)))
+
+
+async def schedule(tx: Transaction, deadlines: Sequence[Deadline]) -> set[str]:
+    """Store deadlines of items that have none, and return which those were."""
+    rows = await tx.fetch(
+        SCHEDULE,
+        [deadline.item_id for deadline in deadlines],
+        [deadline.subject_ref for deadline in deadlines],
+        [deadline.category for deadline in deadlines],
+        [deadline.started_at for deadline in deadlines],
+        [deadline.due_at for deadline in deadlines],
+    )
+    return {row[0] for row in rows}
+
+
+async def removed(tx: Transaction, removals: Mapping[str, Removal], category: str, at: datetime) -> None:
+    """Note which items (by id) their owner says are gone."""
+    in_order = sorted(removals.items())
+    await tx.execute(
+        REMOVED,
+        [item_id for item_id, _ in in_order],
+        [removal.subject_ref for _, removal in in_order],
+        [removal.rule for _, removal in in_order],
+        [",".join(sorted(removal.prefixes)) for _, removal in in_order],
+        category,
+        at,
+    )
+
+
+def deadline(row: asyncpg.Record) -> Deadline:
+    """A row as a deadline."""
+    return Deadline(
+        GenerationId.trusted(row["item_id"]),
+        SubjectRef.trusted(row["subject_ref"]),
+        row["category"],
+        row["started_at"],
+        row["due_at"],
+    )

@@ -1,0 +1,177 @@
+"""What an operator deploys says the same as the code: credentials, start order, health, rights."""
+
+import importlib.util
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deploy.docker.make_env import filled
+from deploy.nats.write_conf import FILE, configuration
+from ruamel.yaml import YAML
+
+from lethe_cli.local import minio_server
+from lethe_common.database.roles import owner, role_names, working
+from lethe_common.services import Service
+from tests.tree import MEMBERS, ROOT
+
+COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.yml")
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [service.value for service in Service]
+SERVERS = ["postgres", "nats", "minio"]
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)")
+
+
+def text_of(service: str) -> str:
+    return str(SERVICES[service])
+
+
+def settings_of(service: str) -> dict[str, bool]:
+    """The variables a service reads, and whether it needs each."""
+    module = importlib.import_module(f"lethe_{service}.settings")
+    kinds = [kind for name, kind in vars(module).items() if name.endswith("Settings") and name != "BaseSettings"]
+    fields = {name: field for kind in kinds for name, field in kind.model_fields.items()}
+    return {f"LETHE_{name.upper()}": field.is_required() for name, field in fields.items()}
+
+
+def test_the_committed_broker_configuration_is_what_the_permissions_table_says() -> None:
+    assert FILE.read_text() == configuration(), "the permissions changed: make contracts"
+
+
+def test_nats_server_takes_the_configuration() -> None:
+    secrets = dict(
+        line.split("=") for line in map(filled, (ROOT / ".env.example").read_text().splitlines()) if "=" in line[:40]
+    )
+    server = Path(sys.executable).with_name("nats-server")
+
+    done = subprocess.run(
+        [server, "-t", "-c", FILE], env={**os.environ, **secrets}, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("service", [*OURS, *SERVERS, "mail"])
+def test_everything_that_runs_has_a_health_check_and_comes_back(service: str) -> None:
+    assert SERVICES[service]["healthcheck"]["test"]
+    assert SERVICES[service]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_starts_when_its_servers_are_healthy_and_prepared(service: str) -> None:
+    conditions = {name: needed["condition"] for name, needed in SERVICES[service]["depends_on"].items()}
+
+    assert conditions == {"prepare": "service_completed_successfully", **dict.fromkeys(SERVERS, "service_healthy")}
+
+
+@pytest.mark.parametrize("service", [*OURS, "prepare", "minio", "mail"])
+def test_nothing_of_ours_runs_as_root_or_writes_to_its_image(service: str) -> None:
+    assert SERVICES[service]["user"] == "10001:10001"
+    assert SERVICES[service]["read_only"] is True
+    assert SERVICES[service]["cap_drop"] == ["ALL"]
+    assert SERVICES[service]["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_images_end_as_an_unprivileged_user() -> None:
+    for file in ("Dockerfile", "minio.Dockerfile"):
+        users = re.findall(r"^USER (\S+)$", (ROOT / "deploy/docker" / file).read_text(), flags=re.MULTILINE)
+        assert users[-1:] == ["10001:10001"], file
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_gets_its_own_credentials_and_nobody_elses(service: str) -> None:
+    credentials = {name for name in VARIABLE.findall(text_of(service)) if re.match("POSTGRES|NATS|S3", name)}
+    own = Service(service)
+    expected = {
+        f"POSTGRES_PASSWORD_{working(own).upper()}",
+        f"POSTGRES_PASSWORD_{owner(own).upper()}",
+        f"NATS_PASSWORD_{service.upper()}",
+    }
+    stores = {"gateway": "GATEWAY", "jobs": "JOBS", "retention": "VERIFIER", "privacy": "VERIFIER"}
+    if who := stores.get(service):
+        expected |= {f"S3_ACCESS_KEY_{who}", f"S3_SECRET_KEY_{who}"}
+    if who == "VERIFIER":
+        expected.add("POSTGRES_PASSWORD_VERIFIER")
+
+    assert credentials == expected
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_is_given_only_settings_it_reads(service: str) -> None:
+    given = set(SERVICES[service]["environment"])
+
+    assert given - set(settings_of(service)) == set()
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_is_given_every_setting_it_cannot_start_without(service: str) -> None:
+    needed = {name for name, is_required in settings_of(service).items() if is_required}
+
+    assert needed - set(SERVICES[service]["environment"]) == set()
+
+
+def test_every_variable_has_its_line_in_the_example_and_no_secret_is_in_the_tree() -> None:
+    lines = [line for line in (ROOT / ".env.example").read_text().splitlines() if line and not line.startswith("#")]
+    example = dict(line.split("=", 1) for line in lines)
+
+    assert set(VARIABLE.findall((ROOT / "docker-compose.yml").read_text())) == set(example)
+    assert {name for name, value in example.items() if value and re.search("PASSWORD|KEY|TOKEN|PEPPER", name)} == set()
+
+
+def test_every_role_of_the_database_is_prepared() -> None:
+    given = set(SERVICES["prepare"]["environment"])
+
+    assert {f"POSTGRES_PASSWORD_{role.upper()}" for role in role_names()} <= given
+
+
+def test_only_the_gateway_and_the_mail_catcher_publish_ports_and_never_the_console() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+
+    assert set(published) == {"gateway", "mail"}
+    assert not any(":8081" in port for ports in published.values() for port in ports)
+    assert COMPOSE["networks"]["back"]["internal"] is True
+    assert {name for name, service in SERVICES.items() if "front" in service["networks"]} == {"gateway", "mail"}
+
+
+def test_each_service_is_built_from_the_one_dockerfile() -> None:
+    for service in OURS:
+        assert SERVICES[service]["build"] == {
+            "context": ".", "dockerfile": "deploy/docker/Dockerfile", "args": {"SERVICE": service},
+        }  # fmt: skip
+
+
+def test_the_dockerfile_copies_every_members_manifest() -> None:
+    copied = (ROOT / "deploy/docker/Dockerfile").read_text()
+
+    for folder in MEMBERS.values():
+        assert f"COPY {folder.relative_to(ROOT)}/pyproject.toml" in copied
+
+
+def test_images_are_built_from_the_versions_that_are_tested() -> None:
+    versions = dict(re.findall(r"^(\w+_VERSION) = (\S+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+    assert f"ARG UV_VERSION={versions['UV_VERSION']}" in (ROOT / "deploy/docker/Dockerfile").read_text()
+    assert f"ARG MINIO_VERSION={minio_server.VERSION}" in (ROOT / "deploy/docker/minio.Dockerfile").read_text()
+
+
+def test_secrets_are_written_once_and_for_their_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specification = importlib.util.spec_from_file_location("made", ROOT / "deploy/docker/make_env.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    (tmp_path / ".env.example").write_text((ROOT / ".env.example").read_text())
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+
+    module.main()
+    first = (tmp_path / ".env").read_text()
+    module.main()
+
+    assert (tmp_path / ".env").read_text() == first
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    assert not re.search(r"^[A-Z0-9_]+=$", first, flags=re.MULTILINE)
+    assert b"PRIVATE KEY" in (tmp_path / ".secrets/signing-key.pem").read_bytes()

@@ -1,0 +1,86 @@
+"""What several flows do: make a video with the official SDK, wait for it, decode it, make pictures to upload."""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import openai
+from openai.types import Video
+from PIL import Image
+
+from tests.suite import Account, RunningSuite, until
+
+SMALL: dict[str, Any] = {"size": "640x360", "seconds": "4"}
+"""The quickest order there is: 20 credits."""
+SMALL_CREDITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What a decoder found in a file."""
+
+    width_px: int
+    height_px: int
+    seconds: float
+    frames: int
+
+
+def decoded(content: bytes) -> Clip:
+    """Decode every frame of a clip."""
+    with av.open(io.BytesIO(content), "r") as container:
+        stream = container.streams.video[0]
+        frames = len(list(container.decode(stream)))
+        return Clip(stream.width, stream.height, frames / float(stream.average_rate or 1), frames)
+
+
+def created(client: openai.OpenAI, prompt: str = "a paper boat in the rain", **order: Any) -> Video:
+    """A video that was accepted and may still be running."""
+    return client.videos.create(prompt=prompt, **(SMALL | order))
+
+
+def completed(client: openai.OpenAI, video_id: str) -> Video:
+    """The same video when it is done."""
+
+    def look() -> Video | None:
+        video = client.videos.retrieve(video_id)
+        assert video.status != "failed", video.error
+        return video if video.status == "completed" else None
+
+    return until(look, f"{video_id} to complete", timeout_seconds=60)
+
+
+def made(client: openai.OpenAI, prompt: str = "a paper boat in the rain", **order: Any) -> Video:
+    """A finished video."""
+    return completed(client, created(client, prompt, **order).id)
+
+
+def settled(suite: RunningSuite, account: Account, credits_left: int) -> None:
+    """Return when an account's credits are as expected and none of its holds is open."""
+
+    def is_settled() -> bool:
+        balance = account.balance()
+        return balance["available"] == credits_left and not balance["held"]
+
+    until(is_settled, f"{credits_left} credits and no hold")
+    assert suite.books()["is_balanced"]
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (320, 180), **save: Any) -> bytes:
+    """A small picture with a gradient."""
+    file = io.BytesIO()
+    gradient = Image.linear_gradient("L").resize(size)
+    Image.merge("RGB", (gradient, gradient.rotate(180), gradient)).save(file, kind, **save)
+    return file.getvalue()
+
+
+def bomb(side_px: int = 30_000) -> bytes:
+    """A PNG of a few kilobytes that unpacks to gigabytes."""
+    header = struct.pack(">IIBBBBB", side_px, side_px, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1024 * 1024), 9)
+    chunks = [(b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )

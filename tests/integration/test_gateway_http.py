@@ -1,0 +1,285 @@
+"""The gateway's own HTTP: who may, what is refused, and that a refusal leaves nothing behind."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from PIL import Image
+
+from lethe_common.services import Service
+from tests.integration.gateway_suite import PASSWORD, Suite, running_suite, until
+from tests.servers import RunningServers
+
+CANARY = "canary-51c8e0"
+STORED = """
+    SELECT (SELECT count(*) FROM gateway.generations) + (SELECT count(*) FROM gateway.uploads)
+         + (SELECT count(*) FROM gateway.idempotency) + (SELECT count(*) FROM gateway.outbox WHERE type LIKE 'jobs.%')
+"""
+
+
+@pytest.fixture(scope="module")
+def suite(servers: RunningServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    services = (Service.GATEWAY, Service.JOBS, Service.BILLING, Service.PRIVACY)
+    with running_suite(servers, tmp_path_factory.mktemp("http"), services, UPLOAD_LIMIT_BYTES="50000") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def key(suite: Suite) -> str:
+    return suite.sign_up()
+
+
+@pytest.fixture
+def client(suite: Suite, key: str) -> Iterator[httpx2.Client]:
+    with suite.client(key) as opened:
+        yield opened
+
+
+def problem(answer: httpx2.Response) -> dict[str, str]:
+    """The error of a refusal, which has all its parts and repeats nothing."""
+    assert CANARY not in answer.text
+    assert CANARY not in str(answer.headers)
+    error: dict[str, str] = answer.json()["error"]
+    assert set(error) == {"type", "code", "message", "param", "request_id"}
+    assert re.fullmatch("req_[0-9a-f]{32}", error["request_id"])
+    assert answer.headers["x-request-id"] == error["request_id"]
+    return error
+
+
+def noise(size: int) -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((size, size), 90).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        ({"json": {"prompt": CANARY, "size": "5x5"}}, 400, "invalid_size"),
+        ({"json": {"prompt": CANARY, "seconds": "7"}}, 400, "invalid_seconds"),
+        ({"json": {"model": "lethe-local-1"}}, 400, "missing_prompt"),
+        ({"json": {"prompt": CANARY, CANARY: CANARY}}, 400, "unknown_field"),
+        ({"data": {"prompt": CANARY, CANARY: CANARY}, "files": {}}, 415, "unsupported_media_type"),
+        ({"files": {"prompt": (None, CANARY), CANARY: (None, CANARY)}}, 400, "unknown_field"),
+        ({"files": {"prompt": (None, CANARY), CANARY: (CANARY, b"x")}}, 400, "unknown_field"),
+        ({"files": {"prompt": (None, CANARY), "input_reference": (CANARY, CANARY.encode())}}, 415, "unsupported_media_type"),
+        ({"files": {"prompt": (None, CANARY), "input_reference": (CANARY, noise(240))}}, 413, "too_large"),
+        ({"files": {"prompt": (None, CANARY), "input_reference[image_url]": (None, CANARY)}}, 400, "reference_not_supported"),
+        ({"json": {"prompt": CANARY, "input_reference": {"file_id": CANARY}}}, 400, "reference_not_supported"),
+        ({"content": CANARY, "headers": {"Content-Type": "text/plain"}}, 415, "unsupported_media_type"),
+        ({"content": CANARY, "headers": {"Content-Type": "application/json"}}, 400, "invalid_json"),
+        ({"content": CANARY, "headers": {"Content-Type": f"multipart/form-data; boundary={CANARY}"}}, 400, "bad_multipart"),
+        ({"content": b"x" * 400_000, "headers": {"Content-Type": "application/json"}}, 413, "too_large"),
+        ({"json": {"prompt": "x"}, "headers": {"Idempotency-Key": "k" * 256}}, 400, "invalid_idempotency_key"),
+        ({"json": {"prompt": "x", "quote_id": "quote_" + "0" * 32}}, 400, "invalid_request"),
+    ],
+)  # fmt: skip
+def test_a_wrong_submission_is_refused_and_leaves_nothing(
+    suite: Suite, client: httpx2.Client, sent: dict[str, object], status: int, code: str
+) -> None:
+    answer = client.post("/v1/videos", **sent)  # type: ignore[arg-type]  # one table of keyword arguments
+
+    assert (answer.status_code, problem(answer)["code"]) == (status, code)
+    assert suite.look(STORED) == 0
+    credits_ = client.get("/v1/credits").json()
+    assert (credits_["available"], credits_["held"]) == (600, 0)
+
+
+@pytest.mark.parametrize(
+    "header", [None, "Bearer x", f"Bearer lethe_sk_{CANARY}", "Basic eDp5", "Bearer " + "x" * 9000]
+)
+def test_a_wrong_key_is_401(suite: Suite, header: str | None) -> None:
+    with suite.client() as stranger:
+        answer = stranger.get("/v1/videos", headers={"Authorization": header} if header else {})
+
+    assert (answer.status_code, problem(answer)["type"]) == (401, "authentication_error")
+
+
+def test_a_chunked_body_is_cut_off_at_the_limit(client: httpx2.Client) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(200):
+            yield b"x" * 10_000
+
+    answer = client.post("/v1/quotes", content=endless(), headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 413
+
+
+def test_a_clients_request_id_is_neither_echoed_nor_logged(suite: Suite, client: httpx2.Client) -> None:
+    answer = client.get("/v1/videos/nothing", headers={"X-Request-Id": CANARY, "Idempotency-Key": CANARY})
+
+    assert (answer.status_code, problem(answer)["code"]) == (404, "not_found")
+    assert CANARY not in suite.logged(Service.GATEWAY)
+
+
+def test_every_answer_forbids_scripts_frames_and_sniffing(client: httpx2.Client) -> None:
+    for path in ("/", "/v1/models", "/v1/nowhere"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
+        assert "server" not in headers
+
+
+def test_a_quote_binds_and_says_what_there_is(client: httpx2.Client) -> None:
+    quote = client.post("/v1/quotes", json={"seconds": "8", "size": "640x360"}).json()
+
+    assert (quote["credits"], quote["available"], quote["is_affordable"]) == (40, 600, True)
+
+
+def test_an_account_signs_in_by_cookie_and_out_again(suite: Suite) -> None:
+    email = "cookie@example.org"
+    suite.sign_up(email)
+    own = {"Origin": suite.url}
+    with suite.client() as browser:
+        wrong = browser.post("/v1/sessions", json={"email": email, "password": "not this one"}, headers=own)
+        unknown = browser.post("/v1/sessions", json={"email": "no@example.org", "password": PASSWORD}, headers=own)
+        answer = browser.post("/v1/sessions", json={"email": " Cookie@Example.org", "password": PASSWORD}, headers=own)
+        shown = browser.get("/v1/account")
+        cookie = answer.headers["set-cookie"]
+        out = browser.delete("/v1/sessions", headers=own)
+        after = browser.get("/v1/account")
+
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.json()["error"]["message"] == unknown.json()["error"]["message"]
+    assert answer.status_code == 201
+    assert "httponly" in cookie.lower()
+    assert "samesite=lax" in cookie.lower()
+    assert (shown.status_code, shown.json()["email"]) == (200, email)
+    assert (out.status_code, after.status_code) == (204, 401)
+
+
+def test_a_session_changes_nothing_from_another_site(suite: Suite) -> None:
+    email = "forged@example.org"
+    suite.sign_up(email)
+    with suite.client() as browser:
+        login = {"email": email, "password": PASSWORD}
+        forged = browser.post("/v1/sessions", json=login, headers={"Origin": "https://evil.example"})
+        browser.post("/v1/sessions", json=login, headers={"Origin": suite.url})
+        body = {"prompt": "not mine"}
+        from_elsewhere = browser.post("/v1/videos", json=body, headers={"Origin": "https://evil.example"})
+        silent = browser.post("/v1/videos", json=body)
+        erased = browser.delete("/v1/account", headers={"Sec-Fetch-Site": "cross-site", "Origin": suite.url})
+
+    assert [answer.status_code for answer in (forged, from_elsewhere, silent, erased)] == [403] * 4
+
+
+def test_a_revoked_key_is_dead_at_once(suite: Suite) -> None:
+    with suite.client(suite.sign_up()) as first:
+        made = first.post("/v1/api-keys").json()
+        with suite.client(made["key"]) as second:
+            assert second.get("/v1/account").status_code == 200
+            assert first.delete(f"/v1/api-keys/{made['id']}").json()["deleted"]
+            assert second.get("/v1/account").status_code == 401
+        assert [one["is_current"] for one in first.get("/v1/api-keys").json()["data"]] == [True]
+
+
+def test_another_accounts_key_cannot_be_revoked(suite: Suite) -> None:
+    with suite.client(suite.sign_up()) as one, suite.client(suite.sign_up()) as other:
+        theirs = one.get("/v1/api-keys").json()["data"][0]["id"]
+
+        assert other.delete(f"/v1/api-keys/{theirs}").status_code == 404
+        assert one.get("/v1/account").status_code == 200
+
+
+def test_an_address_has_one_account_however_it_is_spelled(suite: Suite) -> None:
+    suite.sign_up("taken@example.org")
+    with suite.client() as stranger:
+        answer = stranger.post("/v1/accounts", json={"email": "TAKEN@example.org", "password": PASSWORD})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "address_taken")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"email": CANARY, "password": PASSWORD},
+        {"email": "a@example.org", "password": "short"},
+        {"email": "a@example.org"},
+        {"email": "a@example.org", "password": PASSWORD, CANARY: 1},
+    ],
+)
+def test_a_wrong_sign_up_is_refused_without_an_echo(suite: Suite, body: dict[str, str]) -> None:
+    with suite.client() as stranger:
+        answer = stranger.post("/v1/accounts", json=body)
+
+    assert answer.status_code == 400
+    problem(answer)
+
+
+def test_what_a_person_wrote_rests_sealed(suite: Suite, client: httpx2.Client) -> None:
+    suite.sign_up(f"{CANARY}@example.org")
+    headers = {"Idempotency-Key": CANARY}
+    with suite.client(suite.sign_up()) as writer:
+        assert writer.post("/v1/videos", json={"prompt": CANARY * 700}, headers=headers).status_code == 200
+
+    for table in ("accounts", "generations", "idempotency", "outbox", "api_keys", "sessions"):
+        dumped = suite.look(f"SELECT count(*) FROM gateway.{table} t WHERE t::text LIKE '%{CANARY}%' "
+                            f"OR t::text LIKE '%{CANARY.encode().hex()}%'")  # fmt: skip
+        assert dumped == 0, table
+
+
+def test_the_console_wants_the_operators_token(suite: Suite) -> None:
+    with httpx2.Client(base_url=suite.console_url, trust_env=False, timeout=30) as browser:
+        assert browser.get("/api/health").status_code == 401
+        own = {"Origin": suite.console_url}
+        assert browser.post("/api/session", json={"token": "wrong"}, headers=own).status_code == 401
+        assert browser.post("/api/session", json={"token": suite.token}).status_code == 403
+        assert browser.post("/api/session", json={"token": suite.token}, headers=own).status_code == 204
+        health = browser.get("/api/health").json()["services"]
+        assert browser.post("/api/ledger/verify").status_code == 403
+        assert browser.post("/api/ledger/verify", headers=own).json()["is_balanced"]
+        assert browser.delete("/api/session", headers=own).status_code == 204
+        assert browser.get("/api/health").status_code == 401
+
+    assert {one["service"] for one in health if one["is_answering"]} == {"gateway", "jobs", "billing", "privacy"}
+
+
+def test_an_operator_moves_an_account_to_another_plan(suite: Suite) -> None:
+    with suite.client(suite.sign_up()) as customer:
+        account_id = customer.get("/v1/account").json()["id"]
+        until(lambda: customer.get("/v1/credits").status_code == 200)
+        answer = httpx2.post(
+            f"{suite.console_url}/api/accounts/{account_id}/plan",
+            json={"plan": "pro"},
+            headers={"Authorization": f"Bearer {suite.token}"},
+        )
+
+        assert answer.status_code == 200, answer.text
+        until(lambda: bool(customer.get("/v1/account").json()["plan"] == "pro"))
+
+
+def test_a_stream_tells_each_state_and_resumes_after_the_last_one_seen(suite: Suite) -> None:
+    with suite.client(suite.sign_up()) as client:
+        video = client.post("/v1/videos", json={"prompt": "watched", "size": "640x360"}).json()
+        path = f"/v1/videos/{video['id']}/events"
+        told: list[tuple[int, dict[str, object]]] = []
+        with client.stream("GET", path) as stream:
+            for event in frames(stream.iter_lines()):
+                if event.get("event") == "video":
+                    told.append((int(event["id"]), json.loads(event["data"])))
+                if told and told[-1][1]["credits_charged"] is not None:
+                    break
+        with client.stream("GET", path, headers={"Last-Event-ID": str(told[0][0])}) as stream:
+            resumed = next(event for event in frames(stream.iter_lines()) if event.get("event") == "video")
+
+    versions = [version for version, _ in told]
+    assert versions == sorted(set(versions))
+    assert all(shown["prompt"] is None for _, shown in told)
+    assert (told[-1][1]["status"], told[-1][1]["credits_charged"]) == ("completed", 20)
+    assert int(resumed["id"]) >= versions[-1]
+
+
+def frames(lines: Iterator[str]) -> Iterator[dict[str, str]]:
+    """Server-sent events as they come."""
+    event: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line:
+            event[name] = value
+        elif event:
+            yield event
+            event = {}

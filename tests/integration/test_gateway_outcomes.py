@@ -1,0 +1,286 @@
+"""What others tell about a generation moves it forward, whatever the order, and removes it for good."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import asyncpg
+import pytest
+
+import lethe_gateway.migrations
+from lethe_common.bus.consumers import BatchHandler, Handler
+from lethe_common.clock import RealClock
+from lethe_common.database.migration import Schema, migrate
+from lethe_common.events.billing import HoldPosted, HoldVoided
+from lethe_common.events.envelope import Event
+from lethe_common.events.jobs import (
+    Delivered,
+    FailureCode,
+    GenerationCancelled,
+    GenerationCompleted,
+    GenerationFailed,
+    GenerationStarted,
+    RemovalRule,
+)
+from lethe_common.events.retention import ItemDue, ItemRemoved, ItemScheduled
+from lethe_common.identifiers import AccountId, AssetId, GenerationId, HoldId, SealKeyId, SubjectRef
+from lethe_common.sealing import Sealer
+from lethe_common.services import Service
+from lethe_gateway import queries
+from lethe_gateway.callers import Caller
+from lethe_gateway.errors import Gone, NotFound
+from lethe_gateway.gallery import Gallery
+from lethe_gateway.handlers import GenerationHandlers
+from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.models import Table
+from lethe_gateway.watchers import Watchers
+from tests.integration.members import Member, members, until
+from tests.servers import RunningServers
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@dataclass
+class Scene:
+    """A gateway that listens, the services that speak, and one account."""
+
+    gateway: Member
+    jobs: Member
+    billing: Member
+    retention: Member
+    caller: Caller
+
+    async def generation(self) -> GenerationId:
+        made = GenerationId.new()
+        acceptance = queries.Acceptance(
+            generation_id=made, account_id=self.caller.account_id, subject_ref=self.caller.subject_ref,
+            model="lethe-local-1", width_px=640, height_px=360, seconds=4, seed=1, prompt_sealed=b"sealed",
+            key_id=SealKeyId.new(), upload_id=None, hold_id=HoldId.new(), credits_held=20, created_at=NOW,
+            key_hmac=None, body_hmac="0" * 64,
+        )  # fmt: skip
+        async with self.gateway.database.transaction() as tx:
+            assert await queries.accept(tx, [acceptance]) == {(made, None)}
+        return made
+
+    async def row(self, generation_id: str) -> asyncpg.Record | None:
+        return await queries.find(self.gateway.database.pool, generation_id, self.caller.account_id)
+
+    async def state(self, generation_id: str) -> tuple[str, int | None]:
+        row = await self.row(generation_id)
+        assert row is not None
+        return row["state"], row["credits_charged"]
+
+    async def handled(self, events: Sequence[Event]) -> None:
+        """Wait until the gateway has applied this many events in all."""
+        count = "SELECT count(*) FROM gateway.inbox"
+        before = len(events)
+
+        async def are_in() -> bool:
+            return int(await self.gateway.database.pool.fetchval(count)) >= before
+
+        await until(are_in)
+
+
+@pytest.fixture
+async def scene(servers: RunningServers) -> AsyncIterator[Scene]:
+    services = (Service.GATEWAY, Service.JOBS, Service.BILLING, Service.RETENTION)
+    async with members(servers, *services) as opened:
+        gateway = opened[Service.GATEWAY]
+        schema = Schema("gateway", "gateway", Path(lethe_gateway.migrations.__path__[0]), Table.metadata)
+        await migrate(servers.dsn("gateway_owner"), schema)
+        generations = GenerationHandlers(Watchers(gateway.bus), RealClock())
+        singles: dict[type[Event], Handler] = {
+            GenerationFailed: generations.on_failed,
+            GenerationCancelled: generations.on_cancelled,
+            HoldVoided: generations.on_hold_voided,
+            ItemDue: generations.on_due,
+            ItemRemoved: generations.on_removed,
+        }
+        batches: dict[type[Event], BatchHandler] = {
+            GenerationStarted: generations.on_started,
+            GenerationCompleted: generations.on_completed,
+            HoldPosted: generations.on_hold_posted,
+            ItemScheduled: generations.on_scheduled,
+        }
+        await gateway.hear(singles, batches)
+        for member in opened.values():
+            member.work(member.bus.relay.run)
+        caller = Caller(AccountId.new(), SubjectRef.new(), "free", "active", None, b"")
+        await gateway.database.pool.execute(
+            "INSERT INTO gateway.accounts VALUES ($1, $2, '', '', 'seal', 'ref', 'free', 'active', $3)",
+            caller.account_id, caller.subject_ref, NOW,
+        )  # fmt: skip
+        speakers = (opened[name] for name in services[1:])
+        yield Scene(gateway, *speakers, caller)
+
+
+class Standing:
+    """A clock that stands at one moment of policy time."""
+
+    kind: Literal["real", "virtual"] = "virtual"
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def wait_for_change(self, timeout_seconds: float) -> None:
+        await asyncio.sleep(timeout_seconds)
+
+
+def gallery(scene: Scene, now: datetime) -> Gallery:
+    bus = scene.gateway.bus
+    keys, sealer = ItemKeys(bus), Sealer(is_on=True)
+    return Gallery(scene.gateway.database, Standing(now), keys, sealer, Watchers(bus), delete_wait_seconds=1)
+
+
+def started(scene: Scene, made: GenerationId) -> GenerationStarted:
+    return GenerationStarted(generation_id=made, subject_ref=SubjectRef(scene.caller.subject_ref), started_at=NOW)
+
+
+def completed(scene: Scene, made: GenerationId) -> GenerationCompleted:
+    return GenerationCompleted(
+        generation_id=made,
+        subject_ref=SubjectRef(scene.caller.subject_ref),
+        asset_ids=(AssetId.new(),),
+        delivered=Delivered(width_px=640, height_px=360, duration_seconds=4),
+        completed_at=NOW,
+    )
+
+
+def posted(scene: Scene, made: GenerationId) -> HoldPosted:
+    ref = SubjectRef(scene.caller.subject_ref)
+    return HoldPosted(hold_id=HoldId.new(), generation_id=made, subject_ref=ref, credits=20)
+
+
+async def test_a_completion_before_its_start_stays_a_completion(scene: Scene) -> None:
+    made = await scene.generation()
+    events = [completed(scene, made), started(scene, made), started(scene, made), completed(scene, made)]
+
+    await scene.jobs.tell(*events)
+    await scene.handled(events)
+
+    assert await scene.state(made) == ("completed", None)
+
+
+async def test_a_failure_after_a_completion_changes_nothing(scene: Scene) -> None:
+    made, ref = await scene.generation(), SubjectRef(scene.caller.subject_ref)
+    await scene.jobs.tell(completed(scene, made))
+    await until(lambda: _is(scene, made, "completed"))
+
+    late: list[Event] = [
+        GenerationFailed(generation_id=made, subject_ref=ref, code=FailureCode.TIMED_OUT, failed_at=NOW),
+        GenerationCancelled(generation_id=made, subject_ref=ref, cancelled_at=NOW),
+    ]
+    await scene.jobs.tell(*late)
+    await scene.handled([*late, completed(scene, made)])
+
+    assert await scene.state(made) == ("completed", None)
+
+
+async def test_what_was_charged_is_known_whether_told_before_or_after_the_completion(scene: Scene) -> None:
+    made = await scene.generation()
+
+    await scene.billing.tell(posted(scene, made))
+    await scene.jobs.tell(completed(scene, made))
+
+    await until(lambda: _is(scene, made, "completed"))
+    await until(lambda: _is_charged(scene, made, 20))
+
+
+async def test_a_void_means_nothing_was_charged_and_never_undoes_a_charge(scene: Scene) -> None:
+    failed, charged = await scene.generation(), await scene.generation()
+    ref = SubjectRef(scene.caller.subject_ref)
+
+    await scene.billing.tell(
+        posted(scene, charged),
+        HoldVoided(hold_id=HoldId.new(), generation_id=failed, subject_ref=ref, cause="failed"),
+        HoldVoided(hold_id=HoldId.new(), generation_id=charged, subject_ref=ref, cause="expired"),
+    )
+
+    await until(lambda: _is_charged(scene, failed, 0))
+    await until(lambda: _is_charged(scene, charged, 20))
+
+
+async def test_many_events_of_many_generations_are_applied_in_batches(scene: Scene) -> None:
+    made = [await scene.generation() for _ in range(120)]
+
+    await scene.jobs.tell(*(started(scene, one) for one in made), *(completed(scene, one) for one in made))
+    await scene.billing.tell(*(posted(scene, one) for one in reversed(made)))
+
+    for one in made:
+        await until(lambda one=one: _is_charged(scene, one, 20))  # type: ignore[misc]  # bound in the loop
+        assert await scene.state(one) == ("completed", 20)
+
+
+async def test_a_removed_generation_leaves_a_tombstone_for_its_owner_alone(scene: Scene) -> None:
+    made, ref = await scene.generation(), SubjectRef(scene.caller.subject_ref)
+    due = NOW + timedelta(days=7)
+    await scene.jobs.tell(completed(scene, made))
+    await scene.retention.tell(
+        ItemScheduled(generation_id=made, subject_ref=ref, category="output.video", due_at=due),
+        ItemDue(generation_id=made, subject_ref=ref, category="output.video", due_at=due),
+        ItemRemoved(
+            generation_id=made, subject_ref=ref, rule=RemovalRule.EXPIRED, removed_at=due, verified_at=due
+        ),
+    )  # fmt: skip
+
+    async def is_gone() -> bool:
+        return await scene.row(made) is None
+
+    await until(is_gone)
+    pool = scene.gateway.database.pool
+    left = await queries.tombstone(pool, made, scene.caller.account_id)
+    assert left is not None
+    assert (left["rule"], left["removed_at"]) == ("expired", due)
+    assert await queries.tombstone(pool, made, AccountId.new()) is None
+
+
+async def test_a_generation_that_was_removed_is_never_accepted_again(scene: Scene) -> None:
+    made, ref = await scene.generation(), SubjectRef(scene.caller.subject_ref)
+    await scene.retention.tell(
+        ItemRemoved(generation_id=made, subject_ref=ref, rule=RemovalRule.DELETED_BY_USER, removed_at=NOW, verified_at=NOW)
+    )  # fmt: skip
+
+    async def is_gone() -> bool:
+        return await scene.row(made) is None
+
+    await until(is_gone)
+    again = queries.Acceptance(
+        made, scene.caller.account_id, ref, "lethe-local-1", 640, 360, 4, 1, b"", SealKeyId.new(), None, HoldId.new(),
+        20, NOW, None, "0" * 64,
+    )  # fmt: skip
+    async with scene.gateway.database.transaction() as tx:
+        assert await queries.accept(tx, [again]) == set()
+
+
+async def test_it_is_served_until_its_deadline_and_at_that_second_no_more(scene: Scene) -> None:
+    made, ref = await scene.generation(), SubjectRef(scene.caller.subject_ref)
+    due = NOW + timedelta(days=7)
+    await scene.retention.tell(ItemScheduled(generation_id=made, subject_ref=ref, category="output.video", due_at=due))
+
+    async def is_scheduled() -> bool:
+        row = await scene.row(made)
+        return row is not None and row["expires_at"] == due
+
+    await until(is_scheduled)
+    before, at = gallery(scene, due - timedelta(seconds=1)), gallery(scene, due)
+    assert (await before.get(scene.caller, made))["generation_id"] == made
+    assert len((await before.page(scene.caller, None, 10, is_ascending=False))[0]) == 1
+    with pytest.raises(Gone):
+        await at.get(scene.caller, made)
+    assert await at.page(scene.caller, None, 10, is_ascending=False) == ([], False)
+    with pytest.raises(NotFound):
+        await before.get(Caller(AccountId.new(), SubjectRef.new(), "free", "active", None, b""), made)
+
+
+async def _is(scene: Scene, made: str, state: str) -> bool:
+    return (await scene.state(made))[0] == state
+
+
+async def _is_charged(scene: Scene, made: str, credits_: int) -> bool:
+    return (await scene.state(made))[1] == credits_

@@ -1,0 +1,204 @@
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from lethe_common.clock import RealClock
+from lethe_common.events.jobs import (
+    AssetRemoved,
+    GenerationCancelled,
+    GenerationCompleted,
+    GenerationDeleteRequested,
+    GenerationRequested,
+)
+from lethe_common.events.privacy import (
+    ErasureCompleted,
+    ErasureFenced,
+    ErasureStepReported,
+    ErasureStepRequested,
+)
+from lethe_common.events.retention import ItemDue
+from lethe_common.identifiers import CertificateId, ErasureId, GenerationId, SubjectRef
+from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand
+from tests.integration.members import until
+from tests.servers import RunningServers
+
+TABLES = ("runs", "attempts", "assets", "removals", "early_cancels", "erasures", "subjects")
+
+
+@pytest.fixture
+async def at(servers: RunningServers) -> AsyncIterator[Stand]:
+    async with stand(servers) as made:
+        yield made
+
+
+@pytest.fixture
+def quick() -> ScriptedProvider:
+    provider = ScriptedProvider()
+    provider.may_finish.set()
+    return provider
+
+
+def deletion(request: GenerationRequested) -> GenerationDeleteRequested:
+    return GenerationDeleteRequested(generation_id=request.generation_id, subject_ref=request.subject_ref)
+
+
+async def count(at: Stand, table: str, generation_id: str) -> int:
+    found: int = await at.eye.fetchval(f"SELECT count(*) FROM jobs.{table} WHERE generation_id = $1", generation_id)
+    return found
+
+
+async def test_a_deleted_generation_leaves_no_row_no_object_and_no_key(at: Stand, quick: ScriptedProvider) -> None:
+    async with jobs(at, [quick]):
+        request = await at.request(SubjectRef.new())
+        kept = await at.request(request.subject_ref)
+        await at.tells(GenerationCompleted, 2)
+        await at.gateway.tell(deletion(request))
+        removed = (await at.tells(AssetRemoved))[0]
+
+    assert (removed.generation_id, removed.rule) == (request.generation_id, "deleted_by_user")
+    assert removed.rows == 1 + 2 + 4
+    assert removed.object_versions == 2
+    assert len(removed.prefixes) == 1
+    assert await at.no_objects(removed.prefixes[0])
+    assert request.generation_id in at.destroyed
+    assert kept.generation_id not in at.destroyed
+    assert [await count(at, table, request.generation_id) for table in ("runs", "attempts", "assets")] == [0, 0, 0]
+    assert await at.state(kept.generation_id) == "completed"
+
+
+async def test_deleting_a_running_generation_stops_it_and_gives_the_credits_back(at: Stand) -> None:
+    provider = ScriptedProvider()
+    async with jobs(at, [provider]):
+        request = await at.request(SubjectRef.new())
+        await at.reaches(request.generation_id, "rendering")
+        await at.gateway.tell(deletion(request))
+        await at.tells(AssetRemoved)
+
+    assert len(await at.told(GenerationCancelled)) == 1
+    assert await at.told(GenerationCompleted) == []
+
+
+async def test_a_deletion_that_overtakes_its_request_is_told_and_keeps_the_run_away(
+    at: Stand, quick: ScriptedProvider
+) -> None:
+    async with jobs(at, [quick]):
+        order = at.order(SubjectRef.new())
+        await at.gateway.tell(deletion(order))
+        removed = (await at.tells(AssetRemoved))[0]
+        await at.keep_input(order)
+        await at.gateway.tell(order)
+        await at.tells(GenerationCancelled)
+
+    assert (removed.rows, removed.object_versions, removed.prefixes) == (0, 0, ())
+    assert await at.state(order.generation_id) is None
+    assert quick.orders == []
+
+
+async def test_an_item_that_is_due_goes_as_expired_and_only_when_it_is_an_output(
+    at: Stand, quick: ScriptedProvider
+) -> None:
+    def due(generation_id: GenerationId, subject: SubjectRef, category: str) -> ItemDue:
+        return ItemDue(generation_id=generation_id, subject_ref=subject, category=category, due_at=RealClock().now())
+
+    subject = SubjectRef.new()
+    async with jobs(at, [quick]):
+        mine, other = await at.request(subject), await at.request(subject)
+        await at.tells(GenerationCompleted, 2)
+        await at.retention.tell(
+            due(other.generation_id, subject, "upload.image"), due(mine.generation_id, subject, "output.video")
+        )
+        removed = await at.tells(AssetRemoved)
+
+    assert [(one.generation_id, one.rule) for one in removed] == [(mine.generation_id, "expired")]
+    assert await at.state(other.generation_id) == "completed"
+
+
+async def test_a_removal_waits_for_the_key_service_and_the_store_and_is_told_once(
+    at: Stand, quick: ScriptedProvider
+) -> None:
+    async with jobs(at, [quick]):
+        request = await at.request(SubjectRef.new())
+        await at.tells(GenerationCompleted)
+        at.is_privacy_away = True
+        await at.gateway.tell(deletion(request))
+
+        async def was_deferred() -> bool:
+            return bool(await at.eye.fetchval("SELECT max(failures_count) FROM jobs.removals"))
+
+        await until(was_deferred)
+        assert await at.told(AssetRemoved) == []
+        at.is_privacy_away = False
+        removed = await at.tells(AssetRemoved)
+
+    assert removed[0].object_versions == 2
+    assert len(removed) == 1
+
+
+async def test_an_erased_subject_loses_everything_and_late_requests_meet_the_fence(at: Stand) -> None:
+    provider, subject, erasure = ScriptedProvider(), SubjectRef.new(), ErasureId.new()
+    async with jobs(at, [provider]):
+        done = await at.request(subject)
+        await at.reaches(done.generation_id, "rendering")
+        provider.may_finish.set()
+        await at.tells(GenerationCompleted)
+        provider.may_finish.clear()
+        running = await at.request(subject)
+        await at.reaches(running.generation_id, "rendering")
+
+        await at.privacy.tell(
+            ErasureFenced(erasure_id=erasure, subject_ref=subject, fenced_at=RealClock().now()),
+            ErasureStepRequested(erasure_id=erasure, subject_ref=subject),
+        )
+        report = (await at.tells(ErasureStepReported))[0]
+        late = await at.request(subject)
+        cancelled = await at.tells(GenerationCancelled, 2)
+        await at.privacy.tell(
+            ErasureCompleted(
+                erasure_id=erasure,
+                subject_ref=subject,
+                certificate_id=CertificateId.new(),
+                completed_at=RealClock().now(),
+            )
+        )
+
+        async def nothing_is_left() -> bool:
+            left = [await at.eye.fetchval(f"SELECT count(*) FROM jobs.{table}") for table in TABLES]
+            return not any(left)
+
+        await until(nothing_is_left)
+
+    assert {one.generation_id for one in cancelled} == {running.generation_id, late.generation_id}
+    by_store = {(one.store, one.category): (one.before, one.after) for one in report.counts}
+    assert by_store["s3:output.video", "output.video"] == (2, 0)
+    assert by_store["pg:jobs", "output.video"] == (2, 0)
+    assert by_store["pg:jobs", "content.generation"][0] >= 2
+    assert by_store["pg:jobs", "content.generation"][1] == 0
+    assert await at.no_objects(report.prefixes[0])
+
+
+async def test_an_erasure_of_a_subject_never_seen_is_reported_too(at: Stand, quick: ScriptedProvider) -> None:
+    async with jobs(at, [quick]):
+        await at.privacy.tell(ErasureStepRequested(erasure_id=ErasureId.new(), subject_ref=SubjectRef.new()))
+        report = (await at.tells(ErasureStepReported))[0]
+
+    assert all(one.before == one.after == 0 for one in report.counts)
+
+
+async def test_the_database_refuses_arrows_that_do_not_exist_and_changes_of_attempts(
+    at: Stand, quick: ScriptedProvider
+) -> None:
+    async with jobs(at, [quick]):
+        request = await at.request(SubjectRef.new())
+        await at.tells(GenerationCompleted)
+        pool = await asyncpg.create_pool(at.servers.dsn("jobs"), min_size=1, max_size=1)
+        try:
+            with pytest.raises(asyncpg.CheckViolationError):
+                await pool.execute(
+                    "INSERT INTO jobs.attempts (generation_id, from_state, to_state, cause) VALUES ($1, $2, $3, $4)",
+                    request.generation_id, "completed", "queued", "claimed",
+                )  # fmt: skip
+            with pytest.raises(asyncpg.RaiseError):
+                await pool.execute("UPDATE jobs.attempts SET cause = 'other'")
+        finally:
+            await pool.close()

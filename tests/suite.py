@@ -1,0 +1,231 @@
+"""The whole suite for tests: `lethe up` on a folder of its own, seen as its users and its operator see it.
+
+Fixture `suite`: once per test process, on a virtual clock. Variants of it (other
+settings, sealing off) are made with `running_suite`.
+"""
+
+import asyncio
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import httpx2
+import openai
+import pytest
+
+from lethe_cli.local import control
+from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.ports import free_ports
+from lethe_cli.local.runtime import Runtime
+from lethe_cli.local.secrets import Secrets
+from lethe_common.clock import monotonic_seconds, read_virtual
+from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from tests.servers import RunningServers, dies_with_parent, temporary_data_folder
+
+T = TypeVar("T")
+
+_READY_SECONDS = 90.0
+_HTTP_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One signed-up person and the key they got."""
+
+    url: str
+    account_id: str
+    subject_ref: str
+    email: str
+    password: str
+    key: str
+
+    def openai(self, *, url: str | None = None, **options: Any) -> openai.OpenAI:
+        """The official SDK, unchanged, with this account's key."""
+        return openai.OpenAI(base_url=f"{url or self.url}/v1", api_key=self.key, **options)
+
+    def http(self, *, url: str | None = None) -> httpx2.Client:
+        """Plain HTTP with this account's key."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx2.Client(base_url=url or self.url, headers=headers, timeout=_HTTP_SECONDS, trust_env=False)
+
+    def balance(self) -> dict[str, Any]:
+        """What `GET /v1/credits` says."""
+        with self.http() as client:
+            return answered(client.get("/v1/credits"))
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSuite(RunningServers):
+    """A running `lethe up`; everything `RunningServers` has, and the five services."""
+
+    output: Path
+    """What the process printed."""
+
+    @property
+    def url(self) -> str:
+        return str(self.runtime.url)
+
+    @property
+    def console_url(self) -> str:
+        return str(self.runtime.console_url)
+
+    @property
+    def operator_token(self) -> str:
+        return self.secrets.operator_token
+
+    def wait_for(self, name: str) -> None:
+        """Return when a program that was killed serves again."""
+        control.ask(self.data, "start", name)
+
+    def pid(self, name: str) -> int | None:
+        """A program's process."""
+        return next(program.pid for program in control.ask(self.data, "status") if program.name == name)
+
+    def advance(self, duration: str) -> None:
+        """`lethe clock advance`: returns when every service has done what was due."""
+        command = [sys.executable, "-m", "lethe_cli", "clock", "advance", duration, "--data", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def policy_unix(self) -> float:
+        """Policy time, in seconds since 1970."""
+        return read_virtual(DataFolder(self.data).clock)[0].timestamp()
+
+    def anonymous(self) -> httpx2.Client:
+        """Plain HTTP without a key."""
+        return httpx2.Client(base_url=self.url, timeout=_HTTP_SECONDS, trust_env=False)
+
+    def console(self) -> httpx2.Client:
+        """The operator's console, with its token."""
+        headers = {"Authorization": f"Bearer {self.operator_token}"}
+        return httpx2.Client(base_url=self.console_url, headers=headers, timeout=_HTTP_SECONDS, trust_env=False)
+
+    def open_account(self, plan: str | None = None, email: str | None = None, password: str | None = None) -> Account:
+        """Sign a fresh person up and wait for the credits that come with it; `plan` as the operator sets it."""
+        address = email or f"person-{secrets.token_hex(8)}@example.org"
+        chosen = password or secrets.token_urlsafe(16)
+        with self.anonymous() as client:
+            opened = answered(client.post("/v1/accounts", json={"email": address, "password": chosen}))
+        account_id = opened["account"]["id"]
+        sql = "SELECT subject_ref FROM gateway.accounts WHERE account_id = $1"
+        ref = str(self.look(sql, account_id)[0]["subject_ref"])
+        account = Account(self.url, account_id, ref, address, chosen, opened["api_key"]["key"])
+        until(lambda: self.look("SELECT 1 FROM billing.subjects WHERE subject_ref = $1", ref), "the account's credits")
+        if plan is not None:
+            self.change_plan(account, plan)
+        return account
+
+    def change_plan(self, account: Account, plan: str) -> None:
+        """The operator puts an account on a plan; returns when the gateway knows."""
+        with self.console() as client:
+            answered(client.post(f"/api/accounts/{account.account_id}/plan", json={"plan": plan}))
+        sql = "SELECT 1 FROM gateway.accounts WHERE account_id = $1 AND plan = $2"
+        until(lambda: self.look(sql, account.account_id, plan), "the plan's way to the gateway")
+
+    def books(self) -> dict[str, Any]:
+        """What the operator's ledger check says."""
+        with self.console() as client:
+            return answered(client.post("/api/ledger/verify"))
+
+    def look(self, sql: str, *arguments: object, database: str = DATABASE) -> list[asyncpg.Record]:
+        """Rows as the superuser sees them. For tests without a running loop; others await `fetch`."""
+        return asyncio.run(self.fetch(sql, *arguments, database=database))
+
+    def look_at_keys(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """The same in the key store's database; its schema is `keys`."""
+        return self.look(sql, *arguments, database=KEYS_DATABASE)
+
+    async def fetch(self, sql: str, *arguments: object, database: str = DATABASE) -> list[asyncpg.Record]:
+        """Rows as the superuser sees them, whoever owns them."""
+        connection = await asyncpg.connect(self.superuser_dsn(database))
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
+            return rows
+        finally:
+            await connection.close()
+
+
+def answered(response: httpx2.Response) -> dict[str, Any]:
+    """The JSON of an answer that is no refusal."""
+    assert response.is_success, f"{response.status_code}: {response.text}"
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def until(condition: Callable[[], T | None], what: str, timeout_seconds: float = 30.0) -> T:
+    """The first true answer of `condition`, asked again and again."""
+    give_up_at = monotonic_seconds() + timeout_seconds
+    while True:
+        if answer := condition():
+            return answer
+        assert monotonic_seconds() < give_up_at, f"waited {timeout_seconds:.0f} s for {what}"
+        time.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def running_suite(
+    data: Path, *arguments: str, settings: Mapping[str, str] | None = None, is_virtual: bool = True
+) -> Iterator[RunningSuite]:
+    """Start the suite on a data folder and stop it afterwards.
+
+    `settings` go into every service's environment, without their LETHE_:
+    `{"SEALING": "off"}`. `arguments` go to `lethe up` as they are.
+    """
+    port, console_port = free_ports(2)
+    command = [sys.executable, "-m", "lethe_cli", "up", "--data", str(data), *arguments]
+    command += ["--port", str(port), "--console-port", str(console_port)]
+    command += ["--virtual-clock"] if is_virtual else []
+    command += [part for name, value in (settings or {}).items() for part in ("--set", f"{name}={value}")]
+    output = data.with_name(f"{data.name}.output")
+    with output.open("wb") as said:
+        process = subprocess.Popen(
+            command,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=dies_with_parent(),  # noqa: PLW1509  one call that takes no lock
+        )
+    try:
+        runtime = _wait_until_ready(process, data, output)
+        secrets_ = Secrets.model_validate_json(DataFolder(data).secrets.read_bytes())
+        yield RunningSuite(data, runtime, secrets_, output)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", data: Path, output: Path) -> Runtime:
+    file = DataFolder(data).runtime
+    give_up_at = monotonic_seconds() + _READY_SECONDS
+    while monotonic_seconds() < give_up_at and process.poll() is None:
+        if file.exists() and (runtime := Runtime.model_validate_json(file.read_bytes())).is_ready:
+            return runtime
+        time.sleep(_LOOK_SECONDS)
+    raise RuntimeError(f"the suite did not become ready:\n{output.read_text(errors='replace')[-8000:]}")
+
+
+@contextmanager
+def fresh_suite(
+    *arguments: str, settings: Mapping[str, str] | None = None, is_virtual: bool = True
+) -> Iterator[RunningSuite]:
+    """A suite in a new temporary folder, gone afterwards."""
+    with (
+        temporary_data_folder() as data,
+        running_suite(data, *arguments, settings=settings, is_virtual=is_virtual) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def suite() -> Iterator[RunningSuite]:
+    """The suite, once per test process."""
+    with fresh_suite() as running:
+        yield running

@@ -1,0 +1,174 @@
+import re
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI, Request
+
+import lethe_gateway
+from lethe_common.policy import load_profile
+from lethe_gateway.pages import Pages, Terms, terms_of
+from lethe_gateway.screens import console_screens, problem_page, studio_screens
+from lethe_gateway.words import LANGUAGES
+
+ROOM = Path(lethe_gateway.__file__).parent
+PROFILE = Path(__file__).parents[3] / "deploy/profiles/aisora2"
+TERMS = Terms(600, {"free": 7, "pro": 90}, 1, 7, 3, "privacy@example.org")
+SCRIPTS = sorted((ROOM / "static").glob("*.js"))
+
+
+def all_pages() -> dict[str, str]:
+    pages = Pages(TERMS)
+    return {
+        f"{name} {language}": html
+        for language in LANGUAGES
+        for name, html in {
+            "welcome": pages.studio(language, is_signed_in=False),
+            "studio": pages.studio(language, is_signed_in=True),
+            "console sign-in": pages.console(language, is_signed_in=False),
+            "console": pages.console(language, is_signed_in=True),
+            "reset": pages.reset(language),
+            "verify": pages.verify(language),
+            "erasure": pages.erasure(language),
+            "missing": pages.problem(language, 404),
+            "gone": pages.problem(language, 410),
+        }.items()
+    }
+
+
+def client(*, is_signed_in: bool = False) -> httpx2.AsyncClient:
+    pages, app = Pages(TERMS), FastAPI()
+
+    async def answer(_request: Request) -> bool:
+        return is_signed_in
+
+    app.include_router(studio_screens(pages, answer))
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://studio")
+
+
+def test_nothing_in_a_page_is_inline_or_from_elsewhere() -> None:
+    for name, html in all_pages().items():
+        assert re.findall(r"<style|\bstyle=|\bon[a-z]+=|javascript:|https?://", html) == [], name
+        scripts = re.findall(r"<script([^>]*)>", html)
+        assert all('type="application/json"' in script or 'src="/static/' in script for script in scripts), name
+
+
+def test_no_script_or_sheet_asks_anybody_else_or_makes_markup_of_text() -> None:
+    for file in [*SCRIPTS, ROOM / "static/lethe.css"]:
+        content = file.read_text("utf-8")
+        assert (
+            re.findall(
+                r"https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|localStorage|\.style\b",
+                content,
+            )
+            == []
+        ), file.name
+
+
+def test_scripts_stay_small() -> None:
+    assert all(len(file.read_text("utf-8").splitlines()) < 300 for file in SCRIPTS)
+
+
+def test_every_control_has_a_name() -> None:
+    for name, html in all_pages().items():
+        labels = set(re.findall(r'<label[^>]*\bfor="([^"]+)"', html))
+        for control in re.findall(r"<(?:input|select|textarea)\b[^>]*>", html):
+            found = re.search(r'\bid="([^"]+)"', control)
+            assert found, (name, control)
+            assert found[1] in labels or "aria-label" in control, (name, control)
+
+
+def test_a_page_has_its_language_one_heading_and_unique_ids() -> None:
+    for name, html in all_pages().items():
+        assert f'<html lang="{name.split()[-1]}">' in html
+        assert html.count("<h1") == 1, name
+        ids = re.findall(r'\bid="([^"]+)"', html)
+        assert len(ids) == len(set(ids)), name
+
+
+def test_what_a_script_looks_for_is_in_a_page() -> None:
+    ids = {found for html in all_pages().values() for found in re.findall(r'\bid="([^"]+)"', html)}
+    wanted = {found for file in SCRIPTS for found in re.findall(r'\$\("([^"]+)"\)', file.read_text("utf-8"))}
+
+    assert wanted - ids == set()
+
+
+def test_the_promises_on_the_page_are_the_profile_s_own() -> None:
+    profile = load_profile(PROFILE)
+    terms = terms_of(profile.policy, profile.catalogue)
+
+    assert terms.video_days == {"free": 7, "basic": 30, "standard": 60, "pro": 90}
+    assert (terms.credits, terms.upload_hours, terms.ledger_years, terms.proof_years) == (600, 1, 7, 3)
+    assert "7 дней" in Pages(terms).studio("ru", is_signed_in=False)
+
+
+async def test_the_first_page_depends_on_being_signed_in() -> None:
+    async with client() as outside, client(is_signed_in=True) as inside:
+        assert 'id="composer"' not in (await outside.get("/")).text
+        assert 'id="composer"' in (await inside.get("/")).text
+
+
+async def test_a_language_asked_for_is_remembered() -> None:
+    async with client() as browser:
+        first = await browser.get("/?lang=ru", headers={"Accept-Language": "en"})
+        second = await browser.get("/", headers={"Accept-Language": "en"})
+
+    assert '<html lang="ru">' in first.text
+    assert '<html lang="ru">' in second.text
+
+
+async def test_files_named_by_their_content_are_kept_for_long_and_others_are_asked_about() -> None:
+    async with client() as browser:
+        address = re.findall(r'href="(/static/lethe\.css\?v=[0-9a-f]+)"', (await browser.get("/")).text)[0]
+        named = await browser.get(address)
+        plain = await browser.get("/static/lethe.css")
+        known = await browser.get("/static/lethe.css", headers={"If-None-Match": plain.headers["etag"]})
+
+    assert "immutable" in named.headers["cache-control"]
+    assert plain.headers["cache-control"] == "no-cache"
+    assert (known.status_code, known.content) == (304, b"")
+    assert named.headers["content-type"] == "text/css; charset=utf-8"
+
+
+@pytest.mark.parametrize("name", ["nothing.css", "..%2Fpages.py", "%2e%2e/words.py", "en.json"])
+async def test_only_the_pages_own_files_are_served(name: str) -> None:
+    async with client() as browser:
+        assert (await browser.get(f"/static/{name}")).status_code == 404
+
+
+async def test_pages_are_never_kept_by_a_cache() -> None:
+    async with client() as browser:
+        for path in ("/", "/reset", "/verify", "/erasure"):
+            assert (await browser.get(path)).headers["cache-control"] == "private, no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "is_page"),
+    [("/x", "text/html,*/*", True), ("/v1/x", "text/html", False), ("/x", "application/json", False)],
+)
+def test_a_browser_gets_a_page_and_a_program_gets_json(path: str, accept: str, is_page: bool) -> None:
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"accept", accept.encode())],
+        "scheme": "http",
+        "server": ("a", 80),
+    }
+
+    assert (problem_page(Pages(TERMS), Request(scope), 410) is not None) is is_page
+
+
+async def test_the_console_hides_behind_its_sign_in() -> None:
+    pages, app = Pages(TERMS), FastAPI()
+
+    async def nobody(_request: Request) -> bool:
+        return False
+
+    app.include_router(console_screens(pages, nobody))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as browser:
+        html = (await browser.get("/")).text
+
+    assert 'id="operator"' in html
+    assert 'id="run-rows"' not in html
