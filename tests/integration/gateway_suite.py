@@ -125,7 +125,7 @@ def running_suite(
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "signing.pem").write_bytes(pem)
     prefixed = {f"LETHE_{name}": value for name, value in changes.items()}
-    suite = Suite(servers, folder, _free_port(), _free_port(), secrets.token_urlsafe(24), prefixed)
+    suite = Suite(servers, folder, free_port(), free_port(), secrets.token_urlsafe(24), prefixed)
     try:
         for service in services:
             suite.start(service)
@@ -146,7 +146,7 @@ def until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])

@@ -5,7 +5,18 @@ import sys
 import typer
 from rich.console import Console
 
-from lethe_cli.commands import clock, doctor, service, up
+from lethe_cli.commands import (
+    accounts,
+    certificate,
+    clock,
+    demo,
+    doctor,
+    generate,
+    mine,
+    operators,
+    programs,
+    up,
+)
 from lethe_cli.errors import CommandError
 
 _INTERRUPTED = 130
@@ -23,7 +34,10 @@ def build() -> typer.Typer:
     up.register(app)
     doctor.register(app)
     app.add_typer(clock.app, name="clock")
-    app.add_typer(service.app, name="service")
+    app.add_typer(programs.app, name="service")
+    for module in (demo, generate, mine, accounts, operators):
+        module.register(app)
+    app.add_typer(certificate.app, name="certificate")
     return app
 
 

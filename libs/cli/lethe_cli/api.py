@@ -56,11 +56,13 @@ class Api:
             NotReached: nobody answers at this address.
             ApiRefused: the service said no; its own sentence is passed on.
         """
-        try:
-            reply = self._http.request(method, path, **arguments)
-        except httpx2.TransportError as error:
-            raise NotReached(f"Nothing answers at {self._url}. Start it with `lethe up`, or set LETHE_URL.") from error
-        return _checked(reply)
+        return _checked(self._reply(method, path, **arguments))
+
+    def text(self, path: str) -> str:
+        """An answer's plain text. Raises what `send` raises."""
+        reply = self._reply("GET", path)
+        _checked(reply)
+        return reply.text
 
     def events(self, path: str) -> Iterator[tuple[str, Answer]]:
         """Server-sent events as (name, JSON), until the server ends the stream."""
@@ -85,10 +87,17 @@ class Api:
             with file.open("wb") as target:
                 return sum(target.write(chunk) for chunk in reply.iter_bytes(_CHUNK_BYTES))
 
+    def _reply(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
+        try:
+            return self._http.request(method, path, **arguments)
+        except httpx2.TransportError as error:
+            raise NotReached(f"Nothing answers at {self._url}. Start it with `lethe up`, or set LETHE_URL.") from error
+
 
 def _checked(reply: httpx2.Response) -> Answer:
     try:
-        body: Answer = reply.json() if reply.content else {}
+        is_json = reply.headers.get("content-type", "").startswith("application/json")
+        body: Answer = reply.json() if is_json else {}
     except ValueError:
         body = {}
     if reply.is_error:

@@ -16,7 +16,9 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 Url = Annotated[str | None, typer.Option("--url", envvar="LETHE_URL", help=f"The API's address ({DEFAULT_URL}).")]
 Key = Annotated[
     str | None,
-    typer.Option("--api-key", envvar="LETHE_API_KEY", help="Your API key. Better set in the environment.", show_default=False),
+    typer.Option(
+        "--api-key", envvar="LETHE_API_KEY", help="Your API key. Better set in the environment.", show_default=False
+    ),
 ]
 Data = Annotated[
     Path, typer.Option("--data", envvar="LETHE_DATA", help="The data folder of the suite, for operators' commands.")

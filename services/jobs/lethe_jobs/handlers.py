@@ -4,7 +4,7 @@ Each handler locks its subjects first, then decides, writes and tells; the frame
 commits. Workers are woken after the commit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
@@ -122,12 +122,16 @@ class RemovalHandlers:
     def __init__(self, clock: Clock, generations: GenerationHandlers, bells: Bells) -> None:
         self._clock, self._generations, self._bells = clock, generations, bells
 
-    async def on_generation_delete_requested(self, event: GenerationDeleteRequested, tx: Transaction) -> None:
-        await self._remove(tx, event.generation_id, event.subject_ref, RemovalRule.DELETED_BY_USER, Cause.DELETED)
+    async def on_generations_delete_requested(
+        self, events: Sequence[GenerationDeleteRequested], tx: Transaction
+    ) -> None:
+        items = {event.generation_id: event.subject_ref for event in events}
+        await self._remove(tx, items, RemovalRule.DELETED_BY_USER, Cause.DELETED)
 
-    async def on_item_due(self, event: ItemDue, tx: Transaction) -> None:
-        if event.category.startswith(_OUTPUT_CATEGORIES):
-            await self._remove(tx, event.generation_id, event.subject_ref, RemovalRule.EXPIRED, Cause.EXPIRED)
+    async def on_items_due(self, events: Sequence[ItemDue], tx: Transaction) -> None:
+        outputs = [event for event in events if event.category.startswith(_OUTPUT_CATEGORIES)]
+        items = {event.generation_id: event.subject_ref for event in outputs}
+        await self._remove(tx, items, RemovalRule.EXPIRED, Cause.EXPIRED)
 
     async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
         # Introduced even when unknown: a request that is still on its way must meet the fence.
@@ -148,16 +152,22 @@ class RemovalHandlers:
         await subjects.forget(tx, event.subject_ref)
 
     async def _remove(
-        self, tx: Transaction, generation_id: GenerationId, ref: SubjectRef, rule: RemovalRule, cause: Cause
+        self, tx: Transaction, items: Mapping[GenerationId, SubjectRef], rule: RemovalRule, cause: Cause
     ) -> None:
-        known = await subjects.lock(tx, [ref])
-        if not await removals.request(tx, generation_id, ref, rule):
-            # Gone before; whoever asks again is told again.
-            tx.tell(
-                AssetRemoved(
-                    generation_id=generation_id, subject_ref=ref, rule=rule, rows=0, object_versions=0, prefixes=()
-                )
-            )
+        if not items:
             return
-        await self._generations.stop(tx, known, ref, generation_id, cause)
+        known = await subjects.lock(tx, list(items.values()))
+        gone = await removals.request(tx, items, rule)
+        for generation_id in await runs.unfinished(tx, list(items)):
+            ref = items[GenerationId.trusted(generation_id)]
+            mine = {ref: known[ref]} if ref in known else {}
+            await self._generations.stop(tx, mine, ref, GenerationId.trusted(generation_id), cause)
+        for generation_id, ref in items.items():
+            if generation_id in gone:
+                # Gone before; whoever asks again is told again.
+                tx.tell(_nothing_left(generation_id, ref, rule))
         tx.after_commit(self._bells.removals.ring)
+
+
+def _nothing_left(generation_id: GenerationId, ref: SubjectRef, rule: RemovalRule) -> AssetRemoved:
+    return AssetRemoved(generation_id=generation_id, subject_ref=ref, rule=rule, rows=0, object_versions=0, prefixes=())

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
+import structlog
+
 from lethe_common.clock import Clock
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database, Transaction
@@ -18,7 +21,10 @@ from lethe_jobs.queries.verdicts import Settled
 from lethe_jobs.runs import State, failure_of
 from lethe_jobs.verdicts import Verdict, delivered_of
 
+log = structlog.get_logger()
+
 _WRITERS = 2
+_DEADLOCKS_MOST = 4
 
 
 class Settlements:
@@ -50,6 +56,15 @@ class Settlements:
         return await self._write(verdicts, only_expired=True)
 
     async def _write(self, verdicts: Sequence[Verdict], *, only_expired: bool) -> list[Settled | None]:
+        for _ in range(_DEADLOCKS_MOST):
+            try:
+                return await self._write_once(verdicts, only_expired=only_expired)
+            except asyncpg.DeadlockDetectedError:
+                # A consumer's transaction may lock several subjects one event after the other; one of two must yield.
+                log.info("settlement_yields", count=len(verdicts))
+        return await self._write_once(verdicts, only_expired=only_expired)
+
+    async def _write_once(self, verdicts: Sequence[Verdict], *, only_expired: bool) -> list[Settled | None]:
         async with self._database.transaction() as tx:
             known = await subjects.lock(tx, [verdict.run.subject_ref for verdict in verdicts])
             settled = await queries.settle(tx, verdicts, only_expired=only_expired)

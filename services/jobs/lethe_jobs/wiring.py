@@ -38,9 +38,7 @@ from lethe_jobs.workers import Workers
 _EXPIRY_LOOKS_PER_LEASE = 4
 
 
-async def build(
-    frame: Frame, settings: JobsSettings, providers: Sequence[GenerationProvider] | None = None
-) -> Parts:
+async def build(frame: Frame, settings: JobsSettings, providers: Sequence[GenerationProvider] | None = None) -> Parts:
     """Everything from its settings, with these providers if any are given.
 
     Raises:
@@ -80,12 +78,14 @@ async def build(
     removing = RemovalHandlers(clock, generations, bells)
     answers = Endpoints(database, pace, {one.name: one.at_once for one in providers}, settings.position_most)
     return Parts(
-        batch_handlers={GenerationRequested: generations.on_generations_requested},
+        batch_handlers={
+            GenerationRequested: generations.on_generations_requested,
+            GenerationDeleteRequested: removing.on_generations_delete_requested,
+            ItemDue: removing.on_items_due,
+        },
         handlers={
             GenerationCancelRequested: generations.on_generation_cancel_requested,
-            GenerationDeleteRequested: removing.on_generation_delete_requested,
             PlanChanged: generations.on_plan_changed,
-            ItemDue: removing.on_item_due,
             ErasureFenced: removing.on_erasure_fenced,
             ErasureStepRequested: removing.on_erasure_step_requested,
             ErasureCompleted: removing.on_erasure_completed,

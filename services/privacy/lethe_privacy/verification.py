@@ -55,7 +55,7 @@ PLACES = (
     Place(Cluster.DATA, "jobs.assets"),
     Place(Cluster.DATA, "billing.subjects"),
     Place(Cluster.DATA, "retention.deadlines"),
-    Place(Cluster.DATA, "retention.plans"),
+    Place(Cluster.DATA, "retention.plans_held"),
     Place(Cluster.KEYS, "keys.item_keys"),
     Place(Cluster.KEYS, "keys.class_keys"),
     Place(Cluster.KEYS, "keys.login_index"),
@@ -66,7 +66,6 @@ _REPORTED = "removed and counted by its owner, not seen by the verifier"
 NOT_LOOKED_INTO = {
     "jobs.subjects": _FENCE,
     "jobs.erasures": _FENCE,
-    "retention.forgotten": _FENCE,
     "jobs.removals": _REPORTED,
     "jobs.early_cancels": _REPORTED,
     "keys.subjects": "the record that this reference is erased, so that it never begins anew",

@@ -6,7 +6,7 @@ import typer
 
 from lethe_cli.errors import ApiRefused
 from lethe_cli.printing import OUT, records
-from lethe_cli.remote import DEFAULT_DATA, AsJson, Data, Key, Url, anonymous, api, console
+from lethe_cli.remote import DEFAULT_DATA, DEFAULT_URL, AsJson, Data, Key, Url, anonymous, api, console
 
 accounts = typer.Typer(help="Open an account, erase it, or (operators) change its plan.", no_args_is_help=True)
 
@@ -21,7 +21,13 @@ def create(
     email: Annotated[str, typer.Option(prompt=True, help="The address you sign in with.")],
     password: Annotated[
         str,
-        typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="LETHE_PASSWORD", help="At least 8 characters."),
+        typer.Option(
+            prompt=True,
+            hide_input=True,
+            confirmation_prompt=True,
+            envvar="LETHE_PASSWORD",
+            help="At least 10 characters.",
+        ),
     ],
     url: Url = None,
     as_json: AsJson = False,
@@ -52,9 +58,8 @@ def erase(
     if as_json:
         records([answer])
         return
-    OUT.print("Erased; the certificate is attached to the answer of --json." if answer.get("certificate") else "Under way.")
-    if link := answer.get("certificate_url"):
-        OUT.print(f"The certificate stays at {link}")
+    OUT.print("Erased." if answer["certificate"] else "Under way; it goes on without you.")
+    OUT.print(f"Its certificate: lethe certificate fetch '{(url or DEFAULT_URL) + answer['link']}' -o certificate.json")
 
 
 @accounts.command("plan")

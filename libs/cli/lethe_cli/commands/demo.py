@@ -5,6 +5,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +22,14 @@ from lethe_cli.errors import CommandError
 from lethe_cli.local.ports import free_ports
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
-from lethe_common.certificates import verify_document
+from lethe_common.certificates import render, verify
 
 _PROMPT = "a paper boat in the rain"
+_TOLERANCE_SECONDS = 0.1
+_READY = " ready  "
 _STOP_SECONDS = 20
+_LOOK_SECONDS = 0.1
+_DEADLINE_LOOKS, _ERASURE_LOOKS = 100, 600
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +64,7 @@ def _suite(folder: Path, profile: str) -> Iterator[str]:
     port, console_port = free_ports(2)
     _say("start", "PostgreSQL, NATS, an S3 store and five services, on this machine only")
     command = [sys.executable, "-m", "lethe_cli", "up", "--data", str(folder / "data"), "--profile", profile]
-    process = subprocess.Popen(  # noqa: S603  our own command
+    process = subprocess.Popen(
         [*command, "--port", str(port), "--console-port", str(console_port)], stdout=subprocess.PIPE, text=True
     )
     try:
@@ -76,8 +83,9 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> None:
     with ERR.status("starting the suite"):
         for line in process.stdout or ():
             lines.append(line)
-            if line.startswith("ready"):
-                _say("ready", line.removeprefix("ready").strip())
+            if _READY in line:
+                _say("ready", line.partition(_READY)[2].strip())
+                threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
                 return
     raise CommandError("The suite did not start. Its last words:\n" + "".join(lines[-20:]))
 
@@ -94,14 +102,12 @@ def _generate(client: Api, output: Path) -> Answer:
     _say("quote", f"{quote['credits']} credits of {quote['available']}, binding until {day(quote['expires_at'])}")
     accepted = submit(client, _PROMPT, model=None, size=None, seconds="4", reference=None)
     _say("accepted", f"{accepted['id']}: “{_PROMPT}”")
-    seen: list[int] = []
-    for name, state in client.events(f"/v1/videos/{accepted['id']}/events"):
+    shown = -25
+    for _, state in client.events(f"/v1/videos/{accepted['id']}/events"):
         percent = state.get("progress") or 0
-        if not seen or percent >= seen[-1] + 25:
-            seen.append(percent)
+        if percent >= shown + 25 or percent == 100 > shown:  # noqa: PLR2004  percent
+            shown = percent
             _say("progress", f"{percent} %")
-        if name == "state" and state.get("status") in ("completed", "failed"):
-            break
     video = follow(client, client.get(f"/v1/videos/{accepted['id']}"))
     if video["status"] != "completed":
         raise CommandError("The clip did not complete.")
@@ -117,16 +123,19 @@ def _measured(file: Path, video: Answer) -> str:
         frames = sum(1 for _ in clip.decode(stream))
         size = f"{stream.width}x{stream.height}"
         seconds = round(frames / float(stream.average_rate or 1), 2)
-    if size != video["size"] or abs(seconds - float(video["seconds"])) > 0.1:
-        raise CommandError(f"The clip is {size} and {seconds} s, but {video['size']} and {video['seconds']} s were ordered.")
+    if size != video["size"] or abs(seconds - float(video["seconds"])) > _TOLERANCE_SECONDS:
+        raise CommandError(
+            f"The clip is {size} and {seconds} s, but {video['size']} and {video['seconds']} s were ordered."
+        )
     return f"decoded: {size}, {seconds} s, {frames} frames"
 
 
 def _with_deadline(client: Api, video: Answer) -> Answer:
     """The deadline is told a moment after the completion."""
-    for _ in range(50):
-        if video.get("expires_at"):
+    for _ in range(_DEADLINE_LOOKS):
+        if video["expires_at"]:
             return video
+        time.sleep(_LOOK_SECONDS)
         video = client.get(f"/v1/videos/{video['id']}")
     raise CommandError("The clip has no deletion date.")
 
@@ -143,9 +152,14 @@ def _ledger(client: Api, folder: Path) -> None:
 
 def _erase(client: Api) -> Answer:
     answer = client.delete("/v1/account")
-    if "certificate" not in answer:
+    for _ in range(_ERASURE_LOOKS):
+        if answer["certificate"]:
+            break
+        time.sleep(_LOOK_SECONDS)
+        answer |= client.post("/v1/erasures/status", {"claim": answer["claim"]})
+    certificate: Answer | None = answer["certificate"]
+    if certificate is None:
         raise CommandError("The erasure took longer than expected.")
-    certificate: Answer = answer["certificate"]
     for store in certificate["payload"]["stores"]:
         _say("erasure", f"{store['store']:<28} {store['before']:>3} before, {store['after']} after")
     return certificate
@@ -153,8 +167,8 @@ def _erase(client: Api) -> Answer:
 
 def _verify(url: str, certificate: Answer) -> None:
     with anonymous(url) as client:
-        key = client.get("/v1/certificates/public-key")["pem"]
-    verify_document(certificate, key)
+        key = client.text("/v1/certificates/public-key")
+    verify(render(certificate), key.encode())
     _say("certificate", f"{certificate['payload']['certificate_id']}: signature verified, nothing in it was altered")
 
 

@@ -12,7 +12,7 @@ from lethe_cli.errors import CommandError
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import Key, Url, api
 
-_ENDED = ("completed", "failed", "canceled", "cancelled")
+_ENDED = ("completed", "failed")
 
 
 def register(app: typer.Typer) -> None:
@@ -60,15 +60,18 @@ def submit(
 
 def follow(client: Api, video: Answer) -> Answer:
     """Show the progress of a clip until it ends, and return it as it ended."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
         bar = progress.add_task("waiting", total=100)
         while video["status"] not in _ENDED:
-            for name, state in client.events(f"/v1/videos/{video['id']}/events"):
+            for _, state in client.events(f"/v1/videos/{video['id']}/events"):
                 place = state.get("position")
                 label = f"place {place} in the queue" if place else "rendering"
                 progress.update(bar, completed=state.get("progress") or 0, description=label)
-                if name == "state" and state.get("status") in _ENDED:
-                    break
             video = client.get(f"/v1/videos/{video['id']}")
     return video

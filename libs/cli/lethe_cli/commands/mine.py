@@ -30,7 +30,9 @@ def jobs(
         (video["id"], video["status"], f"{video.get('progress') or 0} %", _cost(video), day(video.get("expires_at")))
         for video in videos
     ]
-    table(("video", "state", "progress", "credits", "deleted on"), rows, "No clips yet. Make one: lethe generate PROMPT")
+    table(
+        ("video", "state", "progress", "credits", "deleted on"), rows, "No clips yet. Make one: lethe generate PROMPT"
+    )
 
 
 def balance(url: Url = None, api_key: Key = None, as_json: AsJson = False) -> None:
@@ -41,13 +43,13 @@ def balance(url: Url = None, api_key: Key = None, as_json: AsJson = False) -> No
         records([credits_now])
         return
     OUT.print(f"{credits_now['available']} credits to spend, {credits_now['held']} held, plan {credits_now['plan']}")
-    rows = [(grant["source"], grant["amount"], grant["remaining"], day(grant["expires_at"])) for grant in credits_now["grants"]]
+    rows = [
+        (grant["source"], grant["amount"], grant["remaining"], day(grant["expires_at"]))
+        for grant in credits_now["grants"]
+    ]
     table(("from", "given", "left", "ends"), rows, "No grants.")
 
 
 def _cost(video: dict[str, object]) -> str:
-    cost = video.get("credits")
-    if not isinstance(cost, dict):
-        return "-"
-    charged = cost.get("charged")
-    return f"{charged} charged" if charged is not None else f"{cost.get('held')} held"
+    charged = video["credits_charged"]
+    return f"{video['credits_held']} held" if charged is None else f"{charged} charged"

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lethe_cli.errors import CommandError
-from lethe_cli.printing import OUT, day, records, table
+from lethe_cli.printing import ERR, OUT, day, records, table
 from lethe_cli.remote import DEFAULT_DATA, AsJson, Data, console
 
 parked = typer.Typer(help="Messages that could not be handled: see them, replay them.", no_args_is_help=True)
@@ -22,7 +22,11 @@ def register(app: typer.Typer) -> None:
 def listing(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """List parked messages of all services, newest first."""
     with console(data) as client:
-        rows = client.get("/api/parked")["data"]
+        answers = client.get("/api/parked")["services"]
+    rows = [{"service": answer["service"], **row} for answer in answers for row in answer["parked"]]
+    for answer in answers:
+        if not answer["is_answering"]:
+            ERR.print(f"{answer['service']} does not answer; what it parked is not in this list.")
     if as_json:
         records(rows)
         return

@@ -1,6 +1,6 @@
 """Removals: what has to go, what went, and cancellations that came too early."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,11 +9,13 @@ from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
 
 REQUEST = """
-    INSERT INTO removals (generation_id, subject_ref, rule) VALUES ($1, $2, $3)
+    INSERT INTO removals (generation_id, subject_ref, rule)
+    SELECT r.generation_id, r.subject_ref, $3 FROM unnest($1::text[], $2::text[]) AS r(generation_id, subject_ref)
+     ORDER BY r.generation_id
         ON CONFLICT (generation_id) DO NOTHING
 """
 
-IS_REMOVED = "SELECT removed_at IS NOT NULL FROM removals WHERE generation_id = $1"
+REMOVED = "SELECT generation_id FROM removals WHERE generation_id = ANY($1::text[]) AND removed_at IS NOT NULL"
 
 # A run that is still somebody's waits for its worker, or for its lease to run out: else a late object stays behind.
 # `next_attempt_at` is also the lease of who removes: removing twice is harmless, telling twice impossible.
@@ -105,10 +107,10 @@ class Gone:
     object_versions: int
 
 
-async def request(tx: Transaction, generation_id: str, ref: str, rule: RemovalRule) -> bool:
-    """Note that a generation has to go. Returns False when it is already gone."""
-    await tx.execute(REQUEST, generation_id, ref, rule)
-    return not await tx.fetchval(IS_REMOVED, generation_id)
+async def request(tx: Transaction, items: Mapping[GenerationId, SubjectRef], rule: RemovalRule) -> set[str]:
+    """Note that these generations have to go. Returns those that are gone already."""
+    await tx.execute(REQUEST, list(items), list(items.values()), rule)
+    return {row[0] for row in await tx.fetch(REMOVED, list(items))}
 
 
 async def take(tx: Transaction, limit: int, lease: timedelta) -> list[Due]:

@@ -105,6 +105,11 @@ STOP_ACTIVE = """
             ORDER BY q.generation_id FOR UPDATE)
 """
 
+UNFINISHED = """
+    SELECT generation_id FROM runs
+     WHERE generation_id = ANY($1::text[]) AND state NOT IN ('completed', 'failed', 'cancelled')
+"""
+
 IS_KNOWN = "SELECT EXISTS (SELECT 1 FROM runs WHERE generation_id = $1 AND subject_ref = $2)"
 
 
@@ -197,6 +202,11 @@ async def stop_queued(tx: Transaction, ref: str, generation_id: str | None, caus
 async def stop_active(tx: Transaction, ref: str, generation_id: str | None) -> int:
     """Ask the workers of a subject's runs to stop: one, or all. Returns how many run."""
     return int((await tx.execute(STOP_ACTIVE, ref, generation_id)).rpartition(" ")[2])
+
+
+async def unfinished(tx: Transaction, generation_ids: Sequence[str]) -> set[str]:
+    """Which of these runs are queued or under way."""
+    return {row[0] for row in await tx.fetch(UNFINISHED, generation_ids)}
 
 
 async def is_known(tx: Transaction, generation_id: str, ref: str) -> bool:

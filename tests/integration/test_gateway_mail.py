@@ -1,0 +1,107 @@
+"""Addresses are confirmed and passwords reset by mail, through a real SMTP server; no link rests in clear."""
+
+import re
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from lethe_common.services import Service
+from tests.integration.gateway_suite import PASSWORD, Suite, free_port, running_suite, until
+from tests.servers import RunningServers
+
+NEW_PASSWORD = "staple battery horse correct"
+
+
+class Mailbox:
+    """Keeps what arrives."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, str, str]] = []
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  aiosmtpd's name
+        message = message_from_bytes(envelope.content or b"", policy=default)  # type: ignore[arg-type]  # bytes by default
+        body = message.get_body()
+        assert body is not None
+        self.mails.append((envelope.rcpt_tos[0], str(message["Subject"]), body.get_content()))
+        return "250 OK"
+
+    def link(self, address: str, page: str) -> str:
+        """The token of the newest link to a page."""
+        found = [re.search(rf"/{page}#([A-Za-z0-9_-]+)", text) for to, _, text in self.mails if to == address]
+        return next(match[1] for match in reversed(found) if match)
+
+
+@pytest.fixture(scope="module")
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    box = Mailbox()
+    controller = Controller(box, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield box, controller.port
+    controller.stop()
+
+
+@pytest.fixture(scope="module")
+def suite(
+    servers: RunningServers, tmp_path_factory: pytest.TempPathFactory, mailbox: tuple[Mailbox, int]
+) -> Iterator[Suite]:
+    services = (Service.GATEWAY, Service.JOBS, Service.BILLING, Service.PRIVACY)
+    smtp = f"smtp://127.0.0.1:{mailbox[1]}"
+    with running_suite(
+        servers, tmp_path_factory.mktemp("mail"), services, VERIFY_EMAIL="true", SMTP_URL=smtp, SWEEP_SECONDS="0.2"
+    ) as running:
+        yield running
+
+
+def test_credits_come_when_the_address_is_confirmed_and_not_before(suite: Suite, mailbox: tuple[Mailbox, int]) -> None:
+    address = "confirm@example.org"
+    with suite.client(suite.sign_up(address)) as client:
+        until(lambda: any(to == address for to, _, _ in mailbox[0].mails))
+        early = client.post("/v1/videos", json={"prompt": "too early"})
+        token = mailbox[0].link(address, "verify")
+        confirmed = client.post("/v1/email-verifications", json={"token": token})
+        again = client.post("/v1/email-verifications", json={"token": token})
+        until(lambda: client.get("/v1/credits").status_code == 200)
+
+        assert (early.status_code, early.json()["error"]["code"]) == (403, "email_not_verified")
+        assert (confirmed.status_code, again.status_code) == (204, 410)
+        assert client.get("/v1/credits").json()["available"] == 600
+        assert client.get("/v1/account").json()["state"] == "active"
+
+
+def test_a_mailed_link_sets_a_new_password_once_and_ends_every_session(
+    suite: Suite, mailbox: tuple[Mailbox, int]
+) -> None:
+    address, own = "forgot@example.org", {"Origin": suite.url}
+    suite.sign_up(address)
+    with suite.client() as browser, suite.client() as stranger:
+        browser.post("/v1/sessions", json={"email": address, "password": PASSWORD}, headers=own)
+        known = stranger.post("/v1/password-resets", json={"email": address})
+        unknown = stranger.post("/v1/password-resets", json={"email": "nobody@example.org"})
+        until(lambda: any("/reset#" in text for to, _, text in mailbox[0].mails if to == address))
+        body = {"token": mailbox[0].link(address, "reset"), "password": NEW_PASSWORD}
+        done = stranger.post("/v1/password-resets/confirm", json=body)
+        again = stranger.post("/v1/password-resets/confirm", json=body)
+        ended = browser.get("/v1/account")
+        old = stranger.post("/v1/sessions", json={"email": address, "password": PASSWORD}, headers=own)
+        new = stranger.post("/v1/sessions", json={"email": address, "password": NEW_PASSWORD}, headers=own)
+
+    assert known.status_code == unknown.status_code == 202
+    assert known.json() == unknown.json()
+    assert (done.status_code, again.status_code, ended.status_code) == (204, 410, 401)
+    assert (old.status_code, new.status_code) == (401, 201)
+
+
+def test_nothing_of_a_mail_is_left_when_it_was_sent(suite: Suite, mailbox: tuple[Mailbox, int]) -> None:
+    address = "trace@example.org"
+    suite.sign_up(address)
+    until(lambda: any(to == address for to, _, _ in mailbox[0].mails))
+    until(lambda: suite.look("SELECT count(*) FROM gateway.mails") == 0)
+
+    token = mailbox[0].link(address, "verify")
+    logs = "".join(suite.logged(service) for service in suite.processes)
+    assert token not in logs
+    assert address not in logs

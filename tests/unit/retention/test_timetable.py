@@ -1,0 +1,45 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.policy import load_profile
+from lethe_common.policy.errors import UnknownPlan
+from lethe_retention.deadlines import CATEGORY, Timetable
+from tests.tree import ROOT
+
+START = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def timetable() -> Timetable:
+    profile = load_profile(ROOT / "deploy/profiles/aisora2")
+    return Timetable(profile.policy, profile.catalogue)
+
+
+def test_a_deadline_names_its_item_and_counts_from_its_start(timetable: Timetable) -> None:
+    item, subject = GenerationId.new(), SubjectRef.new()
+
+    deadline = timetable.deadline(item, subject, START, [("basic", START - timedelta(days=5))])
+
+    assert (deadline.item_id, deadline.subject_ref, deadline.category) == (item, subject, CATEGORY)
+    assert deadline.due_at == START + timedelta(days=30)
+
+
+def test_an_owner_without_a_known_plan_counts_as_on_the_opening_plan(timetable: Timetable) -> None:
+    assert timetable.due_at(CATEGORY, START, []) == START + timedelta(days=7)
+
+
+def test_of_all_plans_held_since_the_start_the_longest_counts(timetable: Timetable) -> None:
+    plans = [
+        ("pro", START + timedelta(days=1)),
+        ("free", START - timedelta(days=1)),
+        ("free", START + timedelta(days=2)),
+    ]
+
+    assert timetable.due_at(CATEGORY, START, plans) == START + timedelta(days=90)
+
+
+def test_a_plan_the_catalogue_does_not_know_is_an_error(timetable: Timetable) -> None:
+    with pytest.raises(UnknownPlan):
+        timetable.due_at(CATEGORY, START, [("platinum", START)])
