@@ -23,17 +23,13 @@ def sample(kind: type[M], **given: object) -> M:
 
 
 def _value(annotation: Any) -> object:
-    origin = typing.get_origin(annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return None if type(None) in typing.get_args(annotation) else _value(typing.get_args(annotation)[0])
-    if origin is Literal:
-        return typing.get_args(annotation)[0]
-    if origin is tuple:
-        return (_value(typing.get_args(annotation)[0]),)
+        return None if type(None) in arguments else _value(arguments[0])
+    if origin is not None:
+        return arguments[0] if origin is Literal else (_value(arguments[0]),)
     if annotation in _PLAIN:
         return _PLAIN[annotation]
     if issubclass(annotation, Enum):
         return next(iter(annotation))
-    if issubclass(annotation, Identifier):
-        return annotation.new()
-    return sample(annotation)
+    return annotation.new() if issubclass(annotation, Identifier) else sample(annotation)

@@ -106,7 +106,7 @@ async def test_a_stream_of_any_size_comes_back_whole(
     storage: Storage,
     prefix: str,
     size: int,
-    is_size_known: bool,  # noqa: FBT001 - a parameter of the test
+    is_size_known: bool,
 ) -> None:
     stored = await storage.put_stream(f"{prefix}a.mp4", chunks_of(size), size if is_size_known else None, "video/mp4")
 

@@ -24,7 +24,7 @@ from tests.servers import RunningServers, dies_with_parent
 from tests.tree import ROOT
 
 PASSWORD = "correct horse battery"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 110.0
 
 
 @dataclass

@@ -113,8 +113,7 @@ async def scene(servers: RunningServers) -> AsyncIterator[Scene]:
             "INSERT INTO gateway.accounts VALUES ($1, $2, '', '', 'seal', 'ref', 'free', 'active', $3)",
             caller.account_id, caller.subject_ref, NOW,
         )  # fmt: skip
-        speakers = (opened[name] for name in services[1:])
-        yield Scene(gateway, *speakers, caller)
+        yield Scene(gateway, opened[Service.JOBS], opened[Service.BILLING], opened[Service.RETENTION], caller)
 
 
 class Standing:

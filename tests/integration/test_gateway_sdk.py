@@ -55,14 +55,14 @@ def test_a_video_is_created_polled_and_downloaded(sdk: openai.OpenAI) -> None:
 
 def test_a_reference_image_goes_along_and_is_gone_when_its_run_is_done(sdk: openai.OpenAI, suite: Suite) -> None:
     upload = ("holiday.png", picture(), "image/png")
-    video = sdk.videos.create_and_poll(prompt="like this picture", input_reference=upload, size="640x360")  # type: ignore[arg-type]
+    video = sdk.videos.create_and_poll(prompt="like this picture", input_reference=upload, size="640x360")  # type: ignore[arg-type]  # a size of ours
 
     assert video.status == "completed"
     until(lambda: suite.look("SELECT count(*) FROM gateway.uploads") == 0)
 
 
 def test_pages_follow_one_another_newest_first(sdk: openai.OpenAI) -> None:
-    made = [sdk.videos.create(prompt=f"number {number}", size="640x360").id for number in range(5)]  # type: ignore[arg-type]
+    made = [sdk.videos.create(prompt=f"number {number}", size="640x360").id for number in range(5)]  # type: ignore[arg-type]  # a size of ours
 
     first = sdk.videos.list(limit=2)
     everything = [video.id for video in sdk.videos.list(limit=2)]
@@ -75,7 +75,7 @@ def test_pages_follow_one_another_newest_first(sdk: openai.OpenAI) -> None:
 
 
 def test_another_accounts_video_is_not_there(sdk: openai.OpenAI, suite: Suite) -> None:
-    video = sdk.videos.create(prompt="mine alone", size="640x360")  # type: ignore[arg-type]
+    video = sdk.videos.create(prompt="mine alone", size="640x360")  # type: ignore[arg-type]  # a size of ours
     with client_of(suite.url, suite.sign_up()) as other:
         for look in (other.videos.retrieve, other.videos.download_content, other.videos.delete):
             with pytest.raises(openai.NotFoundError):
@@ -102,7 +102,7 @@ def test_the_same_key_and_body_is_one_video_and_another_body_is_refused(sdk: ope
 def test_an_answer_lost_on_the_way_makes_the_sdk_retry_and_no_second_video(suite: Suite) -> None:
     key = suite.sign_up()
     with losing_first_answer(suite.port) as (port, seen), client_of(f"http://127.0.0.1:{port}", key) as flaky:
-        video = flaky.videos.create(prompt="a lost answer", size="640x360")  # type: ignore[arg-type]
+        video = flaky.videos.create(prompt="a lost answer", size="640x360")  # type: ignore[arg-type]  # a size of ours
 
     assert len(seen) == 2
     assert re.search(rb"x-stainless-retry-count: 1", seen[1], re.IGNORECASE)

@@ -128,8 +128,10 @@ def test_a_second_suite_on_the_same_folder_is_refused(servers: RunningServers) -
 def test_a_killed_server_is_restarted(servers: RunningServers, name: str) -> None:
     before = {program.name: program for program in control.ask(servers.data, "status")}[name]
     servers.kill(name)
+    killed = {program.name: program for program in control.ask(servers.data, "status")}[name]
     servers.start(name)
     after = {program.name: program for program in control.ask(servers.data, "status")}[name]
+    assert (killed.pid, killed.state) != (before.pid, State.READY)
     assert after.state is State.READY
     assert after.pid != before.pid
     assert after.restarts == before.restarts + 1

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from lethe_common.bus.relay import BatchRefused, publish_batch, publish_singly
 from lethe_common.database import Transaction
+from lethe_common.database.migration import turn_partitions
 from lethe_common.events.envelope import Envelope
 from lethe_common.events.identity import AccountOpened
 from lethe_common.events.jobs import GenerationCancelRequested, GenerationStarted
@@ -21,6 +22,7 @@ from tests.integration.members import Member, members, nats_store, until, wipe_n
 from tests.servers import RunningServers
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
+Told = AccountOpened | GenerationCancelRequested | GenerationStarted
 PENDING = "SELECT count(*) FROM outbox WHERE stream_seq IS NULL"
 
 
@@ -42,9 +44,7 @@ class Heard:
     def __init__(self) -> None:
         self.effects: Counter[str] = Counter()
 
-    async def on_event(
-        self, event: AccountOpened | GenerationCancelRequested | GenerationStarted, _tx: Transaction
-    ) -> None:
+    async def on_event(self, event: Told, _tx: Transaction) -> None:
         self.effects[event.subject_ref] += 1
 
 
@@ -68,7 +68,7 @@ async def test_what_is_told_in_a_transaction_arrives_once_and_in_full(pair: tupl
 
     await gateway.tell(*sent)
 
-    await until(lambda: _heard_all(heard, sent))
+    await until(lambda: _heard_all((heard, sent)))
     assert set(heard.effects.values()) == {1}
 
 
@@ -77,13 +77,16 @@ async def test_what_is_rolled_back_is_never_told(pair: tuple[Member, Member]) ->
     heard, marker = Heard(), opened()
     await billing.hear({AccountOpened: heard.on_event})
 
-    with pytest.raises(ZeroDivisionError):
+    async def tell_and_fail() -> None:
         async with gateway.database.transaction() as tx:
             tx.tell(opened())
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await tell_and_fail()
     await gateway.tell(marker)
 
-    await until(lambda: _heard_all(heard, [marker]))
+    await until(lambda: _heard_all((heard, [marker])))
     assert heard.effects == {marker.subject_ref: 1}
 
 
@@ -92,7 +95,7 @@ async def test_a_wiped_store_loses_and_doubles_nothing(pair: tuple[Member, Membe
     heard, before = Heard(), [opened() for _ in range(120)]
     await billing.hear({AccountOpened: heard.on_event})
     await gateway.tell(*before)
-    await until(lambda: _heard_all(heard, before))
+    await until(lambda: _heard_all((heard, before)))
 
     await asyncio.to_thread(servers.stop, "nats")
     during = [opened() for _ in range(40)]
@@ -102,7 +105,7 @@ async def test_a_wiped_store_loses_and_doubles_nothing(pair: tuple[Member, Membe
     after = [opened() for _ in range(40)]
     await gateway.tell(*after)
 
-    await until(lambda: _heard_all(heard, before + during + after))
+    await until(lambda: _heard_all((heard, before + during + after)))
     await until(lambda: all_published(gateway))
     assert set(heard.effects.values()) == {1}
     assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 200
@@ -120,13 +123,13 @@ async def test_an_older_copy_of_the_store_loses_and_doubles_nothing_with_two_ser
         jobs.work(jobs.bus.relay.run)
         told = _Told()
         await told.some(gateway, jobs, 50)
-        await until(lambda: _heard_all(by_gateway, told.cancels, by_jobs, told.starts))
+        await until(lambda: _heard_all((by_gateway, told.cancels), (by_jobs, told.starts)))
 
         await asyncio.to_thread(servers.stop, "nats")
         shutil.copytree(nats_store(servers), tmp_path / "older")
         await asyncio.to_thread(servers.start, "nats")
         await told.some(gateway, jobs, 50)
-        await until(lambda: _heard_all(by_gateway, told.cancels, by_jobs, told.starts))
+        await until(lambda: _heard_all((by_gateway, told.cancels), (by_jobs, told.starts)))
 
         await asyncio.to_thread(servers.stop, "nats")
         # Only the gateway has something new: the jobs service must find its lost tail although others filled its place.
@@ -137,7 +140,7 @@ async def test_an_older_copy_of_the_store_loses_and_doubles_nothing_with_two_ser
         await asyncio.to_thread(servers.start, "nats")
         await told.some(gateway, jobs, 10)
 
-        await until(lambda: _heard_all(by_gateway, told.cancels, by_jobs, told.starts))
+        await until(lambda: _heard_all((by_gateway, told.cancels), (by_jobs, told.starts)))
         await until(lambda: all_published(gateway))
         await until(lambda: all_published(jobs))
         assert set(by_gateway.effects.values()) == {1}
@@ -176,23 +179,23 @@ async def test_a_relay_that_died_before_marking_stores_nothing_twice(pair: tuple
     assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 20
 
 
-async def test_partitions_reach_ahead_and_old_days_are_dropped_unless_something_waits(
+async def test_days_over_are_dropped_and_rows_among_the_rest_neither_hinder_nor_stay(
     pair: tuple[Member, Member],
 ) -> None:
     gateway, _ = pair
     children = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass"
-    old = uuid.UUID(int=1_600_000_000_000 << 80)
+    insert = (
+        "INSERT INTO outbox VALUES ($1, 'IDENTITY', 'identity.account.opened.v1', 'gateway', now(), NULL, '', $2, $3)"
+    )
+    published, waiting = uuid.UUID(int=1_600_000_000_000 << 80), uuid.UUID(int=(1_600_000_000_000 << 80) + 1)
     async with gateway.database.pool.acquire() as connection:
-        names = {row[0] for row in await connection.fetch(children)}
-        assert len(names) == 5, "yesterday to the day after tomorrow, and the rest"
-        await connection.execute(
-            "INSERT INTO outbox VALUES ($1, 'IDENTITY', 'identity.account.opened.v1', 'gateway', now(), NULL, '', 1, now())",
-            old,
-        )
-        assert (
-            await connection.fetchval("SELECT tableoid::regclass::text FROM outbox WHERE event_id = $1", old)
-            == "outbox_rest"
-        )
+        assert len(await connection.fetch(children)) == 5, "yesterday to the day after tomorrow, and the rest"
+        await connection.execute(insert, published, 1, NOW)
+        await connection.execute(insert, waiting, None, None)
+        await turn_partitions(gateway.database.pool, 3, 7)
+
+        left = [row[0] for row in await connection.fetch("SELECT event_id FROM outbox")]
+    assert left == [waiting], "what is not published yet is never dropped"
 
 
 class _Told:
@@ -207,9 +210,5 @@ class _Told:
         self.starts += starts
 
 
-async def _heard_all(*pairs: object) -> bool:
-    heard, sent = pairs[::2], pairs[1::2]
-    return all(
-        {event.subject_ref for event in events} <= set(listener.effects)  # type: ignore[attr-defined]
-        for listener, events in zip(heard, sent, strict=True)
-    )
+async def _heard_all(*expected: tuple[Heard, Sequence[Told]]) -> bool:
+    return all({event.subject_ref for event in events} <= set(heard.effects) for heard, events in expected)

@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 S = TypeVar("S", bound=ServiceSettings)
 Worker = Callable[[], Awaitable[None]]
+_SWEEP_RETRY_SECONDS = 0.2
 _FIRST_RESTART_SECONDS, _MOST_RESTART_SECONDS = 0.1, 10.0
 
 
@@ -137,8 +138,7 @@ class Process(Generic[S]):
         for kind, listener in parts.listeners.items():
             await bus.hear(kind, listener)
         self._on_stop, self._sweeps = parts.on_stop, parts.sweeps
-        partitions = lambda: keep_partitions(database.pool, settings.outbox_days, settings.inbox_days)  # noqa: E731
-        for worker in (*parts.workers, bus.relay.run, *consumers, partitions, self._sweep_regularly):
+        for worker in (*parts.workers, bus.relay.run, *consumers, self._keep_partitions, self._sweep_regularly):
             self._spawn(worker)
         operators = operator_answers(service, self.frame.database, bus, self.frame.policy, self.frame.clock)
         await bus.answer({**operators, **parts.answers}, self.frame.version)
@@ -204,6 +204,10 @@ class Process(Generic[S]):
     def _spawn(self, worker: Worker) -> None:
         self._tasks.append(asyncio.create_task(_for_ever(worker)))
 
+    async def _keep_partitions(self) -> None:
+        settings = self._settings
+        await keep_partitions(self.frame.database.pool, settings.outbox_days, settings.inbox_days)
+
     async def _sweep_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._settings.sweep_seconds)
@@ -221,7 +225,7 @@ class Process(Generic[S]):
                 await self._sweep(now)
             except Exception as error:  # noqa: BLE001  the frame: logged and tried again
                 log.warning("sweep_failed", error=logs.describe(error), where=logs.places(error))
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(_SWEEP_RETRY_SECONDS)
             else:
                 return
 

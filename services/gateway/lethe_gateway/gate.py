@@ -1,6 +1,7 @@
 """The outermost layer, pure ASGI: a request id of our own, limits before reading, headers on every answer.
 
-What a client sends as X-Request-Id is never used, echoed or logged.
+What a client sends as X-Request-Id is never used, echoed or logged. Traces begin
+here: a trace id that a client chose would travel on the bus and rest in outboxes.
 """
 
 import secrets
@@ -30,6 +31,7 @@ _ALWAYS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), interest-cohort=()"),
 ]
+_NOT_PASSED_ON = frozenset({b"traceparent", b"tracestate", b"baggage"})
 _NO_STORE = (b"cache-control", b"private, no-store")
 
 
@@ -48,6 +50,7 @@ class Gate:
             return
         request_id = f"req_{secrets.token_hex(16)}"
         scope.setdefault("state", {})["request_id"] = request_id
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in _NOT_PASSED_ON]
         passage = _Passage(receive, send, self._headers, request_id, self._limit_of(scope["method"], scope["path"]))
         if _announced(scope) > passage.limit_bytes:
             await passage.refuse()

@@ -42,7 +42,7 @@ class Asset:
 def terms_of(policy: Policy, catalogue: Catalogue) -> Terms:
     """The promises of a profile."""
     upload = policy.keep("upload.image").at_most or timedelta(0)
-    days = {plan: policy.period("output.video", plan).days for plan in catalogue.plans}
+    days = {plan.id: policy.period("output.video", plan.retention).days for plan in catalogue.plans.values()}
     return Terms(
         credits=catalogue.opening_plan.opening_credits,
         video_days=days,

@@ -160,7 +160,7 @@ class RemovalHandlers:
         gone = await removals.request(tx, items, rule)
         for generation_id in await runs.unfinished(tx, list(items)):
             ref = items[GenerationId.trusted(generation_id)]
-            mine = {ref: known[ref]} if ref in known else {}
+            mine: dict[str, subjects.KnownSubject] = {ref: known[ref]} if ref in known else {}
             await self._generations.stop(tx, mine, ref, GenerationId.trusted(generation_id), cause)
         for generation_id, ref in items.items():
             if generation_id in gone:

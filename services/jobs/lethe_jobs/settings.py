@@ -11,6 +11,9 @@ class JobsSettings(ServiceSettings):
     """Limits carry their unit in their name."""
 
     providers_noop: bool = False
+    providers_noop_beside: bool = False
+    providers_noop_seconds: float = Field(default=0.0, ge=0)
+    providers_noop_object_bytes: int = Field(default=0, ge=0, le=16 * 1024 * 1024)
     local_at_once: int = Field(default=os.cpu_count() or 1, ge=1, le=256)
 
     lease_seconds: float = Field(default=10.0, gt=0)

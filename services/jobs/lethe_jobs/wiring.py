@@ -100,10 +100,12 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
 
 
 def _providers(settings: JobsSettings) -> list[GenerationProvider]:
-    """The benchmark's provider takes the place of all others."""
+    """The no-op provider takes the place of all others, or joins them for those models that name it."""
+    noop = NoopProvider(settings.providers_noop_seconds, settings.providers_noop_object_bytes)
     if settings.providers_noop:
-        return [NoopProvider()]
-    return [LocalProvider(settings.local_at_once)]
+        return [noop]
+    local = LocalProvider(settings.local_at_once)
+    return [local, noop] if settings.providers_noop_beside else [local]
 
 
 def _routes(catalogue: Catalogue, providers: Sequence[GenerationProvider]) -> Callable[[str], str]:

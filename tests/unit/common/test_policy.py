@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tree import ROOT
 
 from lethe_common.policy import Policy, PolicyError, load_policy
 from lethe_common.policy.errors import UnknownCategory, UnknownPeriod, UnknownPlan
+from tests.tree import ROOT
 
 AISORA2 = ROOT / "deploy" / "profiles" / "aisora2"
 START = datetime(2026, 12, 1, 12, tzinfo=UTC)

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tree import ROOT
 
 from lethe_common.policy import Catalogue, PolicyError, Price, load_catalogue, load_profile
 from lethe_common.policy.errors import UnknownModel, UnknownPlan
 from lethe_common.policy.sizes import PictureSize, parse_size
+from tests.tree import ROOT
 
 AISORA2 = ROOT / "deploy" / "profiles" / "aisora2"
 NOW = datetime(2026, 12, 1, tzinfo=UTC)

@@ -70,7 +70,7 @@ async def read(
 
 @given(SIZES, st.lists(st.integers(0, 1 << 24), max_size=4), st.booleans())
 @settings(deadline=None, max_examples=60)
-async def test_an_object_comes_back_however_its_stream_is_cut(size: int, cuts: list[int], is_known: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
+async def test_an_object_comes_back_however_its_stream_is_cut(size: int, cuts: list[int], is_known: bool) -> None:
     content = plaintext_of(size)
     sealed = await seal(content, size=size if is_known else None, cuts=cuts)
 

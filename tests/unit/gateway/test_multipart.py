@@ -28,7 +28,7 @@ def seen_by_the_library(content: bytes) -> list[tuple[str, bytes]]:
     ended: list[bool] = []
     parser = FormParser(
         "multipart/form-data",
-        lambda field: seen.append((field.field_name.decode("latin-1"), field.value or b"")),  # type: ignore[union-attr]
+        lambda field: seen.append((field.field_name.decode("latin-1"), field.value or b"")),  # type: ignore[union-attr]  # its stubs allow None
         None,
         on_end=lambda: ended.append(True),
         boundary=BOUNDARY.encode(),

@@ -63,7 +63,7 @@ def test_another_prompt_seed_or_reference_gives_another_picture(change: dict[str
     if "reference" in change:
         change = {"reference": picture((64, 64), (250, 20, 20))}
 
-    difference = frames_of(drawn().video)[12].astype(int) - frames_of(drawn(**change).video)[12].astype(int)  # type: ignore[arg-type]
+    difference = frames_of(drawn().video)[12].astype(int) - frames_of(drawn(**change).video)[12].astype(int)  # type: ignore[arg-type]  # a field of one test each
 
     assert np.abs(difference).mean() > 2
 

@@ -73,6 +73,7 @@ def gateway() -> Iterator[tuple[str, list[bytes], Ed25519PrivateKey]]:
             certificate = sign(PAYLOAD, key) if claim == "secret" else None
             body = json.dumps({"state": "completed" if certificate else "unknown", "certificate": certificate}).encode()
             self.send_response(200)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -46,6 +46,7 @@ def demo(
     Everything is real: Postgres, NATS, an S3 store and the five services run
     on this machine, and nothing leaves it.
     """
+    # The folder itself is the data folder: as root, the database's own user must be able to pass through it.
     with tempfile.TemporaryDirectory(prefix="lethe-demo-") as folder, _suite(Path(folder), profile) as url:
         email = f"visitor-{secrets.token_hex(4)}@example.org"
         account = _sign_up(url, email)
@@ -63,7 +64,7 @@ def _suite(folder: Path, profile: str) -> Iterator[str]:
     """A running `lethe up` on free ports; yields the API's address."""
     port, console_port = free_ports(2)
     _say("start", "PostgreSQL, NATS, an S3 store and five services, on this machine only")
-    command = [sys.executable, "-m", "lethe_cli", "up", "--data", str(folder / "data"), "--profile", profile]
+    command = [sys.executable, "-m", "lethe_cli", "up", "--data", str(folder), "--profile", profile]
     process = subprocess.Popen(
         [*command, "--port", str(port), "--console-port", str(console_port)], stdout=subprocess.PIPE, text=True
     )
@@ -143,7 +144,7 @@ def _with_deadline(client: Api, video: Answer) -> Answer:
 def _ledger(client: Api, folder: Path) -> None:
     for line in reversed(client.get("/v1/credits/history")["data"]):
         _say("ledger", f"{line['kind']:<8} {line['amount']:>4} credits  {line['debit']} -> {line['credit']}")
-    with console(folder / "data") as operator:
+    with console(folder) as operator:
         books = operator.post("/api/ledger/verify")
     if not books["is_balanced"]:
         raise CommandError("The books do not balance: " + "; ".join(books["differences"]))
@@ -161,7 +162,8 @@ def _erase(client: Api) -> Answer:
     if certificate is None:
         raise CommandError("The erasure took longer than expected.")
     for store in certificate["payload"]["stores"]:
-        _say("erasure", f"{store['store']:<28} {store['before']:>3} before, {store['after']} after")
+        if store["before"] or store["after"]:
+            _say("erasure", f"{store['store']:<24} {store['before']:>3} before, {store['after']} after")
     return certificate
 
 

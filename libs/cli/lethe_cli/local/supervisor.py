@@ -149,7 +149,7 @@ class Keeper:
             if self._early_deaths >= _EARLY_DEATHS_MOST:
                 self._hopeless.set()
         self._ready.clear()
-        self.pid = None
+        self.pid, self.state = None, State.WAITING
         self._ended.set()
         self._nursery.forget(pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):

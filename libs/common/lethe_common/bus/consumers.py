@@ -31,6 +31,7 @@ from lethe_common.telemetry import Metrics
 
 log = structlog.get_logger()
 
+_REOPEN_SECONDS = 0.2
 _AWAY_FIRST_SECONDS, _AWAY_MOST_SECONDS = 0.1, 2.0
 
 Handler = Callable[[Any, Transaction], Awaitable[None]]
@@ -134,7 +135,7 @@ class Consumer:
                 await self._consume()
             except (ConsumerGone, JetStreamError, nats.errors.Error, TimeoutError, OSError) as error:
                 log.info("consumer_reopens", stream=self.stream, consumer=self.durable, cause=type(error).__name__)
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(_REOPEN_SECONDS)
 
     async def _consume(self) -> None:
         info = await streams.wait_for(self._js, self.stream)

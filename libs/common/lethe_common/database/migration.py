@@ -21,6 +21,7 @@ from lethe_common.database import frame_tables
 
 log = structlog.get_logger()
 
+_TURN_SECONDS = 3600
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('migrate:' || :schema, 0))"
 
 
@@ -109,5 +110,5 @@ async def turn_partitions(pool: asyncpg.Pool, outbox_days: int, inbox_days: int)
 async def keep_partitions(pool: asyncpg.Pool, outbox_days: int, inbox_days: int) -> None:
     """Turn partitions every hour, for ever; a worker of the frame."""
     while True:
-        await asyncio.sleep(3600)
+        await asyncio.sleep(_TURN_SECONDS)
         await turn_partitions(pool, outbox_days, inbox_days)

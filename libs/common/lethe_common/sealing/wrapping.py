@@ -20,6 +20,9 @@ class KeyLabel(StrEnum):
     CLASS = "key.class"
 
 
+_LABELS = frozenset(KeyLabel)
+
+
 def wrapping_context(label: KeyLabel, subject_ref: str, wrapped_id: str, kek_id: SealKeyId) -> SealContext:
     """The context of a wrapped key: `wrapped_id` names the key inside, `kek_id` the key around it."""
     return SealContext(category=label, subject_ref=subject_ref, item_id=wrapped_id, key_id=kek_id)
@@ -53,5 +56,5 @@ def unwrap(kek: bytes, context: SealContext, wrapped: bytes) -> bytes:
 
 
 def _check_label(context: SealContext) -> None:
-    if context.category not in tuple(KeyLabel):
+    if context.category not in _LABELS:
         raise ValueError("the category of a wrapped key is a KeyLabel")

@@ -1,0 +1,154 @@
+"""`make bench`: ours and theirs side by side, in one run on one machine.
+
+`--quick` takes one short run of each, to see that it works; its numbers mean little.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvloop
+
+from lethe_common import logging
+from tests.benchmarks import baseline, relaying, report, seeding, submitting
+from tests.benchmarks.report import Measured
+from tests.servers import running_servers, temporary_data_folder
+from tests.suite import RunningSuite, running_suite
+
+_ROOT = Path(__file__).parents[2]
+_POLICY = _ROOT / "deploy" / "profiles" / "aisora2" / "policy.yaml"
+_SETTINGS = {"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}
+_began = time.monotonic()
+
+
+class Plan(argparse.Namespace):
+    """How long everything takes."""
+
+    accounts: int = 10_000
+    runs: int = 3
+    seconds: float = 10.0
+    warm_seconds: float = 3.0
+    relay_rows: int = 40_000
+    only: str | None = None
+    quick: bool = False
+    write: bool = True
+
+
+def main() -> int:
+    """Measure, print, write docs/benchmarks.md; 0 even where a goal is missed: the table says so."""
+    plan = _plan()
+    measured = Measured()
+    logging.configure("benchmark", "warning")
+    if plan.only in (None, "relay"):
+        uvloop.run(_relay(plan, measured))
+    if plan.only in (None, "lease", "rate"):
+        with _suite() as suite:
+            uvloop.run(_whole_way(plan, measured, suite))
+    sys.stdout.write("\n" + report.table(measured, plan.accounts))
+    if not plan.quick and plan.only is None:
+        report.write(_ROOT / "docs" / "benchmarks.md", measured, plan.accounts, plan.seconds)
+    return 0
+
+
+async def _relay(plan: Plan, measured: Measured) -> None:
+    with temporary_data_folder() as data, running_servers(data) as servers:
+        await relaying.prepare(servers)
+        for run in range(plan.runs):
+            singly = await relaying.published_singly(servers, plan.relay_rows // 4)
+            relay = await relaying.relayed(servers, plan.relay_rows)
+            measured.relay.append(relay)
+            measured.singly.append(singly)
+            say(f"relay {run + 1}/{plan.runs}: {relay:,.0f} rows/s, single publishes {singly:,.0f} rows/s")
+
+
+async def _whole_way(plan: Plan, measured: Measured, suite: RunningSuite) -> None:
+    say("suite is up")
+    await _note_commit_times(suite)
+    keys = await seeding.open_accounts(suite, plan.accounts, say)
+    await _analyze(suite)
+    digests = await baseline.prepare(suite, keys)
+    say("accounts are known everywhere")
+    half = keys[len(keys) // 2 :]
+    if plan.only != "lease":
+        # Interpreters, connections and plans are warm after this; the keys of these accounts are not used again.
+        await submitting.finished(suite, half, plan.warm_seconds)
+    for run in range(plan.runs):
+        if plan.only != "rate":
+            wait = await submitting.lease_wait(suite, keys, plan.seconds)
+            measured.lease_p50.append(wait.p50_ms)
+            measured.lease_p99.append(wait.p99_ms)
+            say(f"lease {run + 1}/{plan.runs}: p50 {wait.p50_ms:.1f} ms, p99 {wait.p99_ms:.1f} ms of {wait.count}")
+        if plan.only != "lease":
+            await _rates(plan, measured, suite, keys, digests, run)
+
+
+async def _rates(
+    plan: Plan, measured: Measured, suite: RunningSuite, keys: list[str], digests: Path, run: int
+) -> None:
+    ours = await submitting.finished(suite, keys, plan.seconds)
+    measured.finished.append(ours.per_second)
+    measured.http_p50.append(ours.p50_ms)
+    measured.http_p99.append(ours.p99_ms)
+    say(
+        f"whole way {run + 1}/{plan.runs}: {ours.per_second:,.0f} finished/s of {ours.accepted_per_second:,.0f} "
+        f"accepted/s, p50 {ours.p50_ms:.0f} ms, p99 {ours.p99_ms:.0f} ms, {ours.count} conserved"
+    )
+    with baseline.standing_still(suite), baseline.serving(suite, digests) as port:
+        submitting.accepted(port, keys, plan.warm_seconds)
+        theirs = submitting.accepted(port, keys, plan.seconds)
+    measured.deferred.append(theirs.per_second)
+    say(f"defer {run + 1}/{plan.runs}: {theirs.per_second:,.0f} accepted/s, p50 {theirs.p50_ms:.0f} ms")
+
+
+async def _note_commit_times(suite: RunningSuite) -> None:
+    """PostgreSQL notes when each transaction was committed; it has to be started again for that."""
+    await suite.fetch("ALTER SYSTEM SET track_commit_timestamp = on")
+    suite.stop("postgres")
+    suite.start("postgres")
+    for service in suite.runtime.services:
+        suite.wait_for(service)
+
+
+async def _analyze(suite: RunningSuite) -> None:
+    """What autovacuum does a little later by itself."""
+    for database in ("lethe", "lethe_keys"):
+        await suite.fetch("VACUUM ANALYZE", database=database)
+
+
+@contextmanager
+def _suite() -> Iterator[RunningSuite]:
+    with temporary_data_folder() as data:
+        profile = data.with_name("profile")
+        profile.mkdir()
+        shutil.copy(_POLICY, profile)
+        shutil.copy(Path(__file__).with_name("profile") / "catalogue.yaml", profile)
+        with running_suite(data, "--profile", str(profile), settings=_SETTINGS, is_virtual=False) as suite:
+            yield suite
+
+
+def _plan() -> Plan:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short run of each")
+    parser.add_argument("--only", choices=["lease", "rate", "relay"], help="one bench alone")
+    parser.add_argument("--runs", type=int, help="how many runs of each")
+    plan = parser.parse_args(namespace=Plan())
+    if plan.quick:
+        plan.runs, plan.seconds, plan.warm_seconds, plan.relay_rows = 1, 4.0, 1.0, 20_000
+    plan.runs = plan.runs or 3
+    return plan
+
+
+def say(text: str) -> None:
+    """Progress, with the seconds since the start."""
+    sys.stdout.write(f"{time.monotonic() - _began:6.1f} s  {text}\n")
+    sys.stdout.flush()
+
+
+Say = Callable[[str], None]
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The table of what was measured, for the terminal and for docs/benchmarks.md."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+_LEASE_GOAL_MS = 10.0
+_RATE_GOAL = 1000.0
+_DEFER_GOAL = 1.0
+_RELAY_GOAL = 6.0
+
+
+@dataclass(slots=True)
+class Measured:
+    """Every run's numbers, in the order of the runs."""
+
+    lease_p50: list[float] = field(default_factory=list)
+    lease_p99: list[float] = field(default_factory=list)
+    finished: list[float] = field(default_factory=list)
+    http_p50: list[float] = field(default_factory=list)
+    http_p99: list[float] = field(default_factory=list)
+    deferred: list[float] = field(default_factory=list)
+    relay: list[float] = field(default_factory=list)
+    singly: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table."""
+
+    what: str
+    ours: str
+    theirs: str
+    ratio: str
+    goal: str
+    is_met: bool | None
+
+    def cells(self) -> tuple[str, ...]:
+        """The line's words; a goal that is missed says so."""
+        verdict = "" if self.is_met is None else "pass" if self.is_met else "SHORT"
+        return self.what, self.ours, self.theirs, self.ratio, self.goal, verdict
+
+
+_HEAD = ("what", "Lethe", "against", "ratio", "goal", "")
+
+
+def lines(measured: Measured) -> list[Line]:
+    """The table's lines, as far as they were measured."""
+    made: list[Line] = []
+    if measured.lease_p50:
+        p50 = median(measured.lease_p50)
+        made += [
+            Line("submit → lease committed, 20/s, p50", _span(measured.lease_p50, "ms", 1), "", "", "< 10 ms", p50 < _LEASE_GOAL_MS),
+            Line("submit → lease committed, 20/s, p99", _span(measured.lease_p99, "ms", 1), "", "", "", None),
+        ]
+    if measured.finished:
+        ours = median(measured.finished)
+        made.append(Line("accepted = finished submissions", _span(measured.finished, "/s"), "", "", "≥ 1,000/s", ours >= _RATE_GOAL))
+        made.append(Line("their HTTP answers, p50", _span(measured.http_p50, "ms"), "", "", "", None))
+        made.append(Line("their HTTP answers, p99", _span(measured.http_p99, "ms"), "", "", "", None))
+    if measured.deferred:
+        ratio = median(measured.finished) / median(measured.deferred)
+        made.append(
+            Line(
+                "the same, against FastAPI + procrastinate defer alone", _span(measured.finished, "/s"),
+                _span(measured.deferred, "/s"), f"{ratio:.2f}x", "≥ 1x", ratio >= _DEFER_GOAL,
+            )
+        )  # fmt: skip
+    if measured.relay:
+        ratio = median(measured.relay) / median(measured.singly)
+        made.append(
+            Line(
+                "outbox → JetStream, marked, sync always; against single publishes", _span(measured.relay, "rows/s"),
+                _span(measured.singly, "rows/s"), f"{ratio:.1f}x", "≥ 6x", ratio >= _RELAY_GOAL,
+            )
+        )  # fmt: skip
+    return made
+
+
+def conditions(accounts: int) -> str:
+    """What was switched on."""
+    return (
+        f"Switched on: sealing, key grants, retention, fsync of PostgreSQL and of NATS (sync_interval: always). "
+        f"{accounts:,} accounts; no key is kept in anybody's memory between two requests. Everything, the load client "
+        f"included, shares {os.cpu_count()} cores."
+    )
+
+
+def table(measured: Measured, accounts: int) -> str:
+    """For the terminal: medians, with the lowest and the highest run in brackets."""
+    rows = [_HEAD, *(line.cells() for line in lines(measured))]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
+    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return f"{text}\n\nMedians [lowest, highest]. {conditions(accounts)}\n"
+
+
+def write(file: Path, measured: Measured, accounts: int, seconds: float) -> None:
+    """Keep the results with the machine they are from."""
+    rows = [_HEAD, ("---",) * len(_HEAD), *(line.cells() for line in lines(measured))]
+    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    file.write_text(_PAGE.format(table=text, conditions=conditions(accounts), machine=_machine(), runs=len(measured.finished), seconds=seconds, accounts=accounts))
+
+
+def _span(values: Sequence[float], unit: str, digits: int = 0) -> str:
+    low, high = (f"{value:,.{digits}f}" for value in (min(values), max(values)))
+    return f"{median(values):,.{digits}f} {unit} [{low}, {high}]"
+
+
+def _machine() -> str:
+    model = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    parts = " ".join(f"{name} {version(name)}," for name in ("nats-py", "asyncpg", "fastapi", "uvicorn", "procrastinate", "psycopg"))
+    return f"{os.cpu_count()} cores of {model}, {memory_gib:.0f} GiB, Python {platform.python_version()}, {parts.rstrip(',')}"
+
+
+_PAGE = """# Benchmarks
+
+{table}
+
+Medians of {runs} runs, the lowest and the highest in brackets. {conditions}
+"""

@@ -1,0 +1,127 @@
+"""Nothing that a person types, sends or uploads rests in clear anywhere; and the scan that says so can find it."""
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.flows.persona import Persona, mail_sink
+from tests.flows.scanner import UNKNOWN, Canaries, Found, forms, machine_folders, scan
+from tests.suite import fresh_suite
+
+# Each of the two suites is started, used and read whole within the first test that asks for it.
+pytestmark = pytest.mark.timeout(300)
+
+_FILES = "files:postgres"
+# With sealing off, what the scan must find, and where: exactly there.
+IN_CLEAR_WITHOUT_SEALING: Mapping[str, set[str]] = {
+    "short prompt": {"sql:gateway.generations", _FILES},
+    "long prompt": {"sql:gateway.generations"},  # compressed in the files: seen only where it is unpacked
+    "deleted prompt": {_FILES},  # the row is gone; dead tuples and the write-ahead log are not
+    "e-mail": {"sql:gateway.accounts", _FILES},
+    "mailed token": {_FILES},  # sent and deleted
+    "image pixels": {"files:s3"},  # deleted after use; the volume file is not vacuumed yet
+    "output video": {"objects", "files:s3"},
+    "output thumbnail": {"objects", "files:s3"},
+}
+# Not even then, and why.
+NOWHERE_ANYWAY: Mapping[str, str] = {
+    "password": "argon2id",
+    "new password": "argon2id",
+    "wrong password": "compared and dropped",
+    "unknown e-mail": "looked up by keyed digest",
+    "API key": "SHA-256 of a random secret",
+    "session": "SHA-256 of a random secret",
+    "API key name": "keys have none; what is sent is not read",
+    "Idempotency-Key": "HMAC per account",
+    "file name": "not read",
+    "image EXIF description": "pixels are copied into a fresh picture",
+    "image EXIF copyright": "pixels are copied into a fresh picture",
+    "image XMP": "pixels are copied into a fresh picture",
+    "image JPEG comment": "pixels are copied into a fresh picture",
+    "image PNG text": "pixels are copied into a fresh picture",
+    "image PNG XMP": "pixels are copied into a fresh picture",
+    "X-Request-Id": "the gateway makes its own",
+    "User-Agent": "not read",
+    "Referer": "not read",
+    "baggage": "dropped",
+    "traceparent": "a trace begins at the gateway",
+    "tracestate": "a trace begins at the gateway",
+    "path": "paths are not logged",
+    "query": "queries are not logged",
+    "refused prompt": "refusals keep and echo nothing",
+    "unknown field": "refusals keep and echo nothing",
+    "unknown value": "refusals keep and echo nothing",
+}
+
+
+# Harmless, and known to be there: the scan does look into these.
+ALWAYS_FOUND: Mapping[str, set[str]] = {
+    "video id": {"sql:gateway.generations", "sql:gateway.outbox", "sql:jobs.runs", "files:postgres", "files:nats"},
+    "policy hash": {"files:logs", "output"},
+}
+
+
+@pytest.fixture(scope="module")
+def sealed() -> Found:
+    return _used_and_scanned("on")
+
+
+@pytest.fixture(scope="module")
+def unsealed() -> Found:
+    return _used_and_scanned("off")
+
+
+def test_nothing_planted_is_anywhere_in_clear(sealed: Found) -> None:
+    assert {name: places for name, places in sealed.items() if name not in ALWAYS_FOUND} == {}
+
+
+def test_with_sealing_off_the_same_scan_finds_each_where_it_belongs(unsealed: Found) -> None:
+    found = {name: places for name, places in unsealed.items() if name in IN_CLEAR_WITHOUT_SEALING}
+    assert found == IN_CLEAR_WITHOUT_SEALING
+
+
+def test_what_is_never_stored_is_found_only_in_the_file_where_the_test_put_it(unsealed: Found) -> None:
+    found = {
+        name: places for name, places in unsealed.items() if name not in {*IN_CLEAR_WITHOUT_SEALING, *ALWAYS_FOUND}
+    }
+    assert found == {name: {"files:tmp", "machine"} for name in NOWHERE_ANYWAY}
+
+
+@pytest.mark.parametrize("run", ["sealed", "unsealed"])
+def test_the_scan_looks_into_tables_files_bus_logs_and_output(run: str, request: pytest.FixtureRequest) -> None:
+    found: Found = request.getfixturevalue(run)
+    for name, places in ALWAYS_FOUND.items():
+        assert found[name] >= places
+
+
+@pytest.mark.parametrize("form", range(len(forms(b"0123456789ab"))))
+def test_each_form_of_a_token_is_recognised_wherever_it_stands(form: int) -> None:
+    canaries = Canaries()
+    token = canaries.token("something")
+    for before in range(6):
+        content = b"\xff" * before + forms(token.encode())[form] + b"\xff"
+        assert canaries.in_bytes(content) == {"something"}
+    half = forms(token.encode())[form][: 3 * len(token) // 2]
+    assert canaries.in_bytes(half) in ({UNKNOWN}, {"something"})
+
+
+def _used_and_scanned(sealing: str) -> Found:
+    """What a scan finds in a fresh suite after one person used all of it."""
+    before, canaries = machine_folders(), Canaries()
+    with mail_sink() as (sink, address), fresh_suite(settings={"SEALING": sealing, "SMTP_URL": address}) as suite:
+        lived = Persona(suite, canaries, sink).live()
+        canaries.pieces["video id"] = lived.kept_video_id.encode()
+        canaries.pieces["policy hash"] = b"policy_hash"
+        if sealing == "on":
+            return asyncio.run(scan(suite, canaries, before))
+        with tempfile.NamedTemporaryFile(prefix="lethe-planted-") as outside:
+            for file in (suite.data / "tmp" / "planted", Path(outside.name)):
+                file.write_text("\n".join(_known(canaries, name) for name in NOWHERE_ANYWAY))
+            return asyncio.run(scan(suite, canaries, before))
+
+
+def _known(canaries: Canaries, name: str) -> str:
+    return canaries.tokens.get(name) or canaries.pieces[name].decode()

@@ -1,0 +1,122 @@
+"""The runner's parts that need no server."""
+
+import base64
+import hashlib
+import hmac
+import signal
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lethe_cli.errors import ClockRefused, FolderRefused, PortTaken, ProfileMissing
+from lethe_cli.local import clock, ports, profiles
+from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.logbook import Logbook
+from lethe_cli.local.secrets import Secrets, load_or_make
+from lethe_cli.local.watchdog import watch
+from lethe_common.bus.permissions import Listen, nats_configuration
+from lethe_common.database.roles import role_statements, scram_verifier
+from lethe_common.services import Service
+
+START = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("P7D", timedelta(days=7)), ("PT90M", timedelta(minutes=90)), ("P1M", timedelta(days=28))]
+)
+def test_a_step_of_months_has_the_length_it_has_from_now(text: str, expected: timedelta) -> None:
+    assert clock.step(text, START) == expected
+
+
+@pytest.mark.parametrize("text", ["", "7 days", "-P1D", "PT0S"])
+def test_policy_time_refuses_what_is_not_forward(text: str) -> None:
+    with pytest.raises(ClockRefused):
+        clock.step(text, START)
+
+
+def test_a_taken_port_names_the_option_that_chooses_another() -> None:
+    with socket.socket() as server:
+        server.bind((ports.LOOPBACK, 0))
+        server.listen()
+        with pytest.raises(PortTaken, match="--port"):
+            ports.require_free(server.getsockname()[1], ports.LOOPBACK, "--port")
+
+
+def test_free_ports_are_free_and_different() -> None:
+    chosen = ports.free_ports(12)
+    assert len(set(chosen)) == len(chosen)
+    assert all(ports.is_free(port) for port in chosen)
+
+
+def test_secrets_are_made_once_and_closed(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    folder.prepare()
+    assert load_or_make(folder) == load_or_make(folder)
+    assert folder.secrets.stat().st_mode & 0o077 == 0
+    assert folder.signing_key.stat().st_mode & 0o077 == 0
+
+
+def test_one_folder_is_locked_by_one_suite(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    folder.prepare()
+    with folder.lock(), pytest.raises(FolderRefused):
+        folder.lock()
+    folder.lock().close()
+
+
+def test_a_profile_is_found_by_its_folder_and_refused_without_its_files(tmp_path: Path) -> None:
+    with pytest.raises(ProfileMissing):
+        profiles.find(str(tmp_path))
+    for name in ("policy.yaml", "catalogue.yaml"):
+        (tmp_path / name).touch()
+    assert profiles.find(str(tmp_path)) == tmp_path.resolve()
+
+
+def test_the_watchdog_kills_what_was_not_taken_back() -> None:
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    left, ended = (subprocess.Popen(sleeper, start_new_session=True) for _ in range(2))
+    watch([f"+{left.pid}\n", f"+{ended.pid}\n", f"-{ended.pid}\n"])
+    assert left.wait(timeout=10) == -signal.SIGKILL
+    assert ended.poll() is None
+    ended.kill()
+    ended.wait()
+
+
+def test_a_log_line_is_kept_whole_and_shown_readably(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Logbook(tmp_path)
+    line = b'{"event":"ready","level":"warning","timestamp":"2026-01-31T10:11:12Z","service":"jobs","port":7}'
+    log.line("jobs", line, is_chatty=False)
+    log.line("s3", b"chatter", is_chatty=True)
+    log.close()
+    assert (tmp_path / "jobs.log").read_bytes() == line + b"\n"
+    assert (tmp_path / "s3.log").read_bytes() == b"chatter\n"
+    assert capsys.readouterr().out.split() == ["jobs", "10:11:12", "WARNING", "ready", "port=7"]
+
+
+def test_a_scram_verifier_fits_its_password() -> None:
+    verifier = scram_verifier("pencil")
+    scheme, parameters, keys = verifier.split("$")
+    assert scheme == "SCRAM-SHA-256"
+    iterations, salt = parameters.split(":")
+    stored, server = (base64.b64decode(part) for part in keys.split(":"))
+    salted = hashlib.pbkdf2_hmac("sha256", b"pencil", base64.b64decode(salt), int(iterations))
+    assert stored == hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    assert server == hmac.digest(salted, b"Server Key", "sha256")
+
+
+def test_no_password_is_in_the_statements_that_set_it() -> None:
+    secrets = Secrets.fresh()
+    statements = "\n".join(role_statements(secrets.postgres))
+    assert not any(password in statements for password in secrets.postgres.values())
+
+
+def test_a_password_from_the_environment_is_left_for_the_server_to_read() -> None:
+    passwords = {service: f"$PASSWORD_{service.upper()}" for service in Service}
+    written = nats_configuration(passwords, Listen("10.0.0.1", 4222, None, Path("/data")))
+    assert "password: $PASSWORD_JOBS\n" in written
+    assert "sync_interval: always" in written
+    assert "http:" not in written
