@@ -206,8 +206,11 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", data: Path, output: Pa
     file = DataFolder(data).runtime
     give_up_at = monotonic_seconds() + _READY_SECONDS
     while monotonic_seconds() < give_up_at and process.poll() is None:
-        if file.exists() and (runtime := Runtime.model_validate_json(file.read_bytes())).is_ready:
-            return runtime
+        if file.exists():
+            runtime = Runtime.model_validate_json(file.read_bytes())
+            # A suite that was killed has left its own file behind.
+            if runtime.is_ready and runtime.pid == process.pid:
+                return runtime
         time.sleep(_LOOK_SECONDS)
     raise RuntimeError(f"the suite did not become ready:\n{output.read_text(errors='replace')[-8000:]}")
 

@@ -134,11 +134,12 @@ def _plan() -> Plan:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run of each")
     parser.add_argument("--only", choices=["lease", "rate", "relay"], help="one bench alone")
+    parser.add_argument("--accounts", type=int, help="how many accounts; 10,000 unless told")
     parser.add_argument("--runs", type=int, help="how many runs of each")
     plan = parser.parse_args(namespace=Plan())
     if plan.quick:
         plan.runs, plan.seconds, plan.warm_seconds, plan.relay_rows = 1, 4.0, 1.0, 20_000
-    plan.runs = plan.runs or 3
+    plan.runs, plan.accounts = plan.runs or 3, plan.accounts or 10_000
     return plan
 
 

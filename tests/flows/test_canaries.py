@@ -9,7 +9,7 @@ import pytest
 
 from tests.flows.persona import Persona, mail_sink
 from tests.flows.scanner import UNKNOWN, Canaries, Found, forms, machine_folders, scan
-from tests.suite import fresh_suite
+from tests.suite import fresh_suite, until
 
 # Each of the two suites is started, used and read whole within the first test that asks for it.
 pytestmark = pytest.mark.timeout(300)
@@ -113,6 +113,8 @@ def _used_and_scanned(sealing: str) -> Found:
     before, canaries = machine_folders(), Canaries()
     with mail_sink() as (sink, address), fresh_suite(settings={"SEALING": sealing, "SMTP_URL": address}) as suite:
         lived = Persona(suite, canaries, sink).live()
+        for table in ("uploads", "mails"):  # both are swept once they have served
+            until(lambda table=table: not suite.look(f"SELECT FROM gateway.{table}"), f"{table} to go")  # type: ignore[misc]
         canaries.pieces["video id"] = lived.kept_video_id.encode()
         canaries.pieces["policy hash"] = b"policy_hash"
         if sealing == "on":

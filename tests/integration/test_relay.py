@@ -179,23 +179,22 @@ async def test_a_relay_that_died_before_marking_stores_nothing_twice(pair: tuple
     assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 20
 
 
-async def test_days_over_are_dropped_and_rows_among_the_rest_neither_hinder_nor_stay(
-    pair: tuple[Member, Member],
-) -> None:
-    gateway, _ = pair
+async def test_days_over_are_dropped_and_rows_among_the_rest_neither_hinder_nor_stay(servers: RunningServers) -> None:
     children = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass"
     insert = (
         "INSERT INTO outbox VALUES ($1, 'IDENTITY', 'identity.account.opened.v1', 'gateway', now(), NULL, '', $2, $3)"
     )
     published, waiting = uuid.UUID(int=1_600_000_000_000 << 80), uuid.UUID(int=(1_600_000_000_000 << 80) + 1)
-    async with gateway.database.pool.acquire() as connection:
-        assert len(await connection.fetch(children)) == 5, "yesterday to the day after tomorrow, and the rest"
-        await connection.execute(insert, published, 1, NOW)
-        await connection.execute(insert, waiting, None, None)
-        await turn_partitions(gateway.database.pool, 3, 7)
+    async with members(servers, Service.GATEWAY) as seats:
+        pool = seats[Service.GATEWAY].database.pool
+        assert len(await pool.fetch(children)) == 5, "yesterday to the day after tomorrow, and the rest"
+        await pool.execute(insert, published, 1, NOW)
+        await pool.execute(insert, waiting, None, None)
 
-        left = [row[0] for row in await connection.fetch("SELECT event_id FROM outbox")]
-    assert left == [waiting], "what is not published yet is never dropped"
+        await turn_partitions(pool, 3, 7)
+
+        left = [row[0] for row in await pool.fetch("SELECT event_id FROM outbox")]
+        assert left == [waiting], "what is not published yet is never dropped"
 
 
 class _Told:

@@ -35,7 +35,7 @@ def tables_of(place: Place) -> list[Table]:
 
 
 def declared_types(place: Place) -> dict[Column, tuple[str, bool]]:
-    dialect = postgresql.dialect()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its constructor open
     return {
         (table.name, column.name): (_SAME.get(name := column.type.compile(dialect).lower(), name), not column.nullable)
         for table in tables_of(place)

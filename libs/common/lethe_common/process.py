@@ -67,6 +67,9 @@ class Parts:
     workers: list[Worker] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
     on_stop: list[Worker] = field(default_factory=list)
+    """Take nothing new: called first, while everything still works."""
+    on_close: list[Worker] = field(default_factory=list)
+    """Let go of connections: called when no worker runs any more."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Process(Generic[S]):
         self._metrics = telemetry.Metrics()
         self._tasks: list[asyncio.Task[None]] = []
         self._on_stop: list[Worker] = []
+        self._on_close: list[Worker] = []
         self._is_ready = False
         self._sweeping = asyncio.Lock()
         self._sweeps: list[Sweep] = []
@@ -137,7 +141,7 @@ class Process(Generic[S]):
         consumers = await bus.consume(database, parts.handlers, parts.batch_handlers)
         for kind, listener in parts.listeners.items():
             await bus.hear(kind, listener)
-        self._on_stop, self._sweeps = parts.on_stop, parts.sweeps
+        self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps
         for worker in (*parts.workers, bus.relay.run, *consumers, self._keep_partitions, self._sweep_regularly):
             self._spawn(worker)
         operators = operator_answers(service, self.frame.database, bus, self.frame.policy, self.frame.clock)
@@ -150,14 +154,16 @@ class Process(Generic[S]):
     async def stop(self) -> None:
         """Take nothing new, finish what is short, close everything."""
         self._is_ready = False
-        if hasattr(self, "frame"):
-            await self.frame.bus.drain()
         for hook in self._on_stop:
             await hook()
+        if hasattr(self, "frame"):
+            await self.frame.bus.drain()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.drain_seconds)
+        for hook in self._on_close:
+            await hook()
         if hasattr(self, "frame"):
             await self.frame.bus.close()
             await self.frame.database.close()

@@ -167,7 +167,8 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             *(server.run for server in servers),
         ],
         sweeps=[domain.callers.flush, domain.uploads.sweep, domain.mails.sweep, _sweep_of(frame, settings)],
-        on_stop=[*(server.stop for server in servers), domain.storage.close],
+        on_stop=[server.stop for server in servers],
+        on_close=[domain.storage.close],
     )
 
 

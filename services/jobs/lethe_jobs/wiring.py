@@ -95,7 +95,8 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
             workers.run, settlements.run, heart.run, heart.say_progress, expiries.run, removals.run, erasures.run,
         ],
         sweeps=[removals.prune, QueueWatch(database, gauges).sweep],
-        on_stop=[workers.stop, storage.close],
+        on_stop=[workers.stop],
+        on_close=[storage.close],
     )  # fmt: skip
 
 

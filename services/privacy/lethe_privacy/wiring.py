@@ -57,7 +57,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         handlers={ErasureStepReported: on_step_reported},
         answers={**key_answers.answers(), **erasure_answers.answers()},
         workers=[key_answers.issuing.run, key_answers.leasing.run, saga.run],
-        on_stop=[keys_database.close, storage.close],
+        on_close=[keys_database.close, storage.close],
     )
 
 

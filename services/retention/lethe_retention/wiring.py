@@ -58,7 +58,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
         workers=[verification.run],
         # Real time does not wait for anybody; who moves a virtual clock wants to see the effect.
         sweeps=[sweeps.tell_due, sweeps.settle] if frame.clock.kind == "virtual" else [sweeps.tell_due],
-        on_stop=[*(database.close for database in databases.values()), storage.close],
+        on_close=[*(database.close for database in databases.values()), storage.close],
     )
 
 

@@ -98,10 +98,14 @@ class Relay:
 
     async def _relay(self, client: Client, database: asyncpg.Connection) -> None:
         js = client.jetstream(timeout=5)
-        created = {name: await self._compare(js, database, name) for name in self._spoken()}
+        created: dict[str, datetime] = {}
         while True:
             self._told.clear()
-            rows = await outbox.pending(database, self._batch * 2)
+            # A stream whose owner never came up holds up nobody else's events.
+            for stream in self._spoken() - created.keys():
+                if (found := await self._compare(js, database, stream)) is not None:
+                    created[stream] = found
+            rows = await outbox.pending(database, self._batch * 2, list(created))
             if not rows:
                 await self._wait(client)
                 continue
@@ -155,9 +159,12 @@ class Relay:
         self._metrics.relayed.inc(len(envelopes))
         log.debug("relayed", stream=stream, count=len(envelopes))
 
-    async def _compare(self, js: JetStreamContext, database: asyncpg.Connection, stream: str) -> datetime:
-        """Find out what the stream still has of ours, and unpublish what it lost."""
-        info = await streams.wait_for(js, stream)
+    async def _compare(self, js: JetStreamContext, database: asyncpg.Connection, stream: str) -> datetime | None:
+        """Find out what the stream still has of ours, and unpublish what it lost. None: it is not declared yet."""
+        try:
+            info = await js.stream_info(stream)
+        except NotFoundError:
+            return None
         created, first = streams.creation_of(info), info.state.first_seq
         lost = await outbox.forget_other_stream(database, stream, created)
         matched = await self._last_match(js, database, stream, created, first)

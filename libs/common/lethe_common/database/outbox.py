@@ -23,7 +23,7 @@ WRITE = """
 PENDING = """
     SELECT event_id, stream, type, source, told_at, traceparent, data
       FROM outbox
-     WHERE stream_seq IS NULL
+     WHERE stream_seq IS NULL AND stream = ANY($2::text[])
      ORDER BY event_id
      LIMIT $1
 """
@@ -80,9 +80,9 @@ async def write(tx: "Transaction") -> None:
     )
 
 
-async def pending(connection: asyncpg.Connection, limit: int) -> list[tuple[str, Envelope]]:
-    """The oldest unpublished events with their streams."""
-    rows = await connection.fetch(PENDING, limit)
+async def pending(connection: asyncpg.Connection, limit: int, streams: Sequence[str]) -> list[tuple[str, Envelope]]:
+    """The oldest unpublished events of some streams."""
+    rows = await connection.fetch(PENDING, limit, streams)
     return [(row[1], Envelope(row[0], row[2], row[3], row[4], row[6], row[5])) for row in rows]
 
 
