@@ -86,9 +86,7 @@ async def _whole_way(plan: Plan, measured: Measured, suite: RunningSuite) -> Non
             await _rates(plan, measured, suite, keys, digests, run)
 
 
-async def _rates(
-    plan: Plan, measured: Measured, suite: RunningSuite, keys: list[str], digests: Path, run: int
-) -> None:
+async def _rates(plan: Plan, measured: Measured, suite: RunningSuite, keys: list[str], digests: Path, run: int) -> None:
     ours = await submitting.finished(suite, keys, plan.seconds)
     measured.finished.append(ours.per_second)
     measured.http_p50.append(ours.p50_ms)

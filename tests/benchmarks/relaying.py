@@ -68,7 +68,7 @@ async def published_singly(servers: RunningServers, rows: int) -> float:
         js = client.jetstream()
         began = monotonic_seconds()
         created = await streams.created_at(js, _STREAM.name)
-        while pending := await outbox.pending(database, _MARKED_PER):
+        while pending := await outbox.pending(database, _MARKED_PER, [_STREAM.name]):
             envelopes = [envelope for _, envelope in pending]
             sequences = await publish_singly(js, _STREAM.name, envelopes)
             await outbox.mark(database, [envelope.event_id for envelope in envelopes], sequences, created)
@@ -119,4 +119,3 @@ async def _database(servers: RunningServers) -> AsyncIterator[asyncpg.Connection
         yield opened
     finally:
         await opened.close()
-

@@ -54,12 +54,28 @@ def lines(measured: Measured) -> list[Line]:
     if measured.lease_p50:
         p50 = median(measured.lease_p50)
         made += [
-            Line("submit → lease committed, 20/s, p50", _span(measured.lease_p50, "ms", 1), "", "", "< 10 ms", p50 < _LEASE_GOAL_MS),
+            Line(
+                "submit → lease committed, 20/s, p50",
+                _span(measured.lease_p50, "ms", 1),
+                "",
+                "",
+                "< 10 ms",
+                p50 < _LEASE_GOAL_MS,
+            ),
             Line("submit → lease committed, 20/s, p99", _span(measured.lease_p99, "ms", 1), "", "", "", None),
         ]
     if measured.finished:
         ours = median(measured.finished)
-        made.append(Line("accepted = finished submissions", _span(measured.finished, "/s"), "", "", "≥ 1,000/s", ours >= _RATE_GOAL))
+        made.append(
+            Line(
+                "accepted = finished submissions",
+                _span(measured.finished, "/s"),
+                "",
+                "",
+                "≥ 1,000/s",
+                ours >= _RATE_GOAL,
+            )
+        )
         made.append(Line("their HTTP answers, p50", _span(measured.http_p50, "ms"), "", "", "", None))
         made.append(Line("their HTTP answers, p99", _span(measured.http_p99, "ms"), "", "", "", None))
     if measured.deferred:
@@ -94,7 +110,9 @@ def table(measured: Measured, accounts: int) -> str:
     """For the terminal: medians, with the lowest and the highest run in brackets."""
     rows = [_HEAD, *(line.cells() for line in lines(measured))]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    text = "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
     return f"{text}\n\nMedians [lowest, highest]. {conditions(accounts)}\n"
 
 
@@ -102,7 +120,16 @@ def write(file: Path, measured: Measured, accounts: int, seconds: float) -> None
     """Keep the results with the machine they are from."""
     rows = [_HEAD, ("---",) * len(_HEAD), *(line.cells() for line in lines(measured))]
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    file.write_text(_PAGE.format(table=text, conditions=conditions(accounts), machine=_machine(), runs=len(measured.finished), seconds=seconds, accounts=accounts))
+    file.write_text(
+        _PAGE.format(
+            table=text,
+            conditions=conditions(accounts),
+            machine=_machine(),
+            runs=len(measured.finished),
+            seconds=seconds,
+            accounts=accounts,
+        )
+    )
 
 
 def _span(values: Sequence[float], unit: str, digits: int = 0) -> str:
@@ -112,17 +139,60 @@ def _span(values: Sequence[float], unit: str, digits: int = 0) -> str:
 
 def _machine() -> str:
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
-    parts = " ".join(f"{name} {version(name)}," for name in ("nats-py", "asyncpg", "fastapi", "uvicorn", "procrastinate", "psycopg"))
+    parts = " ".join(
+        f"{name} {version(name)}," for name in ("nats-py", "asyncpg", "fastapi", "uvicorn", "procrastinate", "psycopg")
+    )
     return f"{os.cpu_count()} cores of {model}, {memory_gib:.0f} GiB, Python {platform.python_version()}, {parts.rstrip(',')}"
 
 
 _PAGE = """# Benchmarks
 
+Ours and theirs, side by side, in one run on one machine: `make bench`, which takes about eight minutes and writes
+this page. `make bench ARGS=--quick` takes one short run of each, to see that it works.
+
 {table}
 
-Medians of {runs} runs, the lowest and the highest in brackets. {conditions}
+Medians of {runs} runs; the lowest and the highest run in brackets. A goal that is missed says SHORT and keeps its true
+number. {conditions}
+
+Measured on {machine}.
+
+## How
+
+**Accounts.** {accounts:,} accounts are opened as the gateway opens them: subject and keys from the privacy service, a
+sealed address and password hash, an API key, and `AccountOpened` through the outbox to billing, jobs and retention. One
+password is hashed for all of them (argon2id takes a sixth of a second by design). Then PostgreSQL is told to
+`VACUUM ANALYZE`, which autovacuum does a little later by itself.
+
+**Load.** A client in a process of its own on the same cores, with keep-alive connections. Each request is another
+account's and has an Idempotency-Key of its own; its body is a JSON order of a 4-second clip with a prompt of 62
+letters. So each one authenticates, holds credits, gets a fresh item key, seals its prompt and is written; its run is
+queued, leased, its sealed prompt and key fetched, the no-op provider delivers one asset row without an object, the
+hold is posted, and its deletion date is set and shown.
+
+**Submit → lease.** Twenty requests a second at random moments, for {seconds:.0f} s a run. From the client's clock just before it writes the request
+to PostgreSQL's commit timestamp of the transaction that leased the run (`track_commit_timestamp`); both read this
+machine's one clock. A p99 of 200 requests is about the second-worst of them.
+
+**Accepted = finished.** 64 connections, each sending its next request when the last was answered, for {seconds:.0f} s
+a run. The rate is what was accepted, divided by the time from the first request until the last of them was finished:
+every outbox empty, every generation completed, charged and scheduled. A run counts only if holds, posted holds,
+completed runs, assets, deadlines and content keys are exactly as many as generations, nothing was refused, and the
+ledger's own check finds the books balanced; else the benchmark fails.
+
+**Defer.** FastAPI with an in-memory key check and one `defer_async` of procrastinate for each request, on the same
+PostgreSQL, under the same load, while Lethe's processes stand still (SIGSTOP). It accepts only: no hold, no outbox, no
+sealed input, and its jobs are never run. It is quoted as a floor that is easy to know, not as a like for like.
+
+**Relay.** Rows wait in an outbox; the relay as every service runs it takes them to JetStream in atomic batches of 500
+and marks them, at `sync_interval: always`. Against it: the same rows with 64 acknowledged publishes in flight, marked
+per 500. Servers of their own, no service running.
 """

@@ -38,7 +38,8 @@ from lethe_gateway.passwords import Passwords
 from tests.suite import RunningSuite, until
 
 _GROUP = 250
-_OPENING_AT_ONCE = 64
+_OPENING_AT_ONCE = 32
+_PATIENCE_SECONDS = 60.0
 PLAN = "bench"
 
 
@@ -61,11 +62,9 @@ async def open_accounts(suite: RunningSuite, count: int, say: Callable[[str], No
     slots = asyncio.Semaphore(_OPENING_AT_ONCE)
 
     async def subject(account: Seeded) -> None:
-        question = SubjectOpenQuestion(
-            subject_ref=account.subject_ref, login_index=blinding.login_index(account.email)
-        )
+        question = SubjectOpenQuestion(subject_ref=account.subject_ref, login_index=blinding.login_index(account.email))
         async with slots:
-            await ask(client, Service.GATEWAY, SubjectOpen, question)
+            await ask(client, Service.GATEWAY, SubjectOpen, question, _PATIENCE_SECONDS)
 
     keys: list[str] = []
     try:

@@ -95,9 +95,7 @@ async def finished(suite: RunningSuite, keys: Sequence[str], seconds: float) -> 
     _all_accepted(result)
     await check_conserved(suite)
     waits = result.latencies_ms()
-    return Finished(
-        len(waits) / (ended_at - result.began_at), result.rate(), median(waits), _p99(waits), len(waits)
-    )
+    return Finished(len(waits) / (ended_at - result.began_at), result.rate(), median(waits), _p99(waits), len(waits))
 
 
 def accepted(port: int, keys: Sequence[str], seconds: float) -> Finished:

@@ -74,10 +74,10 @@ def unsent(suite: RunningSuite) -> int:
     return sum(suite.look(f"SELECT {counts}")[0])
 
 
-def parked(suite: RunningSuite) -> list[asyncpg.Record]:
-    """What any service set aside."""
-    parts = (f"SELECT '{name}' AS service, subject, error FROM {name}.parked" for name in Service)
-    return suite.look(" UNION ALL ".join(parts))
+def parked(suite: RunningSuite) -> list[str]:
+    """What any service set aside, and why."""
+    parts = (f"SELECT '{name}' AS service, subject, error, deliveries FROM {name}.parked" for name in Service)
+    return [" ".join(map(str, row)) for row in suite.look(" UNION ALL ".join(parts))]
 
 
 def is_in_order(suite: RunningSuite, crowd: Crowd) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import httpx2
 from aiosmtpd.controller import Controller
@@ -149,7 +150,7 @@ class Persona:
         ]
         ids = [str(answered(each)["id"]) for each in wanted]
         for video_id in ids:
-            until(lambda path=f"/v1/videos/{video_id}": _is_completed(http, path), "a video", timeout_seconds=90)  # type: ignore[misc]
+            until(partial(_is_completed, http, f"/v1/videos/{video_id}"), "a video", timeout_seconds=90)
         return ids[0], ids[1], ids[2]
 
     def _look(self, http: httpx2.Client, video_id: str) -> None:

@@ -16,6 +16,7 @@ from tests.suite import Account, RunningSuite, until
 SMALL: dict[str, Any] = {"size": "640x360", "seconds": "4"}
 """The quickest order there is: 20 credits."""
 SMALL_CREDITS = 20
+_RENDER_SECONDS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def completed(client: openai.OpenAI, video_id: str) -> Video:
         assert video.status != "failed", video.error
         return video if video.status == "completed" else None
 
-    return until(look, f"{video_id} to complete", timeout_seconds=60)
+    return until(look, f"{video_id} to complete", timeout_seconds=_RENDER_SECONDS)
 
 
 def made(client: openai.OpenAI, prompt: str = "a paper boat in the rain", **order: Any) -> Video:

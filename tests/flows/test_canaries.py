@@ -3,13 +3,14 @@
 import asyncio
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.flows.persona import Persona, mail_sink
 from tests.flows.scanner import UNKNOWN, Canaries, Found, forms, machine_folders, scan
-from tests.suite import fresh_suite, until
+from tests.suite import RunningSuite, fresh_suite, until
 
 # Each of the two suites is started, used and read whole within the first test that asks for it.
 pytestmark = pytest.mark.timeout(300)
@@ -114,7 +115,7 @@ def _used_and_scanned(sealing: str) -> Found:
     with mail_sink() as (sink, address), fresh_suite(settings={"SEALING": sealing, "SMTP_URL": address}) as suite:
         lived = Persona(suite, canaries, sink).live()
         for table in ("uploads", "mails"):  # both are swept once they have served
-            until(lambda table=table: not suite.look(f"SELECT FROM gateway.{table}"), f"{table} to go")  # type: ignore[misc]
+            until(partial(_is_empty, suite, table), f"{table} to go")
         canaries.pieces["video id"] = lived.kept_video_id.encode()
         canaries.pieces["policy hash"] = b"policy_hash"
         if sealing == "on":
@@ -123,6 +124,10 @@ def _used_and_scanned(sealing: str) -> Found:
             for file in (suite.data / "tmp" / "planted", Path(outside.name)):
                 file.write_text("\n".join(_known(canaries, name) for name in NOWHERE_ANYWAY))
             return asyncio.run(scan(suite, canaries, before))
+
+
+def _is_empty(suite: RunningSuite, table: str) -> bool:
+    return not suite.look(f"SELECT FROM gateway.{table}")
 
 
 def _known(canaries: Canaries, name: str) -> str:

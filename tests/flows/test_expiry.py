@@ -72,12 +72,11 @@ def test_at_the_deadline_nothing_is_served_though_nobody_has_removed_it_yet(suit
 
 def test_a_better_plan_lengthens_what_is_kept_and_a_lesser_one_never_shortens_it(suite: RunningSuite) -> None:
     video = _kept(suite, "free", PERIODS["free"])
-    start = suite.policy_unix()
+    wanted = suite.policy_unix() + parse_duration(PERIODS["pro"]).total_seconds()
     for plan in ("pro", "basic"):
         suite.advance("PT1S")  # two plans held since the same instant are one
         suite.change_plan(video.account, plan)
-        wanted = start + parse_duration(PERIODS["pro"]).total_seconds()
-        until(lambda wanted=wanted: _expires_at(suite, video) == wanted, "the deadline to follow the plan")  # type: ignore[misc]
+        until(lambda: _expires_at(suite, video) == wanted, "the deadline to follow the plan")
 
 
 def _kept(suite: RunningSuite, plan: str, period: str) -> Kept:

@@ -68,6 +68,9 @@ def test_the_list_is_paged_newest_first(suite: RunningSuite) -> None:
         assert [video.id for video in client.videos.list(limit=2, order="asc")] == ids
         shown = client.videos.retrieve(ids[0])
         assert shown.prompt == "boat number 0"
+        for video_id in ids:
+            client.videos.delete(video_id)
+        assert list(client.videos.list()) == []
 
 
 def test_a_part_of_the_content_can_be_asked_for(account: Account) -> None:

@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from lethe_common.clock import RealClock
+from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import (
     AssetRemoved,
     GenerationCancelled,
@@ -175,6 +176,35 @@ async def test_an_erased_subject_loses_everything_and_late_requests_meet_the_fen
     assert by_store["pg:jobs", "content.generation"][0] >= 2
     assert by_store["pg:jobs", "content.generation"][1] == 0
     assert await at.no_objects(report.prefixes[0])
+
+
+async def test_messages_that_arrive_after_an_erasure_was_completed_leave_nothing(
+    at: Stand, quick: ScriptedProvider
+) -> None:
+    subject, erasure, now = SubjectRef.new(), ErasureId.new(), RealClock().now()
+    async with jobs(at, [quick]):
+        await at.privacy.tell(
+            ErasureStepRequested(erasure_id=erasure, subject_ref=subject),
+            ErasureCompleted(
+                erasure_id=erasure, subject_ref=subject, certificate_id=CertificateId.new(), completed_at=now
+            ),
+        )
+        await until(lambda: holds(at, "fences", 1))
+        await at.billing.tell(PlanChanged(subject_ref=subject, plan="pro", since=now))
+        await at.privacy.tell(
+            ErasureFenced(erasure_id=erasure, subject_ref=subject, fenced_at=now),
+            ErasureStepRequested(erasure_id=erasure, subject_ref=subject),
+        )
+        late = await at.request(subject)
+        cancelled = await at.tells(GenerationCancelled)
+        await until(lambda: holds(at, "inbox", 6))
+
+        assert [one.generation_id for one in cancelled] == [late.generation_id]
+        assert [await holds(at, table, 0) for table in TABLES] == [True] * len(TABLES)
+
+
+async def holds(at: Stand, table: str, count: int) -> bool:
+    return bool(await at.eye.fetchval(f"SELECT count(*) FROM jobs.{table}") == count)
 
 
 async def test_an_erasure_of_a_subject_never_seen_is_reported_too(at: Stand, quick: ScriptedProvider) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -18,15 +17,18 @@ def records(rows: Iterable[Mapping[str, object]]) -> None:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """A table for people, or one sentence when there is nothing."""
+    """A table for people, or one sentence when there is nothing.
+
+    Cells stay whole however narrow the terminal is: ids are there to be copied into the next command.
+    """
     lines = [[str(cell) for cell in row] for row in rows]
     if not lines:
         OUT.print(empty)
         return
-    shown = Table(*headings, box=None, pad_edge=False)
-    for line in lines:
-        shown.add_row(*line)
-    OUT.print(shown)
+    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
+    for line, style in ((headings, "bold"), *((line, None) for line in lines)):
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        OUT.print("  ".join(padded).rstrip(), style=style, markup=False)
 
 
 def day(moment: float | str | None) -> str:

@@ -67,7 +67,7 @@ class Identifier(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(
-            cls,
+            cls.trusted,
             core_schema.str_schema(pattern=f"^{cls.prefix}_[0-9a-f]{{32}}$"),
             serialization=core_schema.to_string_ser_schema(),
         )

@@ -64,6 +64,8 @@ class Parts:
     batch_handlers: Mapping[type[Event], BatchHandler] = field(default_factory=dict)
     answers: Mapping[type[Call[Any, Any]], Answer] = field(default_factory=dict)
     listeners: Mapping[type[Event], CoreListener] = field(default_factory=dict)
+    lock: BatchHandler | None = None
+    """Called first with all new events of a batch, whatever their types: where several consumers meet on rows."""
     workers: list[Worker] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
     on_stop: list[Worker] = field(default_factory=list)
@@ -138,7 +140,7 @@ class Process(Generic[S]):
         parts = await self._blueprint.build(self.frame, settings)
         bus, database = self.frame.bus, self.frame.database
         await turn_partitions(database.pool, settings.outbox_days, settings.inbox_days)
-        consumers = await bus.consume(database, parts.handlers, parts.batch_handlers)
+        consumers = await bus.consume(database, parts.handlers, parts.batch_handlers, parts.lock)
         for kind, listener in parts.listeners.items():
             await bus.hear(kind, listener)
         self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps

@@ -45,6 +45,8 @@ class ServiceSettings(BaseSettings):
     consumer_max_ack_pending: int = Field(default=2000, ge=1)
     consumer_retry_first_seconds: float = Field(default=0.2, gt=0)
     consumer_retry_most_seconds: float = Field(default=30.0, gt=0)
+    busy_batch: int = Field(default=8, ge=2)
+    busy_pause_seconds: float = Field(default=0.04, ge=0, le=1)
     relay_batch: int = Field(default=500, ge=1, le=1000)
     relay_poll_seconds: float = Field(default=1.0, gt=0)
     outbox_days: int = Field(default=3, ge=1)

@@ -50,7 +50,7 @@ class Callers:
     def __init__(self, database: Database, clock: Clock, *, cookie: str, public_url: str) -> None:
         self._database, self._clock, self.cookie = database, clock, cookie
         self._origin = _origin_of(public_url)
-        self._keys: Coalescer[bytes, Caller | None] = Coalescer(self._by_key, writers=2)
+        self._keys: Coalescer[bytes, Caller | None] = Coalescer(self._by_key)
         self._sessions: Coalescer[bytes, Caller | None] = Coalescer(self._by_session)
         self._used: dict[str, date] = {}
 

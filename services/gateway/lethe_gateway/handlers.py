@@ -13,6 +13,7 @@ from lethe_common.bus import Bus
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
 from lethe_common.events.billing import CreditsGranted, HoldPosted, HoldVoided, PlanChanged
+from lethe_common.events.envelope import Event
 from lethe_common.events.identity import AccessRevoked
 from lethe_common.events.jobs import (
     GenerationCancelled,
@@ -41,20 +42,30 @@ from lethe_gateway.watchers import GONE, Watchers
 log = structlog.get_logger()
 
 
+_ABOUT_ROWS = (
+    GenerationStarted, GenerationCompleted, GenerationFailed, GenerationCancelled, HoldPosted, HoldVoided, ItemScheduled,
+    ItemDue, ItemRemoved,
+)  # fmt: skip
+
+
 class GenerationHandlers:
     """How generations fare."""
 
     def __init__(self, watchers: Watchers, clock: Clock) -> None:
         self._watchers, self._clock = watchers, clock
 
+    async def lock(self, events: Sequence[Event], tx: Transaction) -> None:
+        """Lock the rows of a whole batch, in one order: its consumer meets those of other streams on them."""
+        ids = {event.generation_id for event in events if isinstance(event, _ABOUT_ROWS)}
+        if len(ids) > 1:
+            await outcomes.lock(tx, ids)
+
     async def on_started(self, events: Sequence[GenerationStarted], tx: Transaction) -> None:
         ids = [event.generation_id for event in events]
-        await outcomes.lock(tx, ids)
         await self._watchers.tell_rows(await tx.fetch(outcomes.STARTED, ids))
 
     async def on_completed(self, events: Sequence[GenerationCompleted], tx: Transaction) -> None:
         ids = [event.generation_id for event in events]
-        await outcomes.lock(tx, ids)
         rows = await outcomes.completed(tx, ids, [event.completed_at for event in events])
         await self._watchers.tell_rows(rows)
 
@@ -67,7 +78,6 @@ class GenerationHandlers:
 
     async def on_hold_posted(self, events: Sequence[HoldPosted], tx: Transaction) -> None:
         ids = [event.generation_id for event in events]
-        await outcomes.lock(tx, ids)
         rows = await outcomes.charged(tx, ids, [event.credits for event in events])
         await self._watchers.tell_rows(rows)
 
@@ -77,7 +87,6 @@ class GenerationHandlers:
     async def on_scheduled(self, events: Sequence[ItemScheduled], tx: Transaction) -> None:
         # The last word about an item counts; a statement that meets a row twice would take either.
         due = {event.generation_id: event.due_at for event in events}
-        await outcomes.lock(tx, list(due))
         await self._watchers.tell_rows(await outcomes.scheduled(tx, list(due), list(due.values())))
 
     async def on_due(self, event: ItemDue, tx: Transaction) -> None:

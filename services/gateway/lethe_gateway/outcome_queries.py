@@ -1,6 +1,6 @@
 """The SQL of what other services told, named. No statement moves a generation's state backwards."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -82,7 +82,7 @@ SET_CLOSING = "UPDATE gateway.accounts SET state = 'closing' WHERE subject_ref =
 LOCK_SUBJECT = "SELECT account_id, storage_ref FROM gateway.accounts WHERE subject_ref = $1 FOR UPDATE"
 
 
-async def lock(tx: Transaction, ids: Sequence[str]) -> None:
+async def lock(tx: Transaction, ids: Collection[str]) -> None:
     """Lock these generations until the transaction ends."""
     await tx.execute(LOCK, list(ids))
 

@@ -35,7 +35,7 @@ class GatewaySettings(ServiceSettings):
     upload_limit_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)
     page_most: int = Field(default=100, ge=1, le=1000)
     hold_batch_most: int = Field(default=256, ge=1, le=256)
-    accept_writers: int = Field(default=2, ge=1, le=8)
+    accept_writers: int = Field(default=1, ge=1, le=8)
     idempotency_hours: int = Field(default=72, ge=1)
     upload_orphan_minutes: int = Field(default=15, ge=1)
     streams_per_account_most: int = Field(default=32, ge=1)

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.telemetry import TelemetryConfig
 
 from lethe_common.clock import Sweep
 from lethe_common.events import billing, identity, jobs, notice, privacy, retention
@@ -29,6 +30,7 @@ from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
 from lethe_gateway.endpoints.videos import video_routes
 from lethe_gateway.erasures import Erasures
+from lethe_gateway.express import Express, route_of
 from lethe_gateway.gallery import Gallery
 from lethe_gateway.gate import Gate
 from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers
@@ -51,6 +53,8 @@ from lethe_gateway.watchers import Watchers
 _RESETS_AN_HOUR = 20
 _CLAIMS_AN_HOUR = 600
 _FORM_OVERHEAD_BYTES = 256 * 1024
+# Numbers are our own (prometheus), lines are structlog's: the framework's would only cost time.
+_TRACES_ONLY: TelemetryConfig = {"metrics": False, "logs": False}
 
 
 class Domain:
@@ -114,7 +118,12 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     """The gateway's parts for the frame."""
     domain = Domain(frame, settings)
     pages = Pages(terms_of(frame.policy, frame.catalogue))
-    public = Gate(public_app(frame, settings, domain, pages), _body_limit(settings), is_https=settings.is_https)
+    videos = _videos(frame, settings, domain)
+    public = Gate(
+        Express(public_app(frame, settings, domain, pages, videos), route_of(videos, "POST", "/v1/videos")),
+        _body_limit(settings),
+        is_https=settings.is_https,
+    )
     console = Gate(
         console_app(frame, settings, pages), lambda _method, _path: settings.body_limit_bytes, is_https=False
     )
@@ -150,6 +159,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             billing.HoldPosted: generations.on_hold_posted,
             retention.ItemScheduled: generations.on_scheduled,
         },
+        lock=generations.lock,
         answers={
             GenerationInput: answers.generation_input,
             GenerationAccepted: answers.generation_accepted,
@@ -172,9 +182,18 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     )
 
 
-def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages) -> FastAPI:
+def public_app(
+    frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages, videos: APIRouter
+) -> FastAPI:
     """The application that the world sees."""
-    app = FastAPI(title="Lethe", version=frame.version, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app = FastAPI(
+        title="Lethe",
+        version=frame.version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        telemetry=_TRACES_ONLY,
+    )
     install(app, pages)
     callers, blinding, bus = domain.callers, domain.blinding, frame.bus
     signups = Throttle(settings.signup_per_hour, 3600.0)
@@ -190,16 +209,7 @@ def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: P
     )
     contents = Contents(bus, domain.gallery, domain.keys, domain.sealer, domain.storage)
     for router in (
-        video_routes(
-            callers,
-            domain.intake,
-            domain.gallery,
-            domain.watchers,
-            domain.positions,
-            frame.catalogue,
-            page_most=settings.page_most,
-            upload_limit_bytes=settings.upload_limit_bytes,
-        ),
+        videos,
         content_routes(callers, contents),
         event_routes(callers, domain.gallery, streams, domain.watchers, streams_most=settings.streams_per_account_most),
         account_routes(domain.accounts, callers, blinding, signups, resets),
@@ -214,6 +224,19 @@ def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: P
     ):
         app.include_router(router)
     return app
+
+
+def _videos(frame: Frame, settings: GatewaySettings, domain: Domain) -> APIRouter:
+    return video_routes(
+        domain.callers,
+        domain.intake,
+        domain.gallery,
+        domain.watchers,
+        domain.positions,
+        frame.catalogue,
+        page_most=settings.page_most,
+        upload_limit_bytes=settings.upload_limit_bytes,
+    )
 
 
 def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAPI:

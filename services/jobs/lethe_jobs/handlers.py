@@ -43,7 +43,8 @@ class GenerationHandlers:
         refs = [request.subject_ref for request in requests]
         known = await subjects.meet(tx, refs, self._plans.opening)
         unwanted = await removals.forestalled(tx, [request.generation_id for request in requests])
-        unwanted |= {request.generation_id for request in requests if known[request.subject_ref].is_fenced}
+        welcome = {ref for ref, subject in known.items() if not subject.is_fenced}
+        unwanted |= {request.generation_id for request in requests if request.subject_ref not in welcome}
         wanted = [request for request in requests if request.generation_id not in unwanted]
         if wanted:
             await self._queue(tx, wanted, known)
@@ -141,6 +142,8 @@ class RemovalHandlers:
 
     async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
         known = await subjects.meet(tx, [event.subject_ref], self._generations.opening_plan)
+        if not known:
+            return  # erased already: a late copy of what was done and reported
         await subjects.fence(tx, event.subject_ref, self._clock.now())
         await self._generations.stop(tx, known, event.subject_ref, None, Cause.ERASED)
         await erasures.request(tx, event.erasure_id, event.subject_ref)

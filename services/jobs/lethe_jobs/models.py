@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, DateTime, SmallInteger
+from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, SmallInteger
 from sqlmodel import Field, SQLModel
 
 from lethe_common.catalogue import held, impersonal
@@ -16,6 +16,7 @@ _PSEUDONYM = held("identity.account", is_sealed=False)
 _PARAMETER = held("content.generation", is_sealed=False)
 _OUTPUT = held("output.video", is_sealed=False)
 _RECORD = held("erasure.record", is_sealed=False)
+_MARK = impersonal("SHA-256 of a random reference that exists nowhere any more once the erasure is done")
 
 
 class Table(SQLModel, registry=registry(SCHEMA)):
@@ -146,3 +147,12 @@ class Erasure(Table, table=True):
     failures_count: int = Field(sa_column_kwargs=impersonal("count"))
     next_attempt_at: datetime = _time(impersonal("pacing of retries"))
     reported_at: datetime | None = _time(_RECORD, nullable=True)
+
+
+class Fence(Table, table=True):
+    """A subject that was erased, by the digest of its reference; kept while late messages may come."""
+
+    __tablename__ = "fences"
+
+    mark: bytes = Field(sa_column=Column(LargeBinary, primary_key=True, **_MARK))
+    done_at: datetime = _time(_RECORD)

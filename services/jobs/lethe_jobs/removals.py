@@ -21,6 +21,7 @@ from lethe_jobs.bells import Bell
 from lethe_jobs.gauges import Gauges
 from lethe_jobs.leases import delay_after
 from lethe_jobs.queries import removals as queries
+from lethe_jobs.queries import subjects
 from lethe_jobs.queries.removals import Due
 
 log = structlog.get_logger()
@@ -80,6 +81,7 @@ class Removals:
         """Drop tombstones older than anything the bus may still bring; a sweep of the frame."""
         async with self._database.transaction() as tx:
             await queries.prune(tx, self._tombstones, _PRUNE_BATCH)
+            await subjects.prune_fences(tx, self._tombstones, _PRUNE_BATCH)
 
     async def _empty(self, due: Due) -> bool:
         """Remove a generation's objects. The count is kept at once, for a crash before the report."""

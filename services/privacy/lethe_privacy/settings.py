@@ -22,7 +22,7 @@ class PrivacySettings(ServiceSettings):
     signing_key: Path
 
     key_batch_questions: int = Field(default=32, ge=1, le=256)
-    key_writers: int = Field(default=2, ge=1, le=16)
+    key_writers: int = Field(default=1, ge=1, le=16)
     keys_waiting_questions: int = Field(default=5_000, ge=1)
 
     claims_per_erasure: int = Field(default=20, ge=1, le=1000)

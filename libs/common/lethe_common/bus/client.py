@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from lethe_common.bus import connection, streams
 from lethe_common.bus.connection import Login
 from lethe_common.bus.consumers import BatchHandler, Consumer, Dispatcher, Handler
+from lethe_common.bus.lean import LeanClient
 from lethe_common.bus.lost import LostMessages
 from lethe_common.bus.relay import Relay
 from lethe_common.bus.requests import Answer, Responder, ask
@@ -37,7 +37,7 @@ class Bus:
     def __init__(self, service: Service, settings: ServiceSettings, metrics: Metrics) -> None:
         self._service, self._settings, self._metrics = service, settings, metrics
         self._login = Login(settings.nats_url, settings.nats_user, settings.nats_password)
-        self._client: Client | None = None
+        self._client: LeanClient | None = None
         self._consumers: list[Consumer] = []
         self._responder: Responder | None = None
         self._declaring = asyncio.Lock()
@@ -48,11 +48,13 @@ class Bus:
             metrics,
             batch=settings.relay_batch,
             poll_seconds=settings.relay_poll_seconds,
+            busy_batch=settings.busy_batch,
+            busy_pause_seconds=settings.busy_pause_seconds,
         )
         self.dispatcher: Dispatcher | None = None
 
     @property
-    def client(self) -> Client:
+    def client(self) -> LeanClient:
         """The connection, once `open` has returned."""
         if self._client is None:
             raise Unavailable("The bus is not connected yet.")
@@ -106,9 +108,10 @@ class Bus:
         database: Database,
         handlers: Mapping[type[Event], Handler],
         batch_handlers: Mapping[type[Event], BatchHandler],
+        lock: BatchHandler | None = None,
     ) -> list[Callable[[], Awaitable[None]]]:
         """Prepare one durable per stream this service hears; returns the workers that run them."""
-        self.dispatcher = Dispatcher(database, handlers, batch_handlers, self._metrics)
+        self.dispatcher = Dispatcher(database, handlers, batch_handlers, self._metrics, lock)
         workers: list[Callable[[], Awaitable[None]]] = []
         for stream, kinds in heard_by(self._service).items():
             subjects = sorted(kind.type for kind in kinds)
@@ -151,7 +154,7 @@ class Bus:
                 js = self.client.jetstream(timeout=5)
                 await streams.declare_owned(js, self._service, self._settings.nats_replicas)
 
-    async def _connect_relay(self) -> Client:
+    async def _connect_relay(self) -> LeanClient:
         return await connection.connect(self._login, self._service, "relay", does_reconnect=False)
 
     async def _connect_relay_database(self) -> Any:

@@ -7,17 +7,18 @@ delivers again and the inbox makes that harmless.
 
 import asyncio
 import random
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import Error as JetStreamError
 
 from lethe_common.bus import parking, streams
+from lethe_common.bus.lean import LeanClient, deliveries_of
 from lethe_common.bus.parking import Parcel
 from lethe_common.bus.pull import ConsumerGone, Pull
 from lethe_common.clock import wall
@@ -64,8 +65,9 @@ class Dispatcher:
         handlers: Mapping[type[Event], Handler],
         batch_handlers: Mapping[type[Event], BatchHandler],
         metrics: Metrics,
+        lock: BatchHandler | None = None,
     ) -> None:
-        self._database, self._metrics = database, metrics
+        self._database, self._metrics, self._lock = database, metrics, lock
         self._handlers, self._batch_handlers = dict(handlers), dict(batch_handlers)
 
     def decode(self, subject: str, headers: Mapping[str, str] | None, data: bytes) -> tuple[Envelope, Event]:
@@ -81,8 +83,13 @@ class Dispatcher:
         envelope = Envelope.from_message(subject, headers, data)
         return envelope, envelope.open(kind)
 
-    async def apply(self, consumer: str, received: Sequence[tuple[Envelope, Event]]) -> None:
-        """Apply those events that were not applied before, all or none."""
+    async def apply(
+        self, consumer: str, received: Sequence[tuple[Envelope, Event]], given_up: Sequence[uuid.UUID] = ()
+    ) -> None:
+        """Apply those events that were not applied before, all or none.
+
+        `given_up` are those that the server will not deliver again: parked meanwhile, they leave the parked messages.
+        """
         async with self._database.transaction() as tx:
             fresh = await inbox.enter(tx, consumer, [envelope.event_id for envelope, _ in received])
             by_kind: dict[type[Event], list[Event]] = {}
@@ -90,8 +97,12 @@ class Dispatcher:
                 if envelope.event_id in fresh:
                     fresh.discard(envelope.event_id)
                     by_kind.setdefault(type(event), []).append(event)
+            if self._lock is not None and by_kind:
+                await self._lock([event for events in by_kind.values() for event in events], tx)
             for kind, events in by_kind.items():
                 await self.handle(kind, events, tx)
+            if given_up:
+                await parking.handled_after_all(tx.connection, consumer, given_up)
         for kind, events in by_kind.items():
             self._metrics.handled.labels(kind.type).inc(len(events))
 
@@ -109,7 +120,7 @@ class Consumer:
 
     def __init__(
         self,
-        client: Client,
+        client: LeanClient,
         stream: str,
         durable: str,
         subjects: list[str],
@@ -123,6 +134,7 @@ class Consumer:
         self._dispatcher, self._database, self._metrics, self._settings = dispatcher, database, metrics, settings
         self._created = wall()
         self._reopened = asyncio.Event()
+        self._pull: Pull | None = None
 
     def reopen(self) -> None:
         """The connection came back: the store may be another one, so declare again."""
@@ -142,7 +154,7 @@ class Consumer:
         self._created = streams.creation_of(info)
         await streams.declare_durable(self._js, self.stream, self.durable, self.subjects, self._settings)
         self._reopened.clear()
-        pull = Pull(self._client, self.stream, self.durable, self._settings.consumer_batch)
+        pull = self._pull = Pull(self._client, self.stream, self.durable, self._settings.consumer_batch)
         await pull.open()
         try:
             while not self._reopened.is_set():
@@ -154,6 +166,9 @@ class Consumer:
                     batch.cancel()
                     return
                 await self._take(batch.result())
+                if self._settings.busy_batch <= len(batch.result()) < self._settings.consumer_batch:
+                    # Under load a few more at once cost nearly nothing; a lone event never waits here.
+                    await asyncio.sleep(self._settings.busy_pause_seconds)
         finally:
             await pull.close()
 
@@ -170,8 +185,7 @@ class Consumer:
             for one in received:
                 await self._take_alone(one)
             return
-        for one in received:
-            await one.message.ack()
+        await self._client.acknowledge([one.message for one in received])
 
     async def _take_alone(self, one: Received) -> None:
         try:
@@ -183,14 +197,17 @@ class Consumer:
 
     async def _apply(self, received: list[Received]) -> None:
         """Apply, waiting while the database is away: away is not broken, and uses up no delivery."""
-        delay = _AWAY_FIRST_SECONDS
+        delay, most = _AWAY_FIRST_SECONDS, self._settings.consumer_max_deliver
+        given_up = [one.envelope.event_id for one in received if deliveries_of(one.message) >= most]
         while True:
             try:
-                await self._dispatcher.apply(self.durable, [(one.envelope, one.event) for one in received])
+                await self._dispatcher.apply(self.durable, [(one.envelope, one.event) for one in received], given_up)
             except Unavailable as error:
                 log.info("consumer_waits", stream=self.stream, cause=type(error).__name__, count=len(received))
                 for one in received:
                     await one.message.in_progress()
+                if self._pull is not None:
+                    await self._pull.hold()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _AWAY_MOST_SECONDS)
             else:

@@ -21,7 +21,7 @@ from lethe_common.bus import parking, streams
 from lethe_common.bus.consumers import Consumer
 from lethe_common.bus.parking import Parcel
 from lethe_common.bus.pull import ConsumerGone, Pull
-from lethe_common.clock import wall
+from lethe_common.clock import monotonic_seconds, wall
 from lethe_common.database import Database, inbox
 from lethe_common.errors import Unavailable
 from lethe_common.settings import ServiceSettings
@@ -77,6 +77,7 @@ class LostMessages:
             while True:
                 batch = await pull.batch()
                 await self._wait_until_old(batch[-1].metadata.timestamp)
+                await self._wait_until_left(batch[-1].metadata.sequence.stream)
                 await self._park_forgotten(batch)
                 await batch[-1].ack()
         finally:
@@ -86,6 +87,22 @@ class LostMessages:
         remaining = (stored_at + self.horizon() - wall()).total_seconds()
         if remaining > 0:
             await asyncio.sleep(remaining)
+
+    async def _wait_until_left(self, sequence: int) -> None:
+        """Wait until the working consumer is through with everything up to here.
+
+        A message can be old without ever having been tried: its service, or the database, was away.
+        """
+        give_up_at = monotonic_seconds() + self.horizon().total_seconds()
+        while True:
+            info = await self._js.consumer_info(self._consumer.stream, self._consumer.durable)
+            reached = info.delivered.stream_seq if info.delivered else 0
+            floor = info.ack_floor.stream_seq if info.ack_floor else 0
+            if reached < sequence:
+                give_up_at = monotonic_seconds() + self.horizon().total_seconds()
+            elif floor >= sequence or not info.num_ack_pending or monotonic_seconds() > give_up_at:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _park_forgotten(self, batch: list[Msg]) -> None:
         by_id = {event_id: message for message in batch if (event_id := _event_id(message)) is not None}

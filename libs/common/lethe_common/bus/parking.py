@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,10 +10,12 @@ import asyncpg
 
 from lethe_common.rpc.operators import ParkedMessage
 
+# The server counts deliveries, not effects: what used them all up may have been handled by the last one.
 PARK = """
     INSERT INTO parked (parked_id, consumer, stream, stream_created, stream_seq, subject, headers, data,
                         event_id, error, deliveries)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::uuid, $10, $11
+     WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE event_id = $9::uuid AND consumer = $2)
         ON CONFLICT (consumer, stream, stream_created, stream_seq) DO NOTHING
 """
 LIST = """
@@ -23,6 +25,7 @@ LIST = """
 COUNT = "SELECT count(*) FROM parked"
 TAKE = "DELETE FROM parked WHERE parked_id = $1 RETURNING consumer, subject, headers, data"
 KNOWN = "SELECT event_id FROM parked WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
+HANDLED_AFTER_ALL = "DELETE FROM parked WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ async def listing(pool: asyncpg.Pool, limit: int) -> tuple[list[ParkedMessage], 
 async def known(connection: asyncpg.Connection, consumer: str, event_ids: list[uuid.UUID]) -> set[uuid.UUID]:
     """Which of these events are parked."""
     return {row[0] for row in await connection.fetch(KNOWN, event_ids, consumer)}
+
+
+async def handled_after_all(connection: asyncpg.Connection, consumer: str, event_ids: Sequence[uuid.UUID]) -> None:
+    """These were slow, and the server gave them up while they were still at work here."""
+    await connection.execute(HANDLED_AFTER_ALL, list(event_ids), consumer)
 
 
 def _event_id(headers: Mapping[str, str]) -> uuid.UUID | None:

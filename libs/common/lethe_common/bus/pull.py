@@ -67,6 +67,11 @@ class Pull:
         await self._ask()
         return taken
 
+    async def hold(self) -> None:
+        """Tell the server that what has arrived and not been taken yet is at work, so that it is not sent again."""
+        for message in list(self._arrived):
+            await message.in_progress()
+
     async def _ask(self) -> None:
         """Ask for more when less than half a batch is still to come."""
         now = monotonic_seconds()

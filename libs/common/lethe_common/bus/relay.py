@@ -15,12 +15,12 @@ from datetime import datetime
 import asyncpg
 import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 
 from lethe_common.bus import streams
+from lethe_common.bus.lean import LeanClient, command
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database import outbox
 from lethe_common.errors import Unavailable
@@ -51,16 +51,19 @@ class Relay:
     def __init__(
         self,
         service: Service,
-        connect_bus: Callable[[], Awaitable[Client]],
+        connect_bus: Callable[[], Awaitable[LeanClient]],
         connect_database: Callable[[], Awaitable[asyncpg.Connection]],
         metrics: Metrics,
         *,
         batch: int,
         poll_seconds: float,
+        busy_batch: int = 1,
+        busy_pause_seconds: float = 0.0,
     ) -> None:
         self._service, self._metrics = service, metrics
         self._connect_bus, self._connect_database = connect_bus, connect_database
         self._batch, self._poll_seconds = batch, poll_seconds
+        self._busy_batch, self._busy_pause_seconds = busy_batch, busy_pause_seconds
         self._told = asyncio.Event()
 
     def wake(self) -> None:
@@ -96,13 +99,14 @@ class Relay:
         finally:
             await database.close(timeout=5)
 
-    async def _relay(self, client: Client, database: asyncpg.Connection) -> None:
+    async def _relay(self, client: LeanClient, database: asyncpg.Connection) -> None:
         js = client.jetstream(timeout=5)
         created: dict[str, datetime] = {}
+        spoken = self._spoken()
         while True:
             self._told.clear()
             # A stream whose owner never came up holds up nobody else's events.
-            for stream in self._spoken() - created.keys():
+            for stream in spoken - created.keys():
                 if (found := await self._compare(js, database, stream)) is not None:
                     created[stream] = found
             rows = await outbox.pending(database, self._batch * 2, list(created))
@@ -117,8 +121,11 @@ class Relay:
                 marking = asyncio.create_task(self._mark(database, stream, created[stream], envelopes, sequences))
             if marking:
                 await marking
+            if self._busy_batch <= len(rows) < self._batch:
+                # Under load a few more at once cost nearly nothing; a lone event never waits here.
+                await asyncio.sleep(self._busy_pause_seconds)
 
-    async def _wait(self, client: Client) -> None:
+    async def _wait(self, client: LeanClient) -> None:
         try:
             await asyncio.wait_for(self._told.wait(), self._poll_seconds)
         except TimeoutError:
@@ -139,7 +146,9 @@ class Relay:
             for start in range(0, len(envelopes), self._batch)
         ]
 
-    async def _publish(self, client: Client, js: JetStreamContext, stream: str, envelopes: list[Envelope]) -> list[int]:
+    async def _publish(
+        self, client: LeanClient, js: JetStreamContext, stream: str, envelopes: list[Envelope]
+    ) -> list[int]:
         if len(envelopes) > 1:
             try:
                 return await publish_batch(client, envelopes)
@@ -196,16 +205,18 @@ class Relay:
                     return row.sequence
 
 
-async def publish_batch(client: Client, envelopes: list[Envelope]) -> list[int]:
+async def publish_batch(client: LeanClient, envelopes: list[Envelope]) -> list[int]:
     """Store all or none (NATS ADR-50) and return their sequences.
 
     Raises:
         BatchRefused: one of them is there already (error 10201) or the batch broke.
     """
     batch_id = uuid.uuid4().hex
-    for position, envelope in enumerate(envelopes[:-1], start=1):
-        headers = envelope.headers() | {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(position)}
-        await client.publish(envelope.type, envelope.data, headers=headers)
+    mark = b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %%d\r\n" % batch_id.encode()
+    await client.publish_together([
+        command(envelope.type, envelope.header_lines() + mark % position, envelope.data)
+        for position, envelope in enumerate(envelopes[:-1], start=1)
+    ])  # fmt: skip
     last = envelopes[-1]
     headers = last.headers() | {
         "Nats-Batch-Id": batch_id,

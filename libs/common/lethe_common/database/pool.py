@@ -44,6 +44,16 @@ async def connect(url: str, schema: str, *, statement_timeout_seconds: float = 3
         raise DatabaseAway from error
 
 
+class _Clean(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection that need not be reset when it goes back to the pool: one round trip less per transaction.
+
+    Nothing here changes a session: locks, settings and cursors are a transaction's, and it always ends.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 class Database:
     """A service's own schema, as its working role sees it."""
 
@@ -72,7 +82,9 @@ class Database:
         """
         settings = _settings(schema or str(service), statement_timeout_seconds)
         try:
-            pool = await asyncpg.create_pool(url, min_size=1, max_size=size, server_settings=settings, timeout=10)
+            pool = await asyncpg.create_pool(
+                url, min_size=1, max_size=size, server_settings=settings, timeout=10, connection_class=_Clean
+            )
         except _AWAY as error:
             raise DatabaseAway from error
         return cls(pool, service, on_told, told)

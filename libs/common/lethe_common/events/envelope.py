@@ -90,6 +90,10 @@ class Envelope:
             headers[TRACE_HEADER] = self.traceparent
         return headers
 
+    def header_lines(self) -> bytes:
+        """The same as they stand on the wire, a line each. Nothing in them was chosen by anybody outside."""
+        return "".join([f"{name}: {value}\r\n" for name, value in self.headers().items()]).encode()
+
     @classmethod
     def from_message(cls, subject: str, headers: Mapping[str, str] | None, data: bytes) -> Self:
         """Read an envelope back.

@@ -60,8 +60,9 @@ def video_routes(
         caller.must_be_active()
         wanted = await _submission(request, catalogue, form_limits, picture_limits)
         accepted = await intake.accept(caller, wanted, _ticket(request))
-        video = _accepted(accepted) if isinstance(accepted, Acceptance) else video_of(accepted)
-        return reply(video.model_copy(update={"prompt": wanted.prompt}))
+        if isinstance(accepted, Acceptance):
+            return reply(_accepted(accepted, wanted.prompt))
+        return reply(video_of(accepted, prompt=wanted.prompt))
 
     @router.get("")
     async def list_videos(request: Request) -> Response:
@@ -156,7 +157,7 @@ def _ticket(request: Request) -> Ticket:
     return Ticket(key, count.isdigit() and int(count) > 0)
 
 
-def _accepted(new: Acceptance) -> Video:
+def _accepted(new: Acceptance, prompt: str) -> Video:
     return Video(
         id=new.generation_id,
         model=new.model,
@@ -166,6 +167,7 @@ def _accepted(new: Acceptance) -> Video:
         seconds=str(new.seconds),
         size=f"{new.width_px}x{new.height_px}",
         credits_held=new.credits_held,
+        prompt=prompt,
     )
 
 

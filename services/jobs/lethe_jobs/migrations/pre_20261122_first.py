@@ -132,6 +132,12 @@ CREATE TABLE erasures (
     reported_at timestamptz
 );
 
+CREATE TABLE fences (
+    mark bytea PRIMARY KEY CHECK (octet_length(mark) = 32),
+    done_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX fences_done ON fences (done_at);
+
 CREATE FUNCTION attempts_stay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'attempts are never changed';

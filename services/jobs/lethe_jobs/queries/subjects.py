@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lethe_common.database import Transaction
 from lethe_jobs.admissions import Occupancy
@@ -17,9 +17,11 @@ LOCK = """
        FOR NO KEY UPDATE
 """
 
+# Who was erased is not introduced again by a message that was slow.
 INTRODUCE = """
     INSERT INTO subjects (subject_ref, object_random, plan)
     SELECT s.subject_ref, s.object_random, $3 FROM unnest($1::text[], $2::text[]) AS s(subject_ref, object_random)
+     WHERE NOT EXISTS (SELECT 1 FROM fences f WHERE f.mark = sha256(convert_to(s.subject_ref, 'UTF8')))
      ORDER BY s.subject_ref
         ON CONFLICT DO NOTHING
 """
@@ -71,7 +73,14 @@ SET_PRIORITY = "UPDATE runs SET priority = $2 WHERE subject_ref = $1 AND state =
 
 FENCE = "UPDATE subjects SET fenced_at = coalesce(fenced_at, $2) WHERE subject_ref = $1"
 
-FORGET = "DELETE FROM subjects WHERE subject_ref = $1"
+FORGET = """
+    WITH gone AS (DELETE FROM subjects WHERE subject_ref = $1)
+    INSERT INTO fences (mark) VALUES (sha256(convert_to($1, 'UTF8'))) ON CONFLICT (mark) DO NOTHING
+"""
+
+PRUNE_FENCES = """
+    DELETE FROM fences WHERE mark IN (SELECT mark FROM fences WHERE done_at < now() - $1::interval LIMIT $2)
+"""  # index fences_done
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,10 @@ async def lock(tx: Transaction, refs: Sequence[str]) -> dict[str, KnownSubject]:
 
 
 async def meet(tx: Transaction, refs: Sequence[str], opening_plan: str) -> dict[str, KnownSubject]:
-    """All of these subjects, locked; those not known yet are introduced with the plan accounts open with."""
+    """These subjects, locked; those not known yet are introduced with the plan accounts open with.
+
+    Those that were erased are missing from the answer.
+    """
     known = await lock(tx, refs)
     missing = sorted(set(refs) - known.keys())
     if missing:
@@ -131,5 +143,10 @@ async def fence(tx: Transaction, ref: str, at: datetime) -> None:
 
 
 async def forget(tx: Transaction, ref: str) -> None:
-    """Drop what was known of a subject."""
+    """Drop what was known of a subject; of its reference, a digest stays for a while."""
     await tx.execute(FORGET, ref)
+
+
+async def prune_fences(tx: Transaction, age: timedelta, limit: int) -> None:
+    """Drop digests that no event on the bus can be older than."""
+    await tx.execute(PRUNE_FENCES, age, limit)

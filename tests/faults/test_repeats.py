@@ -1,0 +1,184 @@
+"""Every message of a whole life told again, under its own id and under a new one: not a row changes."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import asyncpg
+import httpx2
+import pytest
+
+from lethe_common.clock import monotonic_seconds
+from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from lethe_common.events.catalogue import EVENTS
+from tests.faults.messages import Bus, Said, on_the_bus
+from tests.faults.reckoning import parked, unsent, wait_until_all_is_done
+from tests.faults.stage import PATIENT, fault_suite
+from tests.flows.steps import completed, picture
+from tests.suite import Account, RunningSuite, answered, until
+
+# The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
+pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(240)]
+
+# Sent after a mail could be delivered, and by operators' legal holds: nothing here tells them.
+UNTOLD: set[str] = set()
+TABLES = """
+    SELECT format('%I.%I', n.nspname, c.relname) AS name
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+       AND n.nspname IN ('gateway', 'jobs', 'billing', 'retention', 'privacy', 'keys')
+       AND c.relname NOT IN ('outbox', 'inbox', 'parked')
+     ORDER BY 1
+"""
+# When somebody looked last, how often it was tried, which lease: not what happened.
+SETTLE_SECONDS = 10.0
+LOOKS = {
+    "retention.deadlines": {"told_at", "look_at"},
+    "jobs.erasures": {"next_attempt_at", "reported_at"},
+    "jobs.removals": {"next_attempt_at"},
+    "privacy.erasures": {"due_at"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All rows of all services, hashed table by table."""
+
+    rows: Mapping[str, tuple[str, ...]]
+
+    @property
+    def digest(self) -> str:
+        """One hash for everything."""
+        return hashlib.sha256(json.dumps(self.rows, sort_keys=True).encode()).hexdigest()
+
+    def differences(self, later: "Content") -> list[str]:
+        """What is in one and not in the other, for the reader of a failed test."""
+        lines = []
+        for table in sorted({*self.rows, *later.rows}):
+            before, after = set(self.rows.get(table, ())), set(later.rows.get(table, ()))
+            lines += [f"{table} - {row}" for row in sorted(before - after)]
+            lines += [f"{table} + {row}" for row in sorted(after - before)]
+        return lines
+
+
+@pytest.fixture(scope="module")
+def lived() -> Iterator[RunningSuite]:
+    """A suite in which everything that is told has been told."""
+    with fault_suite(PROVIDERS_NOOP_SECONDS="0.3", REMOVAL_LEASE_SECONDS="2") as running:
+        _live(running)
+        yield running
+
+
+@pytest.mark.parametrize("form", ["again", "anew"])
+def test_everything_told_once_more_changes_nothing(lived: RunningSuite, form: str) -> None:
+    before = _content(lived)
+    told: list[Said] = []
+
+    async def tell(bus: Bus) -> None:
+        told.extend(await bus.everything())
+        await bus.publish([message.again() if form == "again" else message.anew() for message in told])
+        await bus.wait_until_heard()
+
+    on_the_bus(lived, tell)
+    until(lambda: not unsent(lived), "the outboxes to drain")
+    on_the_bus(lived, lambda bus: bus.wait_until_heard())
+    wait_until_all_is_done(lived)
+
+    after = _settled(lived, before)
+    missing = {kind.type for kind in EVENTS.values() if kind.is_stored} - {message.type for message in told}
+    print(f"never told here: {sorted(missing)}")
+    print(f"{len(told)} messages of {len({message.type for message in told})} types told {form}: {after.digest[:16]}")
+    assert before.differences(after) == []
+    assert parked(lived) == []
+    assert {message.type for message in told} >= {kind.type for kind in EVENTS.values() if kind.is_stored} - UNTOLD
+
+
+def _settled(suite: RunningSuite, wanted: Content) -> Content:
+    """The rows once they are as before, or what they are after some seconds: removals are worked off by and by."""
+    give_up_at = monotonic_seconds() + SETTLE_SECONDS
+    while True:
+        found = _content(suite)
+        if found.digest == wanted.digest or monotonic_seconds() > give_up_at:
+            return found
+        time.sleep(0.2)
+
+
+def _live(suite: RunningSuite) -> None:
+    """Sign-up, plans, videos of every ending, mail, expiry, erasure."""
+    stays, leaves = suite.open_account(), suite.open_account()
+    with stays.openai() as client, stays.http() as http:
+        reference = client.videos.create(
+            prompt="a drawn boat", size="640x360", seconds="4", input_reference=("b.png", picture(), "image/png")
+        )  # type: ignore[call-overload]  # a size of ours
+        expires, deleted = (client.videos.create(prompt=f"boat {number}", **PATIENT) for number in range(2))
+        for video in (reference, expires, deleted):
+            completed(client, video.id)
+        client.videos.delete(deleted.id)
+        _cancel_one(suite, http)
+        _fail_one(suite, http)
+        answered(http.post("/v1/password-resets", json={"email": stays.email}))
+        wait_until_all_is_done(suite)
+        suite.advance("P8D")
+        suite.change_plan(stays, "pro")
+        suite.change_plan(stays, "basic")
+        completed(client, client.videos.create(prompt="a boat that stays", **PATIENT).id)
+    _erase_one(suite, leaves)
+    wait_until_all_is_done(suite)
+
+
+def _cancel_one(suite: RunningSuite, http: httpx2.Client) -> None:
+    suite.stop("jobs")
+    video = answered(http.post("/v1/videos", json=_order("not wanted")))
+    answered(http.post(f"/v1/videos/{video['id']}/cancel"))
+    suite.start("jobs")
+    until(lambda: _ended(suite, video["id"]) == "cancelled", "the cancellation")
+
+
+def _fail_one(suite: RunningSuite, http: httpx2.Client) -> None:
+    """A generation whose prompt does not open any more can never be made."""
+    suite.stop("jobs")
+    video = answered(http.post("/v1/videos", json=_order("cannot be made")))
+    damage = "UPDATE gateway.generations SET prompt_sealed = set_byte(prompt_sealed, 40, 255 - get_byte(prompt_sealed, 40)) WHERE generation_id = $1"
+    suite.look(damage, video["id"])
+    suite.start("jobs")
+    until(lambda: _ended(suite, video["id"]) == "failed", "the failure")
+
+
+def _erase_one(suite: RunningSuite, account: Account) -> None:
+    with account.openai() as client, account.http() as http:
+        completed(client, client.videos.create(prompt="a boat that leaves", **PATIENT).id)
+        wait_until_all_is_done(suite)
+        claim = answered(http.delete("/v1/account"))["claim"]
+    with suite.anonymous() as http:
+        ask = lambda: answered(http.post("/v1/erasures/status", json={"claim": claim}))["certificate"]  # noqa: E731
+        until(ask, "the certificate", timeout_seconds=60)
+
+
+def _order(prompt: str) -> dict[str, object]:
+    return {**PATIENT, "seconds": 4, "prompt": prompt}
+
+
+def _ended(suite: RunningSuite, video_id: str) -> str:
+    sql = "SELECT state FROM gateway.generations WHERE generation_id = $1"
+    return str(suite.look(sql, video_id)[0]["state"])
+
+
+def _content(suite: RunningSuite) -> Content:
+    return Content(asyncio.run(_rows(suite)))
+
+
+async def _rows(suite: RunningSuite) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for database in (DATABASE, KEYS_DATABASE):
+        connection = await asyncpg.connect(suite.superuser_dsn(database))
+        try:
+            for (table,) in await connection.fetch(TABLES):
+                left_out = sorted(LOOKS.get(table, ()))
+                sql = f"SELECT (to_jsonb(t) - $1::text[])::text AS row FROM {table} t ORDER BY 1"
+                found[table] = tuple(row["row"] for row in await connection.fetch(sql, left_out))
+        finally:
+            await connection.close()
+    return found
