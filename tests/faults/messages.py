@@ -63,9 +63,7 @@ class Bus:
             state = (await js.stream_info(stream.name)).state
             for sequence in range(state.first_seq, state.last_seq + 1):
                 message = await js.get_msg(stream.name, sequence, direct=True)
-                said.append(
-                    Said(stream.name, message.subject or "", dict(message.headers or {}), message.data or b"")
-                )
+                said.append(Said(stream.name, message.subject or "", dict(message.headers or {}), message.data or b""))
         return said
 
     async def publish(self, messages: Sequence[Said]) -> None:

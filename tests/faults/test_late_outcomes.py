@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from lethe_common.clock import monotonic_seconds
-from lethe_common.events.envelope import Envelope
+from lethe_common.events.envelope import Envelope, Event
 from lethe_common.events.jobs import Delivered, GenerationCompleted, GenerationFailed
 from lethe_common.identifiers import AssetId, GenerationId, SubjectRef
 from lethe_common.services import Service
@@ -51,7 +51,7 @@ def broken() -> Iterator[RunningSuite]:
 
 def test_a_completion_whose_hold_expired_before_its_request_was_repeated_is_charged(broken: RunningSuite) -> None:
     account = broken.open_account()
-    order = {"headers": {"Idempotency-Key": "pressed, lost, pressed again"}, "json": _body()}
+    order: dict[str, Any] = {"headers": {"Idempotency-Key": "pressed, lost, pressed again"}, "json": _body()}
     with account.http() as http, ThreadPoolExecutor(1) as threads:
         with _held_before_commit(broken):
             lost = threads.submit(_post, http, order)
@@ -127,8 +127,8 @@ def test_what_completes_after_its_owners_erasure_is_not_charged_and_nothing_of_i
     print(f"erased {monotonic_seconds() - began:.1f} s after its worker froze with {len(ids)} accepted generations")
 
     _nothing_is_left(broken, account, wallet, part)
-    for outcome in (_completion(account, ids[0]), _failure(account, ids[1])):
-        on_the_bus(broken, lambda bus, outcome=outcome: _tell(bus, outcome))  # type: ignore[misc]
+    late = [_completion(account, ids[0]), _failure(account, ids[1])]
+    on_the_bus(broken, lambda bus: _tell(bus, late))
     _nothing_is_left(broken, account, wallet, part)
 
 
@@ -211,10 +211,10 @@ def _failure(account: Account, video_id: str) -> GenerationFailed:
     )
 
 
-async def _tell(bus: Bus, event: GenerationCompleted | GenerationFailed) -> None:
-    """As the jobs service would, if a relay had been slow for very long."""
-    envelope = Envelope.around(event, Service.JOBS)
-    await bus.publish([Said("JOBS", event.type, envelope.headers(), envelope.data)])
+async def _tell(bus: Bus, events: Sequence[Event]) -> None:
+    """As the jobs service would, if its relay had been slow for very long."""
+    envelopes = [Envelope.around(event, Service.JOBS) for event in events]
+    await bus.publish([Said("JOBS", each.type, each.headers(), each.data) for each in envelopes])
     await bus.wait_until_heard()
 
 

@@ -44,7 +44,7 @@ def newcomers(broken: RunningSuite) -> Iterator[Newcomers]:
 def test_a_store_deleted_while_stopped_loses_and_doubles_nothing(
     broken: RunningSuite, crowd: Crowd, newcomers: Newcomers
 ) -> None:
-    _break_store(broken, crowd, newcomers, "deleted", lambda store: shutil.rmtree(store))
+    _break_store(broken, crowd, newcomers, "deleted", shutil.rmtree)
 
 
 def test_a_store_put_back_from_an_older_copy_loses_and_doubles_nothing(

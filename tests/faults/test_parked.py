@@ -46,7 +46,7 @@ def test_what_a_broken_table_kept_from_being_done_is_done_once_by_a_replay(broke
             body = {**PATIENT, "seconds": 4, "prompt": f"boat {number}"}
             ids.append(answered(http.post("/v1/videos", json=body))["id"])
             # One after the other, so that each is a message of its own on the page.
-            until(lambda number=number: len(_shown(broken)) == number + 1, "the message to be parked")  # type: ignore[misc]
+            _wait_until_shown(broken, number + 1)
         by_command, by_page = _shown(broken)[::-1]
         for message in (by_command, by_page):
             assert message["service"] == "retention"
@@ -82,7 +82,9 @@ def test_what_a_broken_table_kept_from_being_done_is_done_once_by_a_replay(broke
         assert broken.look(TOLD, row["generation_id"])[0][0] == 1
 
 
-def test_what_nobody_can_read_is_parked_by_everybody_who_hears_it_and_stays_after_a_replay(broken: RunningSuite) -> None:
+def test_what_nobody_can_read_is_parked_by_everybody_who_hears_it_and_stays_after_a_replay(
+    broken: RunningSuite,
+) -> None:
     event = GenerationCancelled(
         generation_id=GenerationId.new(),
         subject_ref=SubjectRef.new(),
@@ -104,6 +106,10 @@ def test_what_nobody_can_read_is_parked_by_everybody_who_hears_it_and_stays_afte
 
 def _if_whole(shown: list[dict[str, Any]], services: set[str]) -> list[dict[str, Any]] | None:
     return shown if {message["service"] for message in shown} == services else None
+
+
+def _wait_until_shown(suite: RunningSuite, count: int) -> None:
+    until(lambda: len(_shown(suite)) == count, "the message to be parked")
 
 
 def _shown(suite: RunningSuite) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from nats.js.api import StreamConfig
 
 from lethe_common.events.catalogue import STREAMS
 from lethe_common.services import Service
+from tests.integration.members import remove_streams
 from tests.servers import RunningServers
 
 
@@ -21,6 +22,7 @@ async def test_each_role_connects_to_its_own_schema(servers: RunningServers, ser
 
 
 async def test_a_service_declares_its_stream_and_is_acknowledged(servers: RunningServers) -> None:
+    await remove_streams(servers)
     client = await nats.connect(
         servers.nats_url, user="jobs", password=servers.nats_password("jobs"), inbox_prefix=b"_INBOX.jobs"
     )

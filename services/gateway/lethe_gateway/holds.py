@@ -19,9 +19,7 @@ class Holds:
 
     def __init__(self, bus: Bus, *, max_batch: int, subject_wait_seconds: float) -> None:
         self._bus, self._subject_wait_seconds = bus, subject_wait_seconds
-        self._placing: Coalescer[HoldRequest, HoldAnswer | LetheError] = Coalescer(
-            self._place, max_batch=max_batch
-        )
+        self._placing: Coalescer[HoldRequest, HoldAnswer | LetheError] = Coalescer(self._place, max_batch=max_batch)
         self.run = self._placing.run
 
     async def place(self, request: HoldRequest, price: int) -> HoldAnswer:

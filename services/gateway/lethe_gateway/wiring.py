@@ -182,9 +182,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     )
 
 
-def public_app(
-    frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages, videos: APIRouter
-) -> FastAPI:
+def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages, videos: APIRouter) -> FastAPI:
     """The application that the world sees."""
     app = FastAPI(
         title="Lethe",

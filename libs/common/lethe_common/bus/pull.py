@@ -60,7 +60,9 @@ class Pull:
             await self._ask()
             self._event.clear()
             try:
-                await asyncio.wait_for(self._event.wait(), max(0.05, self._asked_until - monotonic_seconds()))
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes with the event.
+                async with asyncio.timeout(max(0.05, self._asked_until - monotonic_seconds())):
+                    await self._event.wait()
             except TimeoutError:
                 self._asked = 0
         taken = [self._arrived.popleft() for _ in range(min(len(self._arrived), self._batch))]

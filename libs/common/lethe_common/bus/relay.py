@@ -127,7 +127,9 @@ class Relay:
 
     async def _wait(self, client: LeanClient) -> None:
         try:
-            await asyncio.wait_for(self._told.wait(), self._poll_seconds)
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes with the event.
+            async with asyncio.timeout(self._poll_seconds):
+                await self._told.wait()
         except TimeoutError:
             if not client.is_connected:
                 raise nats.errors.ConnectionClosedError from None
