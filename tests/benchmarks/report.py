@@ -26,6 +26,8 @@ class Measured:
     deferred: list[float] = field(default_factory=list)
     relay: list[float] = field(default_factory=list)
     singly: list[float] = field(default_factory=list)
+    load_before: float = field(default_factory=lambda: os.getloadavg()[0])
+    """The machine's load average before the first bench: what others were doing meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,13 @@ def lines(measured: Measured) -> list[Line]:
     return made
 
 
-def conditions(accounts: int) -> str:
+def conditions(measured: Measured, accounts: int) -> str:
     """What was switched on."""
     return (
         f"Switched on: sealing, key grants, retention, fsync of PostgreSQL and of NATS (sync_interval: always). "
         f"{accounts:,} accounts; no key is kept in anybody's memory between two requests. Everything, the load client "
-        f"included, shares {os.cpu_count()} cores."
+        f"included, shares {os.cpu_count()} cores, "
+        f"whose load average was {measured.load_before:.1f} before the start."
     )
 
 
@@ -113,7 +116,7 @@ def table(measured: Measured, accounts: int) -> str:
     text = "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
-    return f"{text}\n\nMedians [lowest, highest]. {conditions(accounts)}\n"
+    return f"{text}\n\nMedians [lowest, highest]. {conditions(measured, accounts)}\n"
 
 
 def write(file: Path, measured: Measured, accounts: int, seconds: float) -> None:
@@ -123,7 +126,7 @@ def write(file: Path, measured: Measured, accounts: int, seconds: float) -> None
     file.write_text(
         _PAGE.format(
             table=text,
-            conditions=conditions(accounts),
+            conditions=conditions(measured, accounts),
             machine=_machine(),
             runs=len(measured.finished),
             seconds=seconds,

@@ -1,7 +1,11 @@
 """Ports on the loopback interface: is this one free, and give me some that are."""
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from pathlib import Path
 
 from lethe_cli.errors import PortTaken
 
@@ -35,7 +39,7 @@ def require_free(port: int, host: str, option: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, chosen at random so that several suites starting at once rarely meet.
+    """Ports nobody listens on and no other suite on this machine has chosen, for as long as this process lives.
 
     Raises:
         PortTaken: hardly any port is free.
@@ -45,6 +49,25 @@ def free_ports(count: int) -> list[int]:
         if len(chosen) == count:
             return chosen
         port = random.randrange(_FIRST, _LAST)  # noqa: S311  nobody needs to be surprised by it
-        if port not in chosen and is_free(port):
+        if port not in chosen and is_free(port) and _reserve(port):
             chosen.append(port)
     raise PortTaken(f"No {count} free ports were found between {_FIRST} and {_LAST}. Stop what is not needed.")
+
+
+def _reserve(port: int) -> bool:
+    """Claim a port among suites that start at the same moment, before anybody listens on it.
+
+    The lock's file stays open on purpose: it ends with this process, however that ends.
+    """
+    folder = Path(tempfile.gettempdir()) / "lethe-ports"
+    try:
+        folder.mkdir(exist_ok=True)
+        descriptor = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return True  # somebody else's folder: chance alone keeps us apart, as it mostly does
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return False
+    return True
