@@ -143,7 +143,7 @@ class Stand:
 
     async def arrows(self, generation_id: str) -> list[tuple[str, str, str]]:
         rows = await self.eye.fetch(
-            "SELECT from_state, to_state, cause FROM jobs.attempts WHERE generation_id = $1 ORDER BY attempt_id",
+            "SELECT from_state, to_state, cause FROM jobs.attempts WHERE generation_id = $1 ORDER BY at, attempt_id",
             generation_id,
         )
         return [(row[0], row[1], row[2]) for row in rows]
