@@ -33,6 +33,9 @@ function offerSizes() {
 let priceNumber = 0;
 async function price() {
   const number = ++priceNumber;
+  // The price on show is for the order before this one: nothing is sent until the new one binds.
+  quote = null;
+  $("create").disabled = true;
   const wanted = { model: $("model").value, size: $("size").value, seconds: Number($("seconds").value) };
   try {
     const answer = await call("POST", "/v1/quotes", wanted);
@@ -74,8 +77,9 @@ async function create(event) {
     // With the same key a second try cannot be charged twice; a refusal frees the key.
     if (error.status) orderKey = randomKey();
     tell($("composer"), sentence(error));
+    await price();
   } finally {
-    $("create").disabled = Boolean(quote && !quote.is_affordable);
+    $("create").disabled = !quote?.is_affordable;
   }
 }
 
