@@ -40,7 +40,7 @@ lint: .venv/.installed-test ## style: every rule of ruff, and the formatter's op
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: make format"; exit 1; }
 
-types: .venv/.installed-test ## mypy --strict over code and tests
+types: .venv/.installed-bench ## mypy --strict over code and tests
 	@$(BIN)/mypy libs services tests deploy
 
 format: .venv/.installed-test ## lay the code out and fix what can be fixed
