@@ -76,6 +76,7 @@ async def _whole_way(plan: Plan, measured: Measured, suite: RunningSuite) -> Non
     if plan.only != "lease":
         # Interpreters, connections and plans are warm after this; the keys of these accounts are not used again.
         await submitting.finished(suite, half, plan.warm_seconds)
+        await _analyze(suite)
     for run in range(plan.runs):
         if plan.only != "rate":
             wait = await submitting.lease_wait(suite, keys, plan.seconds)
@@ -112,7 +113,7 @@ async def _note_commit_times(suite: RunningSuite) -> None:
 
 
 async def _analyze(suite: RunningSuite) -> None:
-    """What autovacuum does a little later by itself."""
+    """What autovacuum does a minute later by itself: plans made for empty tables are made again."""
     for database in ("lethe", "lethe_keys"):
         await suite.fetch("VACUUM ANALYZE", database=database)
 

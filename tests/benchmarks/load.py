@@ -1,6 +1,6 @@
 """The load client: one process of its own that sends requests and notes when each was sent and answered.
 
-    python -m tests.benchmarks.load < order.json > result.json
+    python -m tests.benchmarks.load result.json < order.json
 
 Closed loop: each connection sends its next request when the last one was answered.
 Open loop: requests leave at a rate, whatever the answers do. Every request is
@@ -12,6 +12,7 @@ import random
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -161,14 +162,14 @@ class Client:
 
 def drive(order: Order) -> Result:
     """Run the client in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.load"],
-        input=order.model_dump_json().encode(),
-        stdout=subprocess.PIPE,
-        check=True,
-        cwd=Path(__file__).parents[2],
-    )
-    return Result.model_validate_json(done.stdout)
+    with tempfile.NamedTemporaryFile() as result:
+        subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.load", result.name],
+            input=order.model_dump_json().encode(),
+            check=True,
+            cwd=Path(__file__).parents[2],
+        )
+        return Result.model_validate_json(Path(result.name).read_bytes())
 
 
 def _requests(keys: list[str]) -> Iterator[bytes]:
@@ -189,4 +190,4 @@ def _id_of(body: bytes) -> str:
 
 if __name__ == "__main__":
     result = uvloop.run(Client(Order.model_validate_json(sys.stdin.buffer.read())).run())
-    sys.stdout.write(result.model_dump_json())
+    Path(sys.argv[1]).write_text(result.model_dump_json())

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from sqlalchemy import MetaData
 
 from lethe_common.bus import Bus
-from lethe_common.bus.consumers import BatchHandler, Handler
+from lethe_common.bus.dispatcher import BatchHandler, Handler
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.events.envelope import Event

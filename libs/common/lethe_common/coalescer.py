@@ -48,10 +48,30 @@ class Coalescer(Generic[Q, A]):
         """
         if len(self._waiting) >= self._max_waiting:
             raise QueueFull("The service is overloaded. Try again in a few seconds.")
+        return await self._enqueue(item)
+
+    async def put_all(self, items: Sequence[Q]) -> list[A | Exception]:
+        """The same for several at once: each one's answer, or what its own attempt raised, in their order.
+
+        Raises:
+            QueueFull: `max_waiting` items wait already.
+        """
+        if len(self._waiting) >= self._max_waiting:
+            raise QueueFull("The service is overloaded. Try again in a few seconds.")
+        waiting = [self._enqueue(item) for item in items]
+        answers: list[A | Exception] = []
+        for one in waiting:
+            try:
+                answers.append(await one)
+            except Exception as error:  # noqa: BLE001  handed to the caller, whose item it was
+                answers.append(error)
+        return answers
+
+    def _enqueue(self, item: Q) -> asyncio.Future[A]:
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         self._arrived.set()
-        return await answer
+        return answer
 
     async def run(self) -> None:
         """Serve for ever; a worker of the process frame."""

@@ -24,12 +24,14 @@ def uuid7(wall_milliseconds: int | None = None) -> uuid.UUID:
     Sub-millisecond order within a process comes from the clock's nanoseconds in
     the 12 bits after the version (RFC 9562, section 6.2, method 3).
     """
-    nanoseconds = time.time_ns() if wall_milliseconds is None else wall_milliseconds * 1_000_000
+    return uuid.UUID(int=_uuid7(time.time_ns() if wall_milliseconds is None else wall_milliseconds * 1_000_000))
+
+
+def _uuid7(nanoseconds: int) -> int:
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     fraction = (rest << _RANDOM_BITS_A) // 1_000_000
     random_bits = int.from_bytes(os.urandom(8), "big") >> (64 - _RANDOM_BITS_B)
-    value = (milliseconds & ((1 << 48) - 1)) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random_bits
-    return uuid.UUID(int=value)
+    return (milliseconds & ((1 << 48) - 1)) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random_bits
 
 
 class Identifier(str):
@@ -56,8 +58,8 @@ class Identifier(str):
     @classmethod
     def new(cls) -> Self:
         """A fresh id, never seen before."""
-        made = uuid.uuid4() if cls.is_random else uuid7()
-        return str.__new__(cls, f"{cls.prefix}_{made.hex}")
+        digits = uuid.uuid4().hex if cls.is_random else f"{_uuid7(time.time_ns()):032x}"
+        return str.__new__(cls, f"{cls.prefix}_{digits}")
 
     @classmethod
     def trusted(cls, text: str) -> Self:

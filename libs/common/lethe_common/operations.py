@@ -67,7 +67,7 @@ async def _replay(
                 raise ParkedGone
             envelope, event = bus.dispatcher.decode(row["subject"], json.loads(row["headers"]), row["data"])
             if await inbox.enter(tx, row["consumer"], [envelope.event_id]):
-                await bus.dispatcher.handle(type(event), [event], tx)
+                await bus.dispatcher.handle([event], tx)
     except ParkedGone:
         raise
     except Exception as error:  # noqa: BLE001  the frame: the operator is told, the message stays parked

@@ -25,8 +25,7 @@ class HoldCounter:
             quotes = await queries.quotes(tx, quote_ids)
             placement = self._desk.place(requests, wallets, quotes, at)
             if placement.placed:
-                await queries.insert_holds(tx, placement.placed)
-                await queries.book(tx, placement.books, at)
+                await queries.place(tx, placement.placed, placement.books, at)
         return placement.answers
 
     async def _load(self, tx: Transaction, requests: Sequence[HoldRequest]) -> dict[str, Wallet]:

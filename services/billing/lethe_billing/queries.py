@@ -80,18 +80,21 @@ LATEST_HOLDS_BY_BODY = """
      ORDER BY h.wallet_id, h.body_hash, h.placed_at DESC
 """  # index holds_of_body
 
-INSERT_HOLDS = """
-    INSERT INTO holds (cause_ref, hold_id, generation_id, wallet_id, key, body_hash, model, width_px, height_px, seconds,
-                       price_version, amount, line_grants, line_amounts, placed_at, expires_at)
-    SELECT r.cause_ref, r.hold_id, r.generation_id, r.wallet_id, r.key, r.body_hash, r.model, r.width_px, r.height_px,
-           r.seconds, r.price_version, r.amount, string_to_array(r.grants, ','), string_to_array(r.amounts, ',')::bigint[],
-           r.placed_at, r.expires_at
-      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::integer[],
-                  $9::integer[], $10::integer[], $11::text[], $12::bigint[], $13::text[], $14::text[],
-                  $15::timestamptz[], $16::timestamptz[])
-        AS r(cause_ref, hold_id, generation_id, wallet_id, key, body_hash, model, width_px, height_px, seconds,
-             price_version, amount, grants, amounts, placed_at, expires_at)
-"""
+# New holds and what they move, in one statement.
+PLACE = """
+    WITH h AS (
+        INSERT INTO holds (cause_ref, hold_id, generation_id, wallet_id, key, body_hash, model, width_px, height_px, seconds,
+                           price_version, amount, line_grants, line_amounts, placed_at, expires_at)
+        SELECT r.cause_ref, r.hold_id, r.generation_id, r.wallet_id, r.key, r.body_hash, r.model, r.width_px, r.height_px,
+               r.seconds, r.price_version, r.amount, string_to_array(r.grants, ','), string_to_array(r.amounts, ',')::bigint[],
+               r.placed_at, r.expires_at
+          FROM unnest($15::uuid[], $16::text[], $17::text[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::integer[],
+                      $23::integer[], $24::integer[], $25::text[], $26::bigint[], $27::text[], $28::text[],
+                      $29::timestamptz[], $30::timestamptz[])
+            AS r(cause_ref, hold_id, generation_id, wallet_id, key, body_hash, model, width_px, height_px, seconds,
+                 price_version, amount, grants, amounts, placed_at, expires_at)
+    ),
+""" + BOOK.partition("WITH")[2]  # noqa: S608  put together from our own statements
 
 _HOLD_COLUMNS = """
     hold_id, generation_id, wallet_id, cause_ref, model, width_px, height_px, seconds, price_version, amount,
@@ -131,11 +134,18 @@ QUOTES = """
 
 async def book(tx: Transaction, books: Books, at: datetime) -> None:
     """Write transfers, balances and grants in one statement."""
-    if not books.transfers:
-        return
+    if books.transfers:
+        await tx.execute(BOOK, *_books(books, at))
+
+
+async def place(tx: Transaction, placed: Sequence[PlacedHold], books: Books, at: datetime) -> None:
+    """Store new holds, and write what they move, in one statement."""
+    await tx.execute(PLACE, *_books(books, at), *_holds(placed))
+
+
+def _books(books: Books, at: datetime) -> tuple[object, ...]:
     transfers, balances = books.transfers, books.balance_changes()
-    await tx.execute(
-        BOOK,
+    return (
         [transfer.transfer_id for transfer in transfers],
         [transfer.kind for transfer in transfers],
         [transfer.debit for transfer in transfers],
@@ -191,11 +201,9 @@ async def latest_holds_by_body(
     return [_known(row) for row in await tx.fetch(LATEST_HOLDS_BY_BODY, wallets, texts, since)]
 
 
-async def insert_holds(tx: Transaction, placed: Sequence[PlacedHold]) -> None:
-    """Store new holds."""
+def _holds(placed: Sequence[PlacedHold]) -> tuple[object, ...]:
     holds = [one.hold for one in placed]
-    await tx.execute(
-        INSERT_HOLDS,
+    return (
         [hold.cause_ref for hold in holds],
         [hold.hold_id for hold in holds],
         [hold.generation_id for hold in holds],

@@ -1,8 +1,6 @@
 """What the gateway does when something happened elsewhere.
 
-Each handler runs in the frame's transaction with its inbox row. Events of one
-generation may come twice, late and out of order: statements only move it forward.
-Hints to open streams go out before the commit; who gets one looks until it is there.
+Each handler runs in the frame's transaction with its inbox row. Hints to open streams go out before the commit; who gets one looks until it is there.
 """
 
 from collections.abc import Sequence
@@ -12,16 +10,9 @@ import structlog
 from lethe_common.bus import Bus
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
-from lethe_common.events.billing import CreditsGranted, HoldPosted, HoldVoided, PlanChanged
-from lethe_common.events.envelope import Event
+from lethe_common.events.billing import CreditsGranted, PlanChanged
 from lethe_common.events.identity import AccessRevoked
-from lethe_common.events.jobs import (
-    GenerationCancelled,
-    GenerationCompleted,
-    GenerationFailed,
-    GenerationStarted,
-    UploadProcessed,
-)
+from lethe_common.events.jobs import UploadProcessed
 from lethe_common.events.notice import MailRequested
 from lethe_common.events.privacy import (
     ErasureCompleted,
@@ -30,22 +21,17 @@ from lethe_common.events.privacy import (
     ErasureStepRequested,
     StoreCount,
 )
-from lethe_common.events.retention import ItemDue, ItemRemoved, ItemScheduled
+from lethe_common.events.retention import ItemRemoved
 from lethe_common.services import Service
 from lethe_gateway import account_queries, queries
 from lethe_gateway import outcome_queries as outcomes
 from lethe_gateway.erasures import Erasures
+from lethe_gateway.outcomes import Told, fold
 from lethe_gateway.uploads import CATEGORY as UPLOAD
 from lethe_gateway.uploads import Uploads
 from lethe_gateway.watchers import GONE, Watchers
 
 log = structlog.get_logger()
-
-
-_ABOUT_ROWS = (
-    GenerationStarted, GenerationCompleted, GenerationFailed, GenerationCancelled, HoldPosted, HoldVoided, ItemScheduled,
-    ItemDue, ItemRemoved,
-)  # fmt: skip
 
 
 class GenerationHandlers:
@@ -54,43 +40,9 @@ class GenerationHandlers:
     def __init__(self, watchers: Watchers, clock: Clock) -> None:
         self._watchers, self._clock = watchers, clock
 
-    async def lock(self, events: Sequence[Event], tx: Transaction) -> None:
-        """Lock the rows of a whole batch, in one order: its consumer meets those of other streams on them."""
-        ids = {event.generation_id for event in events if isinstance(event, _ABOUT_ROWS)}
-        if len(ids) > 1:
-            await outcomes.lock(tx, ids)
-
-    async def on_started(self, events: Sequence[GenerationStarted], tx: Transaction) -> None:
-        ids = [event.generation_id for event in events]
-        await self._watchers.tell_rows(await tx.fetch(outcomes.STARTED, ids))
-
-    async def on_completed(self, events: Sequence[GenerationCompleted], tx: Transaction) -> None:
-        ids = [event.generation_id for event in events]
-        rows = await outcomes.completed(tx, ids, [event.completed_at for event in events])
-        await self._watchers.tell_rows(rows)
-
-    async def on_failed(self, event: GenerationFailed, tx: Transaction) -> None:
-        rows = await tx.fetch(outcomes.ENDED, event.generation_id, "failed", str(event.code))
-        await self._watchers.tell_rows(rows)
-
-    async def on_cancelled(self, event: GenerationCancelled, tx: Transaction) -> None:
-        await self._watchers.tell_rows(await tx.fetch(outcomes.ENDED, event.generation_id, "cancelled", None))
-
-    async def on_hold_posted(self, events: Sequence[HoldPosted], tx: Transaction) -> None:
-        ids = [event.generation_id for event in events]
-        rows = await outcomes.charged(tx, ids, [event.credits for event in events])
-        await self._watchers.tell_rows(rows)
-
-    async def on_hold_voided(self, event: HoldVoided, tx: Transaction) -> None:
-        await self._watchers.tell_rows(await tx.fetch(outcomes.UNCHARGED, event.generation_id))
-
-    async def on_scheduled(self, events: Sequence[ItemScheduled], tx: Transaction) -> None:
-        # The last word about an item counts; a statement that meets a row twice would take either.
-        due = {event.generation_id: event.due_at for event in events}
-        await self._watchers.tell_rows(await outcomes.scheduled(tx, list(due), list(due.values())))
-
-    async def on_due(self, event: ItemDue, tx: Transaction) -> None:
-        await self._watchers.tell_rows(await tx.fetch(outcomes.DUE, event.generation_id, event.due_at))
+    async def on_told(self, events: Sequence[Told], tx: Transaction) -> None:
+        """Whatever others told of generations, each of which changes once for all of it."""
+        await self._watchers.tell_rows(await outcomes.move(tx, fold(events)))
 
     async def on_removed(self, event: ItemRemoved, tx: Transaction) -> None:
         await tx.execute(outcomes.DUE_UPLOADS, event.generation_id, self._clock.now())

@@ -175,16 +175,13 @@ class Intake:
 
     async def _write(self, items: Sequence[Acceptance]) -> list[bool]:
         """One transaction for all that wait; which of them were written by it."""
-        async with self._database.transaction() as tx:
-            written = await queries.accept(tx, items)
-            attached = [item.upload_id for item in items if item.upload_id and _key(item) in written]
-            if attached:
+        has_uploads = any(item.upload_id for item in items)
+        async with self._database.transaction() if has_uploads else self._database.single() as tx:
+            told = [tx.envelope(requested(item)) for item in items]
+            written = await queries.accept(tx, items, told)
+            tx.written += told[: len(written)]
+            if attached := [item.upload_id for item in items if item.upload_id and _key(item) in written]:
                 await tx.execute(queries.ATTACH_UPLOADS, attached)
-            told: set[str] = set()
-            for item in items:
-                if _key(item) in written and item.generation_id not in told:
-                    told.add(item.generation_id)
-                    tx.tell(_requested(item))
         return [_key(item) in written for item in items]
 
     async def _first(self, caller: Caller, acceptance: Acceptance) -> asyncpg.Record:
@@ -207,7 +204,8 @@ def _key(item: Acceptance) -> tuple[str, str | None]:
     return item.generation_id, item.upload_id
 
 
-def _requested(item: Acceptance) -> GenerationRequested:
+def requested(item: Acceptance) -> GenerationRequested:
+    """What is told of an accepted generation."""
     return GenerationRequested(
         generation_id=GenerationId.trusted(item.generation_id),
         subject_ref=SubjectRef.trusted(item.subject_ref),

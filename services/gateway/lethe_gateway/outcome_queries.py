@@ -1,58 +1,44 @@
-"""The SQL of what other services told, named. No statement moves a generation's state backwards."""
+"""The SQL of what other services told, named."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 import asyncpg
 
 from lethe_common.database import Transaction
 from lethe_common.events.privacy import StoreCount
+from lethe_gateway.outcomes import Outcome
 
-# Consumers of several streams meet on the same rows: locks are taken in the order of the key, always.
-LOCK = """
-    SELECT generation_id FROM gateway.generations WHERE generation_id = ANY($1) ORDER BY generation_id
-       FOR NO KEY UPDATE
-"""
-STARTED = """
-    UPDATE gateway.generations SET state = 'in_progress', state_version = state_version + 1
-     WHERE generation_id = ANY($1) AND state = 'queued'
-    RETURNING generation_id, state_version
-"""
-COMPLETED = """
+# Locks are taken in the order of the key: two replicas meet on the same rows. A generation's state never goes back.
+MOVE = """
+    WITH held AS (
+        SELECT generation_id FROM gateway.generations WHERE generation_id = ANY($1) ORDER BY generation_id
+           FOR NO KEY UPDATE
+    ), told AS (
+        SELECT t.* FROM held JOIN unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bool[],
+                                         $7::timestamptz[], $8::timestamptz[])
+            AS t(generation_id, state, completed_at, error_code, credits, is_voided, expires_at, hidden_at)
+         USING (generation_id)
+    )
     UPDATE gateway.generations g
-       SET state = 'completed', completed_at = told.at, state_version = state_version + 1
-      FROM unnest($1::text[], $2::timestamptz[]) AS told(generation_id, at)
-     WHERE g.generation_id = told.generation_id AND g.state IN ('queued', 'in_progress')
+       SET state = CASE WHEN {moves} THEN told.state ELSE g.state END,
+           completed_at = CASE WHEN {moves} THEN told.completed_at ELSE g.completed_at END,
+           error_code = CASE WHEN {moves} THEN told.error_code ELSE g.error_code END,
+           credits_charged = CASE WHEN {voids} THEN 0 ELSE coalesce(told.credits, g.credits_charged) END,
+           expires_at = coalesce(told.expires_at, g.expires_at),
+           hidden_at = CASE WHEN {hides} THEN told.hidden_at ELSE g.hidden_at END,
+           rule = CASE WHEN {hides} THEN 'expired' ELSE g.rule END,
+           state_version = g.state_version + 1
+      FROM told
+     WHERE g.generation_id = told.generation_id
+       AND ({moves} OR {voids} OR {hides}
+            OR told.credits IS NOT NULL AND g.credits_charged IS DISTINCT FROM told.credits
+            OR told.expires_at IS NOT NULL AND g.expires_at IS DISTINCT FROM told.expires_at)
     RETURNING g.generation_id, g.state_version
-"""
-ENDED = """
-    UPDATE gateway.generations SET state = $2, error_code = $3, state_version = state_version + 1
-     WHERE generation_id = $1 AND state IN ('queued', 'in_progress')
-    RETURNING generation_id, state_version
-"""
-CHARGED = """
-    UPDATE gateway.generations g
-       SET credits_charged = told.credits, state_version = state_version + 1
-      FROM unnest($1::text[], $2::bigint[]) AS told(generation_id, credits)
-     WHERE g.generation_id = told.generation_id AND g.credits_charged IS DISTINCT FROM told.credits
-    RETURNING g.generation_id, g.state_version
-"""
-UNCHARGED = """
-    UPDATE gateway.generations SET credits_charged = 0, state_version = state_version + 1
-     WHERE generation_id = $1 AND credits_charged IS NULL
-    RETURNING generation_id, state_version
-"""
-SCHEDULED = """
-    UPDATE gateway.generations g SET expires_at = told.due_at, state_version = state_version + 1
-      FROM unnest($1::text[], $2::timestamptz[]) AS told(generation_id, due_at)
-     WHERE g.generation_id = told.generation_id AND g.expires_at IS DISTINCT FROM told.due_at
-    RETURNING g.generation_id, g.state_version
-"""
-DUE = """
-    UPDATE gateway.generations SET hidden_at = $2, rule = 'expired', state_version = state_version + 1
-     WHERE generation_id = $1 AND hidden_at IS NULL
-    RETURNING generation_id, state_version
-"""
+""".format(  # noqa: S608  put together from our own conditions
+    moves="(told.state IS NOT NULL AND (g.state = 'queued' OR g.state = 'in_progress' AND told.state <> 'in_progress'))",
+    voids="(told.is_voided AND told.credits IS NULL AND g.credits_charged IS NULL)",
+    hides="(told.hidden_at IS NOT NULL AND g.hidden_at IS NULL)",
+)
 REMOVED = """
     WITH gone AS (DELETE FROM gateway.generations WHERE generation_id = $1 RETURNING generation_id, account_id),
          keys AS (DELETE FROM gateway.idempotency WHERE generation_id = $1)
@@ -82,24 +68,10 @@ SET_CLOSING = "UPDATE gateway.accounts SET state = 'closing' WHERE subject_ref =
 LOCK_SUBJECT = "SELECT account_id, storage_ref FROM gateway.accounts WHERE subject_ref = $1 FOR UPDATE"
 
 
-async def lock(tx: Transaction, ids: Collection[str]) -> None:
-    """Lock these generations until the transaction ends."""
-    await tx.execute(LOCK, list(ids))
-
-
-async def completed(tx: Transaction, ids: Sequence[str], at: Sequence[datetime]) -> list[asyncpg.Record]:
-    """Mark these generations as completed."""
-    return await tx.fetch(COMPLETED, list(ids), list(at))
-
-
-async def charged(tx: Transaction, ids: Sequence[str], credits_: Sequence[int]) -> list[asyncpg.Record]:
-    """Note what these generations cost."""
-    return await tx.fetch(CHARGED, list(ids), list(credits_))
-
-
-async def scheduled(tx: Transaction, ids: Sequence[str], due_at: Sequence[datetime]) -> list[asyncpg.Record]:
-    """Note until when these generations are served."""
-    return await tx.fetch(SCHEDULED, list(ids), list(due_at))
+async def move(tx: Transaction, outcomes: Sequence[Outcome]) -> list[asyncpg.Record]:
+    """Move generations on; those that changed, with their new versions."""
+    columns = zip(*(outcome.row() for outcome in outcomes), strict=True)
+    return await tx.fetch(MOVE, *(list(column) for column in columns))
 
 
 async def erase_account(tx: Transaction, account_id: str) -> tuple[StoreCount, ...]:

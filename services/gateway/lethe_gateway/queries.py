@@ -6,10 +6,11 @@ from datetime import datetime
 
 import asyncpg
 
-from lethe_common.database import Transaction
+from lethe_common.database import Transaction, outbox
+from lethe_common.events.envelope import Envelope
 from lethe_gateway.account_queries import Reader
 
-# One statement for all submissions that wait. An account that is closing, a removed id
+# One statement, and so one transaction, for all submissions that wait. An account that is closing, a removed id
 # and a used Idempotency-Key drop out here; the caller finds out which it was.
 ACCEPT = """
     WITH given AS (
@@ -28,7 +29,7 @@ ACCEPT = """
         SELECT account_id, key_hmac, body_hmac, generation_id, created_at FROM free WHERE key_hmac IS NOT NULL
         ON CONFLICT DO NOTHING
         RETURNING account_id, key_hmac, generation_id
-    )
+    ), written AS (
     INSERT INTO gateway.generations
            (generation_id, account_id, subject_ref, state, model, width_px, height_px, seconds, seed,
             prompt_sealed, key_id, upload_id, hold_id, credits_held, created_at)
@@ -39,6 +40,14 @@ ACCEPT = """
      WHERE key_hmac IS NULL OR (account_id, key_hmac, generation_id) IN (SELECT account_id, key_hmac, generation_id FROM keyed)
     ON CONFLICT (generation_id) DO NOTHING
     RETURNING generation_id, upload_id
+    ), told AS (
+    INSERT INTO gateway.outbox (event_id, stream, type, source, told_at, traceparent, data)
+    SELECT DISTINCT ON (e.generation_id) e.event_id, e.stream, e.type, e.source, e.told_at, e.traceparent, e.data
+      FROM unnest($1::text[], $17::uuid[], $18::text[], $19::text[], $20::text[], $21::timestamptz[], $22::text[],
+                  $23::bytea[]) AS e(generation_id, event_id, stream, type, source, told_at, traceparent, data)
+     WHERE e.generation_id IN (SELECT generation_id FROM written)
+    )
+    SELECT generation_id, upload_id FROM written
 """
 ACCOUNT_STATE = "SELECT state FROM gateway.accounts WHERE account_id = $1"
 IDEMPOTENT = "SELECT body_hmac, generation_id FROM gateway.idempotency WHERE account_id = $1 AND key_hmac = $2"
@@ -123,10 +132,10 @@ class Acceptance:
         )  # fmt: skip
 
 
-async def accept(tx: Transaction, items: Sequence[Acceptance]) -> set[tuple[str, str | None]]:
-    """Write the generations that are new; (generation_id, upload_id) of those."""
+async def accept(tx: Transaction, items: Sequence[Acceptance], told: Sequence[Envelope]) -> set[tuple[str, str | None]]:
+    """Write the generations that are new, each with what is told of it; (generation_id, upload_id) of those."""
     columns = zip(*(item.row() for item in items), strict=True)
-    rows = await tx.fetch(ACCEPT, *(list(column) for column in columns))
+    rows = await tx.fetch(ACCEPT, *(list(column) for column in columns), *outbox.columns(told))
     return {(row["generation_id"], row["upload_id"]) for row in rows}
 
 

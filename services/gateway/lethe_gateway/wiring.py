@@ -39,6 +39,7 @@ from lethe_gateway.intake import Intake
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mails import Mails
 from lethe_gateway.operators import Operators
+from lethe_gateway.outcomes import TELLING
 from lethe_gateway.pages import Pages, terms_of
 from lethe_gateway.passwords import Passwords
 from lethe_gateway.positions import Positions
@@ -140,26 +141,16 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
 
     return Parts(
         handlers={
-            jobs.GenerationFailed: generations.on_failed,
-            jobs.GenerationCancelled: generations.on_cancelled,
             jobs.UploadProcessed: generations.on_upload_processed,
-            billing.HoldVoided: generations.on_hold_voided,
             billing.CreditsGranted: subjects.on_credits_granted,
             billing.PlanChanged: subjects.on_plan_changed,
-            retention.ItemDue: generations.on_due,
             retention.ItemRemoved: generations.on_removed,
             privacy.ErasureFenced: subjects.on_erasure_fenced,
             privacy.ErasureStepRequested: subjects.on_erasure_step_requested,
             privacy.ErasureCompleted: subjects.on_erasure_completed,
             notice.MailRequested: subjects.on_mail_requested,
         },
-        batch_handlers={
-            jobs.GenerationStarted: generations.on_started,
-            jobs.GenerationCompleted: generations.on_completed,
-            billing.HoldPosted: generations.on_hold_posted,
-            retention.ItemScheduled: generations.on_scheduled,
-        },
-        lock=generations.lock,
+        batch_handlers=dict.fromkeys(TELLING, generations.on_told),
         answers={
             GenerationInput: answers.generation_input,
             GenerationAccepted: answers.generation_accepted,

@@ -4,9 +4,10 @@ import asyncio
 
 import structlog
 
-from lethe_common.clock import monotonic_seconds
+from lethe_common.clock import Clock, monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.errors import Unavailable
+from lethe_common.events.jobs import GenerationStarted
 from lethe_common.logging import places
 from lethe_common.storage import ObjectMissing, StorageError, new_object_prefix
 from lethe_jobs.errors import BadInput, InputUnreadable, ProviderFailed, RunStopped
@@ -33,6 +34,7 @@ class Performances:
     def __init__(
         self,
         database: Database,
+        clock: Clock,
         inputs: Inputs,
         outputs: Outputs,
         settlements: Settlements,
@@ -40,7 +42,7 @@ class Performances:
         pace: Pace,
         attempts_most: int,
     ) -> None:
-        self._database, self._inputs, self._outputs = database, inputs, outputs
+        self._database, self._clock, self._inputs, self._outputs = database, clock, inputs, outputs
         self._settlements, self._gauges, self._pace = settlements, gauges, pace
         self._attempts_most = attempts_most
 
@@ -101,6 +103,12 @@ class Performances:
                     raise RunStopped("The subject is gone.")
                 prefix = new_object_prefix(OUTPUT_PREFIX, random)
             moved = await queries.move(tx, run.lease, before, after, cause, prefix)
+            if moved is not None and cause is Cause.STARTED:
+                tx.tell(
+                    GenerationStarted(
+                        generation_id=run.generation_id, subject_ref=run.subject_ref, started_at=self._clock.now()
+                    )
+                )
         if moved is None:
             raise RunStopped("The lease is lost, or the run is to stop.")
         return moved

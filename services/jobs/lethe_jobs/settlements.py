@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 _WRITERS = 2
 _DEADLOCKS_MOST = 4
+# A removal waits for its run to stop; a run that completed was not asked to.
+_WAITED_FOR = {State.CANCELLED, State.FAILED, None}
 
 
 class Settlements:
@@ -77,10 +79,14 @@ class Settlements:
             ]
             if stored:
                 await queries.store_assets(tx, stored)
-            if known:
-                await subjects.admit_waiting(tx, self._plans.limits(known))
+            admitted = await subjects.admit_waiting(tx, self._plans.limits(known)) if known else 0
             self._tell(tx, outcomes)
-            tx.after_commit(self._ring)
+            states = {outcome.state if outcome is not None else None for _, outcome in outcomes}
+            if admitted or State.QUEUED in states:
+                tx.after_commit(self._bells.queue.ring)
+            if states & _WAITED_FOR:
+                tx.after_commit(self._bells.removals.ring)
+                tx.after_commit(self._bells.erasures.ring)
         self._count(outcomes)
         return [outcome for _, outcome in outcomes]
 
@@ -99,10 +105,6 @@ class Settlements:
                         processed_at=now,
                     )
                 )
-
-    def _ring(self) -> None:
-        for bell in (self._bells.queue, self._bells.removals, self._bells.erasures):
-            bell.ring()
 
     def _count(self, outcomes: Sequence[tuple[Verdict, Settled | None]]) -> None:
         for _, outcome in outcomes:

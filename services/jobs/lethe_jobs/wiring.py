@@ -58,10 +58,10 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
     )  # fmt: skip
     inputs = Inputs(bus, sealer, storage)
     performances = Performances(
-        database, inputs, Outputs(sealer, storage), settlements, gauges, pace, settings.attempts_most
+        database, clock, inputs, Outputs(sealer, storage), settlements, gauges, pace, settings.attempts_most
     )
     workers = Workers(
-        f"{frame.service}-{secrets.token_hex(4)}", providers, database, clock, bells.queue, heart, inputs,
+        f"{frame.service}-{secrets.token_hex(4)}", providers, database, bells.queue, heart, inputs,
         performances, settlements, gauges,
         lease=lease, batch=settings.claim_batch, poll_seconds=settings.claim_poll_seconds,
     )  # fmt: skip

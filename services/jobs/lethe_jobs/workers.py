@@ -7,10 +7,8 @@ from datetime import timedelta
 
 import structlog
 
-from lethe_common.clock import Clock
 from lethe_common.database import Database
 from lethe_common.errors import Unavailable
-from lethe_common.events.jobs import GenerationStarted
 from lethe_common.identifiers import GenerationId
 from lethe_common.logging import describe, places
 from lethe_jobs.bells import Bell
@@ -39,7 +37,6 @@ class Workers:
         name: str,
         providers: Sequence[GenerationProvider],
         database: Database,
-        clock: Clock,
         bell: Bell,
         heart: Heart,
         inputs: Inputs,
@@ -51,7 +48,7 @@ class Workers:
         batch: int,
         poll_seconds: float,
     ) -> None:
-        self._name, self._providers, self._database, self._clock = name, providers, database, clock
+        self._name, self._providers, self._database = name, providers, database
         self._bell, self._heart, self._inputs, self._performances = bell, heart, inputs, performances
         self._settlements, self._gauges = settlements, gauges
         self._lease, self._batch, self._poll_seconds = lease, batch, poll_seconds
@@ -64,14 +61,14 @@ class Workers:
         failures = 0
         while not self._is_stopping:
             try:
-                claimed = [await self._claim(provider) for provider in self._providers]
+                has_more = [await self._claim(provider) for provider in self._providers]
             except Unavailable as error:
                 failures += 1
                 log.info("claims_wait", cause=type(error).__name__)
                 await asyncio.sleep(delay_after(failures).total_seconds())
                 continue
             failures = 0
-            if not any(claimed):
+            if not any(has_more):
                 await self._bell.wait(self._poll_seconds)
 
     async def stop(self) -> None:
@@ -85,24 +82,24 @@ class Workers:
             await provider.close()
 
     async def _claim(self, provider: GenerationProvider) -> bool:
+        """Whether there may be more for this provider at once: it took as many runs as were asked for."""
         free = min(provider.at_once - self._busy[provider.name], self._batch)
         if free <= 0 or self._is_stopping:
             return False
-        async with self._database.transaction() as tx:
+        is_single = provider.at_once_everywhere is None
+        async with self._database.single() if is_single else self._database.transaction() as tx:
             runs = await queries.claim(tx, provider.name, free, provider.at_once_everywhere, self._name, self._lease)
-            now = self._clock.now()
-            for run in runs:
-                tx.tell(GenerationStarted(generation_id=run.generation_id, subject_ref=run.subject_ref, started_at=now))
         if runs:
             self._occupy(provider, len(runs))
             self._gauges.claimed.labels(provider.name).inc(len(runs))
             self._spawn(provider, runs)
-        return bool(runs)
+        return len(runs) == free
 
     def _occupy(self, provider: GenerationProvider, count: int) -> None:
+        was_full = self._busy[provider.name] >= provider.at_once
         self._busy[provider.name] += count
         self._gauges.running.labels(provider.name).set(self._busy[provider.name])
-        if count < 0:
+        if was_full and count < 0:
             self._bell.ring()
 
     def _spawn(self, provider: GenerationProvider, runs: list[Run]) -> None:

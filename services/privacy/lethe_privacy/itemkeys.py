@@ -37,8 +37,7 @@ class ItemKeys:
 
     async def issue(self, wishes: Sequence[KeyWish]) -> list[ItemKey]:
         """Make the wished keys, or find those that exist; one answer per wish, in their order."""
-        async with self._database.transaction() as tx:
-            await tx.execute(queries.SHARE)
+        async with self._database.transaction(queries.SHARE) as tx:
             rows = await queries.load_for_issue(tx, wishes)
             refusals = [refusal_of(row["state"]) for row in rows]
             granted = [(wish, row) for wish, row, refusal in zip(wishes, rows, refusals, strict=True) if not refusal]
@@ -59,7 +58,7 @@ class ItemKeys:
 
     async def lease(self, wishes: Sequence[LeaseWish]) -> list[ItemKey]:
         """Open the keys of items that exist; one answer per wish, in their order."""
-        async with self._database.transaction() as tx:
+        async with self._database.single() as tx:
             rows = await queries.load_for_lease(tx, wishes)
         answers: list[ItemKey | None] = []
         wrapped: dict[ClassName, WrappedClassKey] = {}
@@ -74,7 +73,7 @@ class ItemKeys:
 
     async def destroy(self, wishes: Sequence[LeaseWish]) -> int:
         """Delete items' keys where owner and item belong together; how many there were."""
-        async with self._database.transaction() as tx:
+        async with self._database.single() as tx:
             return await queries.destroy_items(tx, wishes)
 
     async def _make(

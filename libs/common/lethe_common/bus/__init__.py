@@ -5,6 +5,6 @@ an inbox; requests go over NATS micro services.
 """
 
 from lethe_common.bus.client import Bus
-from lethe_common.bus.consumers import BatchHandler, Handler
+from lethe_common.bus.dispatcher import BatchHandler, Handler
 
 __all__ = ["BatchHandler", "Bus", "Handler"]

@@ -10,7 +10,8 @@ from nats.errors import Error as NatsError
 
 from lethe_common.bus import connection, streams
 from lethe_common.bus.connection import Login
-from lethe_common.bus.consumers import BatchHandler, Consumer, Dispatcher, Handler
+from lethe_common.bus.consumers import Consumer
+from lethe_common.bus.dispatcher import BatchHandler, Dispatcher, Handler
 from lethe_common.bus.lean import LeanClient
 from lethe_common.bus.lost import LostMessages
 from lethe_common.bus.relay import Relay
@@ -49,7 +50,7 @@ class Bus:
             batch=settings.relay_batch,
             poll_seconds=settings.relay_poll_seconds,
             busy_batch=settings.busy_batch,
-            busy_pause_seconds=settings.busy_pause_seconds,
+            busy_pause_seconds=settings.relay_busy_pause_seconds,
         )
         self.dispatcher: Dispatcher | None = None
 
@@ -108,15 +109,16 @@ class Bus:
         database: Database,
         handlers: Mapping[type[Event], Handler],
         batch_handlers: Mapping[type[Event], BatchHandler],
-        lock: BatchHandler | None = None,
     ) -> list[Callable[[], Awaitable[None]]]:
         """Prepare one durable per stream this service hears; returns the workers that run them."""
-        self.dispatcher = Dispatcher(database, handlers, batch_handlers, self._metrics, lock)
-        workers: list[Callable[[], Awaitable[None]]] = []
+        dispatcher = self.dispatcher = Dispatcher(
+            str(self._service), database, handlers, batch_handlers, self._metrics, 2 * self._settings.consumer_batch
+        )
+        workers: list[Callable[[], Awaitable[None]]] = [dispatcher.run]
         for stream, kinds in heard_by(self._service).items():
             subjects = sorted(kind.type for kind in kinds)
             consumer = Consumer(
-                self.client, stream, str(self._service), subjects, self.dispatcher, database,
+                self.client, stream, str(self._service), subjects, dispatcher, database,
                 self._metrics, self._settings,
             )  # fmt: skip
             lost = LostMessages(self.client, consumer, database, self._settings)

@@ -1,16 +1,12 @@
-"""Consuming events: a batch is one transaction, a failing message is tried alone, then later, then parked.
+"""Consuming events: taken as they arrive, applied in one transaction, retried later when they fail, then parked.
 
-Every handler runs inside the frame's transaction together with its inbox row
-and what it tells. Acknowledgement follows the commit, so a crash in between
-delivers again and the inbox makes that harmless.
+Acknowledgement follows the commit, so a crash in between delivers again and the
+inbox makes that harmless.
 """
 
 import asyncio
 import random
-import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import nats.errors
 import structlog
@@ -18,13 +14,13 @@ from nats.aio.msg import Msg
 from nats.js.errors import Error as JetStreamError
 
 from lethe_common.bus import parking, streams
+from lethe_common.bus.dispatcher import Delivery, Dispatcher, NoHandler
 from lethe_common.bus.lean import LeanClient, deliveries_of
 from lethe_common.bus.parking import Parcel
 from lethe_common.bus.pull import ConsumerGone, Pull
 from lethe_common.clock import wall
-from lethe_common.database import Database, Transaction, inbox
-from lethe_common.errors import LetheError, Unavailable
-from lethe_common.events.catalogue import EVENTS
+from lethe_common.database import Database
+from lethe_common.errors import Unavailable
 from lethe_common.events.envelope import Envelope, Event, Undecodable
 from lethe_common.logging import describe, places
 from lethe_common.settings import ServiceSettings
@@ -35,17 +31,6 @@ log = structlog.get_logger()
 _REOPEN_SECONDS = 0.2
 _AWAY_FIRST_SECONDS, _AWAY_MOST_SECONDS = 0.1, 2.0
 
-Handler = Callable[[Any, Transaction], Awaitable[None]]
-"""`on_<event>(event, tx)`: load, decide, write, tell. Never commits."""
-BatchHandler = Callable[[Sequence[Any], Transaction], Awaitable[None]]
-"""The same for several events of one type at once."""
-
-
-class NoHandler(LetheError):
-    """An event arrived that this service does not handle; it is parked for a newer version."""
-
-    code = "no_handler"
-
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -54,65 +39,6 @@ class Received:
     message: Msg
     envelope: Envelope
     event: Event
-
-
-class Dispatcher:
-    """Applies events: known ones are skipped, new ones go to their handlers, in one transaction."""
-
-    def __init__(
-        self,
-        database: Database,
-        handlers: Mapping[type[Event], Handler],
-        batch_handlers: Mapping[type[Event], BatchHandler],
-        metrics: Metrics,
-        lock: BatchHandler | None = None,
-    ) -> None:
-        self._database, self._metrics, self._lock = database, metrics, lock
-        self._handlers, self._batch_handlers = dict(handlers), dict(batch_handlers)
-
-    def decode(self, subject: str, headers: Mapping[str, str] | None, data: bytes) -> tuple[Envelope, Event]:
-        """Open a message.
-
-        Raises:
-            Undecodable: it is not a well-formed event.
-            NoHandler: it is one nobody here handles.
-        """
-        kind = EVENTS.get(subject)
-        if kind is None or (kind not in self._handlers and kind not in self._batch_handlers):
-            raise NoHandler("Nothing here handles this type of event.")
-        envelope = Envelope.from_message(subject, headers, data)
-        return envelope, envelope.open(kind)
-
-    async def apply(
-        self, consumer: str, received: Sequence[tuple[Envelope, Event]], given_up: Sequence[uuid.UUID] = ()
-    ) -> None:
-        """Apply those events that were not applied before, all or none.
-
-        `given_up` are those that the server will not deliver again: parked meanwhile, they leave the parked messages.
-        """
-        async with self._database.transaction() as tx:
-            fresh = await inbox.enter(tx, consumer, [envelope.event_id for envelope, _ in received])
-            by_kind: dict[type[Event], list[Event]] = {}
-            for envelope, event in received:
-                if envelope.event_id in fresh:
-                    fresh.discard(envelope.event_id)
-                    by_kind.setdefault(type(event), []).append(event)
-            if self._lock is not None and by_kind:
-                await self._lock([event for events in by_kind.values() for event in events], tx)
-            for kind, events in by_kind.items():
-                await self.handle(kind, events, tx)
-            if given_up:
-                await parking.handled_after_all(tx.connection, consumer, given_up)
-        for kind, events in by_kind.items():
-            self._metrics.handled.labels(kind.type).inc(len(events))
-
-    async def handle(self, kind: type[Event], events: list[Event], tx: Transaction) -> None:
-        """Run the handler of one type, within the transaction given."""
-        if kind in self._batch_handlers:
-            await self._batch_handlers[kind](events, tx)
-            return
-        for event in events:
-            await self._handlers[kind](event, tx)
 
 
 class Consumer:
@@ -176,42 +102,34 @@ class Consumer:
         received = [one for message in messages if (one := await self._decode(message)) is not None]
         if not received:
             return
-        try:
-            await self._apply(received)
-        except Exception as error:  # noqa: BLE001  the frame: each message is tried alone and answered by itself
-            if len(received) == 1:
-                await self._failed(received[0], error)
-                return
-            for one in received:
-                await self._take_alone(one)
-            return
-        await self._client.acknowledge([one.message for one in received])
+        outcomes = await self._apply(received)
+        await self._client.acknowledge([
+            one.message for one, error in zip(received, outcomes, strict=True) if error is None
+        ])  # fmt: skip
+        for one, error in zip(received, outcomes, strict=True):
+            if error is not None:
+                await self._failed(one, error)
 
-    async def _take_alone(self, one: Received) -> None:
-        try:
-            await self._apply([one])
-        except Exception as error:  # noqa: BLE001  the frame: retried, then parked
-            await self._failed(one, error)
-            return
-        await one.message.ack()
-
-    async def _apply(self, received: list[Received]) -> None:
+    async def _apply(self, received: list[Received]) -> list[Exception | None]:
         """Apply, waiting while the database is away: away is not broken, and uses up no delivery."""
-        delay, most = _AWAY_FIRST_SECONDS, self._settings.consumer_max_deliver
-        given_up = [one.envelope.event_id for one in received if deliveries_of(one.message) >= most]
+        delay = _AWAY_FIRST_SECONDS
+        deliveries = [self._delivery(one) for one in received]
         while True:
-            try:
-                await self._dispatcher.apply(self.durable, [(one.envelope, one.event) for one in received], given_up)
-            except Unavailable as error:
-                log.info("consumer_waits", stream=self.stream, cause=type(error).__name__, count=len(received))
-                for one in received:
-                    await one.message.in_progress()
-                if self._pull is not None:
-                    await self._pull.hold()
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, _AWAY_MOST_SECONDS)
-            else:
-                return
+            outcomes = await self._dispatcher.apply(deliveries)
+            away = next((error for error in outcomes if isinstance(error, Unavailable)), None)
+            if away is None:
+                return outcomes
+            log.info("consumer_waits", stream=self.stream, cause=type(away).__name__, count=len(received))
+            for one in received:
+                await one.message.in_progress()
+            if self._pull is not None:
+                await self._pull.hold()
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _AWAY_MOST_SECONDS)
+
+    def _delivery(self, one: Received) -> Delivery:
+        is_last = deliveries_of(one.message) >= self._settings.consumer_max_deliver
+        return Delivery(one.envelope.event_id, one.event, is_last)
 
     async def _decode(self, message: Msg) -> Received | None:
         try:

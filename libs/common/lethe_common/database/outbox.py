@@ -67,9 +67,12 @@ class PublishedRow:
 
 async def write(tx: "Transaction") -> None:
     """Put what a transaction told into its outbox, in one statement."""
-    told = tx.told
-    await tx.connection.execute(
-        WRITE,
+    await tx.connection.execute(WRITE, *columns(tx.told))
+
+
+def columns(told: Sequence[Envelope]) -> tuple[list[object], ...]:
+    """Envelopes as the arrays that `WRITE` unnests."""
+    return (
         [envelope.event_id for envelope in told],
         [stream_of(envelope.type).name for envelope in told],
         [envelope.type for envelope in told],

@@ -17,6 +17,8 @@ class Transaction:
         self.connection = connection
         self._service = service
         self.told: list[Envelope] = []
+        self.written: list[Envelope] = []
+        """Told by a statement of the handler's own that wrote them into the outbox."""
         self.followers: list[Callable[[], None]] = []
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
@@ -43,7 +45,11 @@ class Transaction:
 
     def tell(self, event: Event) -> None:
         """Say a fact. It enters the outbox in this transaction and leaves after the commit."""
-        self.told.append(Envelope.around(event, self._service, current_traceparent()))
+        self.told.append(self.envelope(event))
+
+    def envelope(self, event: Event) -> Envelope:
+        """A fact in its envelope, for a hot statement that writes the outbox along; add it to `written` if it did."""
+        return Envelope.around(event, self._service, current_traceparent())
 
     def after_commit(self, follow: Callable[[], None]) -> None:
         """Call this right after the commit, in this process: to wake who waits for the rows. Lost in a crash."""

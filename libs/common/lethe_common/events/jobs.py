@@ -65,7 +65,7 @@ class GenerationDeleteRequested(Event):
 
 
 class GenerationStarted(Event):
-    """A worker holds the lease of a run. May come again after a worker died."""
+    """A provider begins to render. May come again after a worker died; a run that is made at once is never said to start."""
 
     type: ClassVar[str] = "jobs.generation.started.v1"
     speakers: ClassVar[tuple[Service, ...]] = _JOBS

@@ -40,7 +40,7 @@ CLAIM = f"""
            SET state = 'leased', cause = 'claimed', lease_token = r.lease_token + 1, leased_by = $3,
                leased_until = clock_timestamp() + $4::interval, attempts_count = r.attempts_count + 1,
                progress = 0, updated_at = clock_timestamp()
-          FROM chosen c WHERE r.generation_id = c.generation_id
+         WHERE r.generation_id = ANY(ARRAY(SELECT generation_id FROM chosen))
         RETURNING {_COLUMNS}
     ), arrows AS (
         INSERT INTO attempts (generation_id, from_state, to_state, cause)

@@ -1,0 +1,99 @@
+"""Applying events: what has arrived, from whatever stream, is one transaction with its effects and its inbox rows."""
+
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lethe_common.bus import parking
+from lethe_common.coalescer import Coalescer
+from lethe_common.database import Database, Transaction, inbox
+from lethe_common.errors import LetheError
+from lethe_common.events.catalogue import EVENTS
+from lethe_common.events.envelope import Envelope, Event
+from lethe_common.telemetry import Metrics
+
+Handler = Callable[[Any, Transaction], Awaitable[None]]
+"""`on_<event>(event, tx)`: load, decide, write, tell. Never commits."""
+BatchHandler = Callable[[Sequence[Any], Transaction], Awaitable[None]]
+"""The same for several events at once; it is given those of all types it is named for, in the order they came."""
+
+
+class NoHandler(LetheError):
+    """An event arrived that this service does not handle; it is parked for a newer version."""
+
+    code = "no_handler"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event as it was delivered; the last time, the server will not deliver it again."""
+
+    event_id: uuid.UUID
+    event: Event
+    is_last: bool = False
+
+
+class Dispatcher:
+    """Hands new events to their handlers; those that were handled before are skipped.
+
+    One transaction at a time for all streams: consumers of one service meet on the same rows.
+    """
+
+    def __init__(
+        self,
+        consumer: str,
+        database: Database,
+        handlers: Mapping[type[Event], Handler],
+        batch_handlers: Mapping[type[Event], BatchHandler],
+        metrics: Metrics,
+        batch: int,
+    ) -> None:
+        self._consumer, self._database, self._metrics = consumer, database, metrics
+        self._handlers, self._batch_handlers = dict(handlers), dict(batch_handlers)
+        self._applying: Coalescer[Delivery, None] = Coalescer(self._apply, max_batch=batch)
+        self.run = self._applying.run
+        self.apply = self._applying.put_all
+
+    def decode(self, subject: str, headers: Mapping[str, str] | None, data: bytes) -> tuple[Envelope, Event]:
+        """Open a message.
+
+        Raises:
+            Undecodable: it is not a well-formed event.
+            NoHandler: it is one nobody here handles.
+        """
+        kind = EVENTS.get(subject)
+        if kind is None or (kind not in self._handlers and kind not in self._batch_handlers):
+            raise NoHandler("Nothing here handles this type of event.")
+        envelope = Envelope.from_message(subject, headers, data)
+        return envelope, envelope.open(kind)
+
+    async def handle(self, events: Sequence[Event], tx: Transaction) -> None:
+        """Run the handlers of these events, within the transaction given."""
+        together: dict[BatchHandler, list[Event]] = {}
+        for event in events:
+            batch_handler = self._batch_handlers.get(type(event))
+            if batch_handler is None:
+                await self._handlers[type(event)](event, tx)
+            else:
+                together.setdefault(batch_handler, []).append(event)
+        for batch_handler, several in together.items():
+            await batch_handler(several, tx)
+
+    async def _apply(self, deliveries: Sequence[Delivery]) -> list[None]:
+        """Apply those that were not applied before, all or none."""
+        async with self._database.transaction() as tx:
+            fresh = await inbox.enter(tx, self._consumer, [delivery.event_id for delivery in deliveries])
+            events: list[Event] = []
+            for delivery in deliveries:
+                if delivery.event_id in fresh:
+                    fresh.discard(delivery.event_id)
+                    events.append(delivery.event)
+            await self.handle(events, tx)
+            # Parked while they were at work here, they leave the parked messages.
+            if given_up := [delivery.event_id for delivery in deliveries if delivery.is_last]:
+                await parking.handled_after_all(tx.connection, self._consumer, given_up)
+        for kind, count in Counter(event.type for event in events).items():
+            self._metrics.handled.labels(kind).inc(count)
+        return [None] * len(deliveries)
