@@ -35,10 +35,11 @@ class HoldCounter:
         if not wallets:
             return wallets
         by_id = {wallet.wallet_id: wallet for wallet in wallets.values()}
-        for wallet_id, grants in (await queries.grants_of(tx, by_id)).items():
-            by_id[wallet_id].grants = grants
         keys = {(wallets[r.subject_ref].wallet_id, r.key) for r in requests if r.subject_ref in wallets}
-        for wallet_id, key, known in await queries.holds_by_key(tx, keys):
+        grants, holds = await queries.grants_and_holds_by_key(tx, keys)
+        for wallet_id, in_order in grants.items():
+            by_id[wallet_id].grants = in_order
+        for wallet_id, key, known in holds:
             by_id[wallet_id].by_key[key] = known
         bodies = {
             (wallets[r.subject_ref].wallet_id, r.body_hash) for r in requests if r.is_retry and r.subject_ref in wallets

@@ -66,11 +66,17 @@ BOOK = """
      WHERE w.wallet_id = c.wallet_id
 """
 
-HOLDS_BY_KEY = """
-    SELECT h.wallet_id, h.key, h.hold_id, h.generation_id, h.body_hash, h.amount
+# The grants of each wallet, and the earlier hold under each key, side by side: one round trip for both.
+GRANTS_AND_HOLDS_BY_KEY = """
+    SELECT grant_id, wallet_id, cause_ref, source, amount, remaining, priority, granted_at, expires_at,
+           NULL AS key, NULL AS hold_id, NULL AS generation_id, NULL AS body_hash
+      FROM grants
+     WHERE wallet_id = ANY($1::uuid[])
+     UNION ALL
+    SELECT NULL, h.wallet_id, NULL, NULL, h.amount, NULL, NULL, NULL, NULL, h.key, h.hold_id, h.generation_id, h.body_hash
       FROM unnest($1::uuid[], $2::text[]) asked(wallet_id, key)
       JOIN holds h ON h.wallet_id = asked.wallet_id AND h.key = asked.key
-"""  # unique index holds_wallet_id_key_key
+"""  # index grants_of_wallet, unique index holds_wallet_id_key_key
 
 LATEST_HOLDS_BY_BODY = """
     SELECT DISTINCT ON (h.wallet_id, h.body_hash)
@@ -167,7 +173,7 @@ async def grants_of(tx: Transaction, wallet_ids: Collection[UUID]) -> dict[UUID,
     """The grants of locked wallets, each wallet's in spending order."""
     found: dict[UUID, list[Grant]] = {wallet_id: [] for wallet_id in wallet_ids}
     for row in await tx.fetch(GRANTS_OF_WALLETS, list(wallet_ids)):
-        found[row[1]].append(Grant(GrantId.trusted(row[0]), *tuple(row)[1:]))
+        found[row[1]].append(_grant(row))
     return {wallet_id: spending_order(grants) for wallet_id, grants in found.items()}
 
 
@@ -187,10 +193,20 @@ async def insert_grants(tx: Transaction, grants: Sequence[Grant]) -> None:
     )
 
 
-async def holds_by_key(tx: Transaction, keys: Iterable[tuple[UUID, str]]) -> list[tuple[UUID, str, KnownHold]]:
-    """Earlier holds under the same keys: wallet, key, hold."""
+async def grants_and_holds_by_key(
+    tx: Transaction, keys: Iterable[tuple[UUID, str]]
+) -> tuple[dict[UUID, list[Grant]], list[tuple[UUID, str, KnownHold]]]:
+    """The grants of locked wallets in spending order, and earlier holds (wallet, key, hold) under the same keys."""
     wallets, texts = _columns(keys)
-    return [_known(row) for row in await tx.fetch(HOLDS_BY_KEY, wallets, texts)]
+    found: dict[UUID, list[Grant]] = {wallet_id: [] for wallet_id in wallets}
+    known: list[tuple[UUID, str, KnownHold]] = []
+    for row in await tx.fetch(GRANTS_AND_HOLDS_BY_KEY, wallets, texts):
+        if row[0] is None:
+            hold = KnownHold(HoldId.trusted(row[10]), GenerationId.trusted(row[11]), row[12], row[4])
+            known.append((row[1], row[9], hold))
+        else:
+            found[row[1]].append(_grant(row))
+    return {wallet_id: spending_order(grants) for wallet_id, grants in found.items()}, known
 
 
 async def latest_holds_by_body(
@@ -273,6 +289,10 @@ async def insert_quote(tx: Transaction, quote_id: str, quote: Quote) -> None:
 def _columns(pairs: Iterable[tuple[UUID, str]]) -> tuple[list[UUID], list[str]]:
     rows = list(pairs)
     return [wallet_id for wallet_id, _ in rows], [text for _, text in rows]
+
+
+def _grant(row: asyncpg.Record) -> Grant:
+    return Grant(GrantId.trusted(row[0]), *tuple(row)[1:9])
 
 
 def _known(row: asyncpg.Record) -> tuple[UUID, str, KnownHold]:
