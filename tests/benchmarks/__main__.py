@@ -30,7 +30,7 @@ class Plan(argparse.Namespace):
 
     accounts: int = 10_000
     runs: int = 3
-    seconds: float = 10.0
+    seconds: float = 15.0
     warm_seconds: float = 3.0
     relay_rows: int = 40_000
     only: str | None = None

@@ -185,7 +185,7 @@ hold is posted, and its deletion date is set and shown.
 to PostgreSQL's commit timestamp of the transaction that leased the run (`track_commit_timestamp`); both read this
 machine's one clock. A p99 of 200 requests is about the second-worst of them.
 
-**Accepted = finished.** 64 connections, each sending its next request when the last was answered, for {seconds:.0f} s
+**Accepted = finished.** 256 connections, each sending its next request when the last was answered, for {seconds:.0f} s
 a run. The rate is what was accepted, divided by the time from the first request until the last of them was finished:
 every outbox empty, every generation completed, charged and scheduled. A run counts only if holds, posted holds,
 completed runs, assets, deadlines and content keys are exactly as many as generations, nothing was refused, and the
