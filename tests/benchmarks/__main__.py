@@ -79,7 +79,7 @@ async def _whole_way(plan: Plan, measured: Measured, suite: RunningSuite) -> Non
         await _analyze(suite)
     for run in range(plan.runs):
         if plan.only != "rate":
-            await _settle(suite)
+            await _analyze(suite)
             wait = await submitting.lease_wait(suite, keys, plan.seconds)
             measured.lease_p50.append(wait.p50_ms)
             measured.lease_p99.append(wait.p99_ms)
@@ -117,12 +117,6 @@ async def _analyze(suite: RunningSuite) -> None:
     """What autovacuum does a minute later by itself: plans made for empty tables are made again."""
     for database in ("lethe", "lethe_keys"):
         await suite.fetch("VACUUM ANALYZE", database=database)
-
-
-async def _settle(suite: RunningSuite) -> None:
-    """Low load means that nothing is left of the load before: no vacuum, no checkpoint of its rows."""
-    await _analyze(suite)
-    await suite.fetch("CHECKPOINT")
 
 
 @contextmanager

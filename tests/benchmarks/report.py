@@ -181,8 +181,7 @@ letters. So each one authenticates, holds credits, gets a fresh item key, seals 
 queued, leased, its sealed prompt and key fetched, the no-op provider delivers one asset row without an object, the
 hold is posted, and its deletion date is set and shown.
 
-**Submit → lease.** After a vacuum and a checkpoint, so that nothing of the load before runs on: twenty requests a
-second at random moments, for {seconds:.0f} s a run. From the client's clock just before it writes the request
+**Submit → lease.** After a vacuum, so that nothing of the load before runs on: twenty requests a second at random moments, for {seconds:.0f} s a run. From the client's clock just before it writes the request
 to PostgreSQL's commit timestamp of the transaction that leased the run (`track_commit_timestamp`); both read this
 machine's one clock. A p99 of 200 requests is about the second-worst of them.
 

@@ -38,6 +38,9 @@ _SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
+    # After each checkpoint every page goes into the log whole once more.
+    "checkpoint_timeout": "15min",
+    "wal_buffers": "16MB",
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
