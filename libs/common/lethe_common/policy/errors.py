@@ -4,7 +4,9 @@ ConfigurationError
 └── PolicyError              a profile's file is missing, malformed or contradicts itself; names file and line
     ├── UnknownCategory      no rule for this category of data
     ├── UnknownPlan          no such plan in the catalogue, or none in a rule's periods
-    └── UnknownPeriod        the rule states no period of the kind asked for
+    ├── UnknownPeriod        the rule states no period of the kind asked for
+    ├── UnknownReference     a clause's text names a place that is not in the file
+    └── NotYetInForce        no version of the policy is in force at that time
 LetheError
 └── UnknownModel      400   no such model, size or length in the catalogue
 """
@@ -34,6 +36,18 @@ class UnknownPeriod(PolicyError):
     """A rule that states no period of the kind asked for."""
 
     code = "unknown_period"
+
+
+class UnknownReference(PolicyError):
+    """A clause's text names a place that the file does not have."""
+
+    code = "unknown_reference"
+
+
+class NotYetInForce(PolicyError):
+    """The first version of a policy takes effect later than the time asked about."""
+
+    code = "not_yet_in_force"
 
 
 class UnknownModel(LetheError):
