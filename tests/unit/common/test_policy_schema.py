@@ -22,7 +22,7 @@ WRONG = [
     (CLAUSE, CLAUSE + "    about: [data.output.film]\n", "about: [data.output.film]", "refers to data.output.film"),
     ("    proof: [doc]", "    proof: [maybe]", "proof: [maybe]", "'clk', 'can'"),
     (CLAUSE, "keep_otherwise: as_needed\n\n" + CLAUSE, "keep_otherwise", "is no period"),
-    (CLAUSE, "acceptance: {terms: by_use}\n\n" + CLAUSE, "acceptance:", "use is no agreement"),
+    ("acceptance: {terms: recorded", "acceptance: {terms: by_use", "acceptance:", "use is no agreement"),
     (CLAUSE, "analytics: {recipient: nobody, parameters: [page]}\n\n" + CLAUSE, "analytics:", "no recipient nobody"),
 ]  # fmt: skip
 

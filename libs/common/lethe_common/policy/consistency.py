@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import UnknownReference
+from lethe_common.policy.laws import exclusions
 from lethe_common.policy.references import references_in, value_at, values_of
 from lethe_common.policy.source import Place
 
@@ -22,6 +23,7 @@ def faults(content: PolicyFile) -> list[Fault]:
         *_parties(content),
         *_clauses(content),
         *_for_drafts_only(content),
+        *_excluded(content),
     ]
 
 
@@ -107,6 +109,12 @@ def _for_drafts_only(content: PolicyFile) -> Iterator[Fault]:
             yield ("acceptance", name), "use is no agreement; write recorded, notice or separate"
     if content.keep_otherwise is not None:
         yield ("keep_otherwise",), "'as needed' is no period; give each category one under data"
+
+
+def _excluded(content: PolicyFile) -> Iterator[Fault]:
+    for one, other, why in exclusions(content.jurisdictions):
+        if one < other:
+            yield ("jurisdictions",), f"{one} and {other} exclude one another: {why}; name one of them"
 
 
 def _known(names: Iterable[str]) -> str:
