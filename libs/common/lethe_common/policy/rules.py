@@ -67,7 +67,12 @@ class Keep(Section):
 
     @property
     def is_stated(self) -> bool:
-        """Whether anything is said about how long."""
+        """Whether anything is said about how long; the event that ends it is something, though no period."""
+        return self.until is not None or self.has_period
+
+    @property
+    def has_period(self) -> bool:
+        """Whether a timer can be set by it."""
         periods = (self.exactly, self.at_most, self.at_least, self.with_category)
         return self.endless or any(promise is not None for promise in periods)
 
@@ -78,7 +83,7 @@ class Keep(Section):
 
     @model_validator(mode="after")
     def _states_something(self, info: ValidationInfo) -> Self:
-        if not self.is_stated and not is_draft(info):
+        if not self.has_period and not is_draft(info):
             raise ValueError("state exactly, at_most, at_least or with: nothing is kept without a period")
         stated = (self.exactly, self.at_most, self.at_least, self.inactive)
         if self.with_category is not None and any(promise is not None for promise in stated):
