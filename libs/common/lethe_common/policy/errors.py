@@ -6,6 +6,7 @@ ConfigurationError
     ├── UnknownPlan          no such plan in the catalogue, or none in a rule's periods
     ├── UnknownPeriod        the rule states no period of the kind asked for
     ├── UnknownReference     a clause's text names a place that is not in the file
+    ├── UnclaimedSentence    a page would say something that no clause stands behind
     └── NotYetInForce        no version of the policy is in force at that time
 LetheError
 └── UnknownModel      400   no such model, size or length in the catalogue
@@ -42,6 +43,12 @@ class UnknownReference(PolicyError):
     """A clause's text names a place that the file does not have."""
 
     code = "unknown_reference"
+
+
+class UnclaimedSentence(PolicyError):
+    """A page would say something that no clause stands behind."""
+
+    code = "unclaimed_sentence"
 
 
 class NotYetInForce(PolicyError):

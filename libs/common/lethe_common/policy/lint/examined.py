@@ -6,10 +6,10 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
-from lethe_common.policy.clauses import Clause
+from lethe_common.policy.claims import Claims
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.laws import Pack, packs
-from lethe_common.policy.references import covers, references_in, values_of
+from lethe_common.policy.references import values_of
 from lethe_common.policy.source import Place
 
 Severity = Literal["error", "warning"]
@@ -56,24 +56,21 @@ class Examined:
         return values_of(self.content)
 
     @cached_property
-    def _said(self) -> Mapping[str, tuple[str, ...]]:
-        """Which places each clause speaks of."""
-        return {clause.id: places_of(clause) for clause in self.content.clauses}
+    def claims(self) -> Claims:
+        """Which clause speaks of what."""
+        return Claims(self.content.clauses)
 
     def clauses_at(self, place: str) -> tuple[str, ...]:
         """The clauses that speak of exactly this place."""
-        return tuple(clause for clause, places in self._said.items() if place in places)
+        return self.claims.at(place)
 
     def clauses_about(self, place: str) -> tuple[str, ...]:
         """The clauses that speak of this place, or else of something inside it, or else of the nearest one around it."""
-        exact = self.clauses_at(place)
-        inside = tuple(clause for clause, said in self._said.items() if any(covers(place, one) for one in said))
-        around = {outer for said in self._said.values() for outer in said if covers(outer, place)}
-        return exact or inside or (self.clauses_at(max(around, key=len)) if around else ())
+        return self.claims.about(place)
 
     def speaks_of(self, place: str) -> bool:
         """Whether a clause speaks of this place or of something inside it."""
-        return any(covers(place, inner) for places in self._said.values() for inner in places)
+        return self.claims.speaks_of(place)
 
     def finding(
         self,
@@ -89,12 +86,6 @@ class Examined:
         """A finding at a place of the file; its clauses are those that speak of exactly that place unless given."""
         found = self.clauses_at(place) if clauses is None else tuple(clauses)
         return Finding(self.line(at or tuple(place.split("."))), rule, place, found, sentence, advice, severity)
-
-
-def places_of(clause: Clause) -> tuple[str, ...]:
-    """Every place a clause speaks of, by its texts' references and by `about`."""
-    quoted = (reference.path for text in clause.text.values() for reference in references_in(text))
-    return tuple(dict.fromkeys((*clause.about, *quoted)))
 
 
 def grouped(categories: Iterable[tuple[str, tuple[str, ...]]]) -> dict[tuple[str, ...], list[str]]:
