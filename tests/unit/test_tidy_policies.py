@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lethe_common.policy import load_book, load_profile
+from lethe_common.policy import load_book
 from lethe_common.policy.lint import lint_folder
 from lethe_common.policy.parties import Controller
+from lethe_common.policy.rules import Fact
 from tests.tree import ROOT
-from tests.unit.common.policy_files import NAMES, PROFILES
+from tests.unit.common.policy_files import NAMES, PROFILES, shipped
 
 REGISTER = ROOT / "tests/unit/common/policies/register.txt"
 # Contracts and attestations in the shipped files end later than this; past it they have to be renewed on purpose.
@@ -34,7 +35,7 @@ def test_the_register_has_all_209_promises() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_promise_of_the_register_is_in_its_profile(name: str) -> None:
-    clauses = load_profile(PROFILES / name).policy.clauses
+    clauses = shipped(name).policy.clauses
 
     assert registered()[name] - clauses.keys() == set()
 
@@ -48,11 +49,11 @@ def test_a_shipped_profile_has_no_findings(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_profile_has_a_rule_for_all_that_the_suite_holds(name: str) -> None:
-    held = load_profile(PROFILES / "aisora2").policy.content.data
+    held = shipped("aisora2").policy.content.data
     suite = {
         category for category, rule in held.items() if any(store.startswith(("pg:", "s3:")) for store in rule.stores)
     }
-    content = load_profile(PROFILES / name).policy.content
+    content = shipped(name).policy.content
     needed = suite - {"content.reference_url", "consent.record", "payment.raw", "disclosure.record"}
 
     assert needed - content.data.keys() == set()
@@ -61,7 +62,7 @@ def test_a_shipped_profile_has_a_rule_for_all_that_the_suite_holds(name: str) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_plan_on_offer_has_its_periods(name: str) -> None:
-    profile = load_profile(PROFILES / name)
+    profile = shipped(name)
 
     for plan in profile.catalogue.plans.values():
         assert profile.policy.period("output.video", plan.retention) > timedelta(0)
@@ -69,7 +70,7 @@ def test_every_plan_on_offer_has_its_periods(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_profile_reaches_nobody_by_accident(name: str) -> None:
-    controller: Controller = load_profile(PROFILES / name).policy.content.controller
+    controller: Controller = shipped(name).policy.content.controller
 
     assert controller.contact.endswith("@example.org")
     assert "example" in controller.name.lower() or "Пример" in controller.name
@@ -80,7 +81,7 @@ def test_no_number_is_typed_into_a_promise_about_time(name: str) -> None:
     unit = r"(?:day|hour|month|year|week|дн|день|час|месяц|год|лет\b|недел)"
     typed = [
         f"{clause.id}: {text}"
-        for clause in load_profile(PROFILES / name).policy.content.clauses
+        for clause in shipped(name).policy.content.clauses
         for text in clause.text.values()
         if re.search(rf"\b[0-9]+\s+{unit}", text)
     ]
@@ -90,3 +91,10 @@ def test_no_number_is_typed_into_a_promise_about_time(name: str) -> None:
 
 def test_a_profiles_folder_is_a_book_of_versions() -> None:
     assert [policy.version for policy in load_book(PROFILES / "aisora2").versions] == [1]
+
+
+def test_a_video_kept_until_its_user_deletes_it_starts_no_clock_before() -> None:
+    starts = {name: shipped(name).policy.starts_with("output.video") for name in NAMES}
+
+    assert starts == {**dict.fromkeys(NAMES, Fact.COMPLETED), "videogen": Fact.DELETED_BY_USER}
+    assert shipped("videogen").policy.starts_with("content.prompt") is Fact.DELETED_BY_USER

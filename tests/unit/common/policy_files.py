@@ -1,7 +1,9 @@
 """Policies for tests: the shipped ones with something changed, each in a folder of its own."""
 
+from functools import cache
 from pathlib import Path
 
+from lethe_common.policy import Profile, load_profile
 from tests.tree import ROOT
 
 PROFILES = ROOT / "deploy" / "profiles"
@@ -22,3 +24,9 @@ def written(folder: Path, *replacements: tuple[str, str], profile: str = "aisora
 def line_with(file: Path, text: str) -> int:
     """The first line, from 1, that has the text."""
     return next(number for number, line in enumerate(file.read_text().splitlines(), 1) if text in line)
+
+
+@cache
+def shipped(name: str) -> Profile:
+    """A shipped profile, read once for all tests."""
+    return load_profile(PROFILES / name)

@@ -7,7 +7,8 @@ and `catalogue.yaml` (models, prices, plans). Both are checked; an error names i
     source, durations, languages, suggestions    how it is read
     consistency  what one section says of another      errors  what can be wrong
     policy, book  one version, all versions            deadlines  plan and policy changes
-    references, wording, sentences  numbers in prose    calendars  working days
+    references, wording, sentences, claims  numbers in prose, and which clause speaks of what
+    margins  what comes after a deadline               clocks, calendars  by when a request is answered
     laws/  packs of law      lint/  findings    diff/  what changes for whom    pages/  HTML and CSV
 """
 

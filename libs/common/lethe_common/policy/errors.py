@@ -5,6 +5,7 @@ ConfigurationError
     ├── UnknownCategory      no rule for this category of data
     ├── UnknownPlan          no such plan in the catalogue, or none in a rule's periods
     ├── UnknownPeriod        the rule states no period of the kind asked for
+    ├── UnknownRight         nothing is said of such a request
     ├── UnknownReference     a clause's text names a place that is not in the file
     ├── UnclaimedSentence    a page would say something that no clause stands behind
     └── NotYetInForce        no version of the policy is in force at that time
@@ -37,6 +38,12 @@ class UnknownPeriod(PolicyError):
     """A rule that states no period of the kind asked for."""
 
     code = "unknown_period"
+
+
+class UnknownRight(PolicyError):
+    """Neither the policy nor a law it names says by when such a request is answered."""
+
+    code = "unknown_right"
 
 
 class UnknownReference(PolicyError):

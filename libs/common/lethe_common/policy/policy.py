@@ -13,7 +13,7 @@ from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import NotYetInForce, UnknownCategory, UnknownPeriod, UnknownPlan
 from lethe_common.policy.languages import Language
 from lethe_common.policy.references import values_of
-from lethe_common.policy.rules import DataRule, Keep, OnPlanChange, OnPolicyChange
+from lethe_common.policy.rules import DataRule, Fact, Keep, OnPlanChange, OnPolicyChange
 from lethe_common.policy.source import read_file
 
 FILE_NAME = "policy.yaml"
@@ -110,8 +110,15 @@ class Policy:
             raise UnknownPeriod("The policy states no exact and no longest period for this category.")
         return keep.at_most
 
+    def starts_with(self, category: str) -> Fact:
+        """The event from which a category's period counts: nothing kept `until` an event is due before that event."""
+        keep = self.keep(category)
+        return keep.until or keep.from_event
+
     def deadline(self, category: str, plans_held: Sequence[PlanHeld], started_at: datetime) -> datetime:
         """When an item's time is over, given all plans its owner ever had, in any order.
+
+        `started_at` is when the event happened that `starts_with` names.
 
         Raises:
             ValueError: no plan was held at all.

@@ -101,6 +101,15 @@ def read_file(file: Path, kind: type[S], *, as_draft: bool = False) -> Reading[S
     return Reading(file.name, content, hashlib.sha256(raw).hexdigest(), tree)
 
 
+def read_yaml(file: Path) -> CommentedMap:
+    """A data file of our own as it stands.
+
+    Raises:
+        PolicyError: it is not a YAML mapping.
+    """
+    return _parse(file.name, file.read_bytes())
+
+
 def _parse(name: str, raw: bytes) -> CommentedMap:
     try:
         tree = YAML(typ="rt").load(raw)

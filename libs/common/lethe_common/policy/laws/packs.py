@@ -17,12 +17,16 @@ _FOLDER = Path(__file__).parent
 
 
 class Entry(Section):
-    """One demand of a law. `limit` is the longest time it leaves, `number` an age, `values` a list."""
+    """One demand of a law. `limit` is the longest time it leaves, `number` an age, `values` a list.
+
+    Where the law says months, `months` has them and `limit` is the longest they can be.
+    """
 
     key: str
     says: str
     source: str
     limit: Span | None = None
+    months: int | None = None
     number: int | None = None
     values: tuple[str, ...] = ()
     ages: dict[str, int] = Field(default_factory=dict)
