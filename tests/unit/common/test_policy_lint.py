@@ -1,14 +1,20 @@
 """The linter's rules that no published original breaks, each by one change to a clean profile."""
 
+import copy
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.lint import RULES, Examined, Finding, lint, lint_file
 from lethe_common.policy.source import read_file
-from tests.unit.common.policy_files import line_with, written
+from tests.unit.common.policy_files import PROFILES, line_with, written
 
 ON = date(2026, 11, 25)
 Replacements = list[tuple[str, str]]
@@ -111,6 +117,13 @@ def test_a_promise_that_leaves_out_backups_has_to_say_when_they_end(tmp_path: Pa
     assert "upload.image, mail.queue" in found[0].sentence
 
 
+def test_books_that_the_law_wants_longer_are_found(tmp_path: Path) -> None:
+    found = lint_file(written(tmp_path, ("at_least: P5Y", "at_least: P4Y"), profile="videogen"), ON)
+
+    assert [(one.rule, one.clauses) for one in found] == [("shorter-than-law", ("videogen-26",))]
+    assert "wants P5Y" in found[0].sentence
+
+
 def test_packs_that_exclude_one_another_are_found(tmp_path: Path) -> None:
     found = findings(tmp_path, ("[EU, MD, COPPA, AI-ACT]", "[EU, RU]"))
 
@@ -138,3 +151,29 @@ def test_every_rule_says_what_it_finds(tmp_path: Path) -> None:
     assert len(set(RULES)) == len(RULES)
     assert all(rule.__doc__ for rule in RULES)
     assert [finding for rule in RULES for finding in rule(examined)] == []
+
+
+CLEAN = YAML(typ="safe").load((PROFILES / "imageshop" / "policy.yaml").read_text())
+
+
+def places(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield (*path, key)
+        yield from places(child, (*path, key))
+
+
+@given(st.sampled_from(sorted(places(CLEAN), key=str)))
+def test_whatever_is_taken_out_the_linter_answers(path: tuple[str | int, ...]) -> None:
+    draft = copy.deepcopy(CLEAN)
+    owner = draft
+    for step in path[:-1]:
+        owner = owner[step]
+    del owner[path[-1]]
+    try:
+        content = PolicyFile.model_validate(draft, context={"draft": True})
+    except ValidationError:
+        return
+
+    examined = Examined(content, ON, lambda _: 1)
+    assert all(finding.sentence and finding.advice for rule in RULES for finding in rule(examined))

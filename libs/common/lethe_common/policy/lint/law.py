@@ -63,6 +63,23 @@ def unlimited_storage(examined: Examined) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def short_books(examined: Examined) -> Iterator[Finding]:
+    """shorter-than-law: books that tax law wants kept longer. A law's minimum is never shortened."""
+    for law in examined.laws:
+        entry = law.entry("keep.tax")
+        if entry is None or not isinstance(entry.limit, Period):
+            continue
+        for category, rule in examined.content.data.items():
+            kept = rule.keep.at_least
+            if any(use.purpose == "tax" for use in rule.uses) and kept is not None and kept < entry.limit:
+                yield examined.finding(
+                    "shorter-than-law", f"data.{category}.keep.at_least",
+                    f"{category} is kept at least {kept}, but {entry.source} wants {entry.limit}.",
+                    f"Write at_least: {entry.limit}.",
+                    at=("data", category, "keep"), clauses=examined.clauses_about(f"data.{category}.keep.at_least"),
+                )  # fmt: skip
+
+
 def age_of_consent(examined: Examined) -> Iterator[Finding]:
     """looser-than-law: consents of children who cannot give them."""
     age = examined.content.age
@@ -128,4 +145,4 @@ def grounds(examined: Examined) -> Iterator[Finding]:
                     )  # fmt: skip
 
 
-RULES = (slow_answers, unlimited_storage, age_of_consent, young, excluded, grounds)
+RULES = (slow_answers, unlimited_storage, short_books, age_of_consent, young, excluded, grounds)
