@@ -185,3 +185,21 @@ def test_the_versions_are_told_newest_first_with_what_each_changed(tmp_path: Pat
     assert page.blocks[0].lines[0].text == "On plan free: generated videos — kept longer, 8 days instead of 7 days."
     assert page.blocks[0].lines[0].clauses == ("aisora2-42",)
     render(page)
+
+
+def test_a_change_of_which_no_clause_speaks_is_told_on_the_word_of_the_one_that_dates_the_version(
+    tmp_path: Path,
+) -> None:
+    written(tmp_path)
+    changed = [
+        ("version: 1\n", "version: 2\n"),
+        ("effective: 2026-11-01", "effective: 2027-01-01"),
+        ("identity: [password]", "identity: [external]"),
+    ]
+    written(tmp_path, *changed, name="policy-2.yaml")
+
+    (line,) = versions_page(load_book(tmp_path), "en").blocks[0].lines
+    assert (line.text, line.clauses) == (
+        "For everybody: identity — external instead of password.",
+        ("aisora2-01", "aisora2-79"),
+    )

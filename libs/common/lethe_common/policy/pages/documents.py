@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import get_args
 
 from lethe_common.policy.book import PolicyBook
+from lethe_common.policy.claims import Claims
 from lethe_common.policy.clauses import Part
 from lethe_common.policy.diff import changes, told
 from lethe_common.policy.languages import Language
@@ -69,7 +70,12 @@ def versions_page(book: PolicyBook, language: Language) -> Page:
 
 
 def _version(older: Policy, newer: Policy, language: Language) -> Block:
-    lines = [Line(change.clauses, told(change, older, newer, language), language) for change in changes(older, newer)]
+    # What no clause speaks of by itself is told on the word of the clause that dates the version.
+    dated = Claims(newer.content.clauses).nearest("effective")
+    lines = [
+        Line(change.clauses or dated, told(change, older, newer, language), language)
+        for change in changes(older, newer)
+    ]
     return Block(f"v{newer.version}", _headline(newer, language), tuple(lines))
 
 
