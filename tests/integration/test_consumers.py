@@ -100,8 +100,7 @@ async def stage(servers: RunningServers) -> AsyncIterator[Stage]:
 
 def subject_of(event: Event) -> str:
     """What tells one sample from another inside a handler, which does not see the envelope."""
-    fields = event.model_dump()
-    return str(fields.get("subject_ref", fields))
+    return str(getattr(event, "subject_ref", event.model_dump_json()))
 
 
 @pytest.mark.asyncio(loop_scope="module")
