@@ -43,6 +43,7 @@ from lethe_gateway.outcomes import TELLING
 from lethe_gateway.pages import Pages, terms_of
 from lethe_gateway.passwords import Passwords
 from lethe_gateway.positions import Positions
+from lethe_gateway.purses import Purses
 from lethe_gateway.refusals import install
 from lethe_gateway.screens import console_screens, studio_screens
 from lethe_gateway.server import Server
@@ -97,6 +98,7 @@ class Domain:
         orphan = timedelta(minutes=settings.upload_orphan_minutes)
         self.uploads = Uploads(database, clock, self.keys, self.sealer, self.storage, orphan=orphan)
         self.holds = Holds(bus, max_batch=settings.hold_batch_most, subject_wait_seconds=settings.subject_wait_seconds)
+        self.purses = Purses(bus, subject_wait_seconds=settings.subject_wait_seconds)
         self.intake = Intake(
             database,
             clock,
@@ -206,7 +208,7 @@ def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: P
             domain.accounts, callers, blinding, signins, period=domain.session_period, is_https=settings.is_https
         ),
         key_routes(frame.database, bus, frame.clock, callers, keys_most=settings.api_keys_most),
-        credit_routes(bus, callers, frame.catalogue),
+        credit_routes(domain.purses, callers, frame.catalogue),
         model_routes(frame.catalogue, frame.clock),
         erasure_routes(domain.erasures, callers, blinding, claims, is_https=settings.is_https),
         studio_screens(pages, callers.has_session),

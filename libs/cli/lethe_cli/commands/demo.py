@@ -18,7 +18,7 @@ import typer
 
 from lethe_cli.api import Answer, Api
 from lethe_cli.commands.generate import follow, submit
-from lethe_cli.errors import ApiRefused, CommandError
+from lethe_cli.errors import CommandError
 from lethe_cli.local.ports import free_ports
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
@@ -99,7 +99,7 @@ def _sign_up(url: str, email: str) -> Answer:
 
 
 def _generate(client: Api, output: Path) -> Answer:
-    quote = _quote(client)
+    quote = client.post("/v1/quotes", {"seconds": "4"})
     _say("quote", f"{quote['credits']} credits of {quote['available']}, binding until {day(quote['expires_at'])}")
     accepted = submit(client, _PROMPT, model=None, size=None, seconds="4", reference=None)
     _say("accepted", f"{accepted['id']}: “{_PROMPT}”")
@@ -115,16 +115,6 @@ def _generate(client: Api, output: Path) -> Answer:
     client.download(f"/v1/videos/{video['id']}/content", output)
     _say("video", f"{output.resolve()}  {_measured(output, video)}")
     return _with_deadline(client, video)
-
-
-def _quote(client: Api) -> Answer:
-    """Billing hears of a new account a moment after the sign-up has been answered."""
-    for _ in range(_DEADLINE_LOOKS):
-        try:
-            return client.post("/v1/quotes", {"seconds": "4"})
-        except ApiRefused:
-            time.sleep(_LOOK_SECONDS)
-    return client.post("/v1/quotes", {"seconds": "4"})
 
 
 def _measured(file: Path, video: Answer) -> str:
