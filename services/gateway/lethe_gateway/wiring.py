@@ -17,6 +17,7 @@ from lethe_gateway import account_queries, queries
 from lethe_gateway.accounts import Accounts
 from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.blinding import Blinding
+from lethe_gateway.browser import CONSOLE_COOKIE, SECURE_SESSION_COOKIE, SESSION_COOKIE
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.accounts import account_routes
 from lethe_gateway.endpoints.console import console_routes
@@ -68,7 +69,7 @@ class Domain:
             settings.s3_endpoint, settings.s3_access_key, secret, settings.s3_bucket, is_secure=settings.s3_secure
         )
         self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
-        cookie = "__Host-lethe" if settings.is_https else "lethe_session"
+        cookie = SECURE_SESSION_COOKIE if settings.is_https else SESSION_COOKIE
         self.callers = Callers(database, clock, cookie=cookie, public_url=settings.public_url)
         self.session_period = timedelta(days=settings.session_days)
         self.mails = Mails(
@@ -233,7 +234,7 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAP
     app = FastAPI(title="Lethe console", version=frame.version, docs_url=None, redoc_url=None, openapi_url=None)
     install(app, pages)
     period = timedelta(hours=settings.console_session_hours)
-    operators = Operators(settings.operator_token, period, cookie="lethe_console")
+    operators = Operators(settings.operator_token, period, cookie=CONSOLE_COOKIE)
     app.include_router(console_routes(frame.bus, frame.database, operators))
 
     async def is_operator(request: Request) -> bool:

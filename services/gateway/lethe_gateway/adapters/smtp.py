@@ -7,10 +7,20 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from pydantic import SecretStr
 
+from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.clock import wall
 from lethe_common.errors import LetheError
 
 _TIMEOUT_SECONDS = 20.0
+HEADERS = declare(
+    Kind.HEADER,
+    {
+        "To": held("identity.email", is_sealed=False),
+        **each(("From", "Subject"), impersonal("the operator's address; a sentence of the template")),
+        **each(("Date", "Message-ID"), impersonal("when it was sent, and a random id")),
+    },
+)
+"""What stands above a mail. It travels to the recipient's server and rests here nowhere."""
 
 
 class MailNotSent(LetheError):
