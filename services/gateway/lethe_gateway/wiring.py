@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.telemetry import TelemetryConfig
 
 from lethe_common.clock import Sweep
+from lethe_common.egress.declared import is_own, words
 from lethe_common.events import billing, identity, jobs, notice, privacy, retention
 from lethe_common.events.gateway import GenerationChanged
 from lethe_common.process import Frame, Parts
@@ -77,7 +78,7 @@ class Domain:
             clock,
             self.keys,
             self.sealer,
-            Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None,
+            _smtp(frame, settings),
             public_url=settings.public_url,
             valid=timedelta(minutes=settings.proof_token_minutes),
             attempts_most=settings.mail_attempts_most,
@@ -130,8 +131,11 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         console_app(frame, settings, pages), lambda _method, _path: settings.body_limit_bytes, is_https=False
     )
     servers = [
-        Server(public, settings.host, settings.port, stop_seconds=settings.stop_streams_seconds),
-        Server(console, settings.console_host, settings.console_port, stop_seconds=settings.stop_streams_seconds),
+        Server(app, host, port, stop_seconds=settings.stop_streams_seconds, is_behind_door=settings.behind_door)
+        for app, host, port in (
+            (public, settings.host, settings.port),
+            (console, settings.console_host, settings.console_port),
+        )
     ]
     generations = GenerationHandlers(domain.watchers, frame.clock)
     subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures)
@@ -242,6 +246,16 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAP
 
     app.include_router(console_screens(pages, is_operator))
     return app
+
+
+def _smtp(frame: Frame, settings: GatewaySettings) -> Smtp | None:
+    """The mail server: one of our own is dialled, one outside is a recipient and reached as such."""
+    if settings.smtp_url is None:
+        return None
+    smtp = Smtp(settings.smtp_url, settings.mail_from)
+    if is_own(smtp.host, words(settings.own_hosts)):
+        return smtp
+    return Smtp(settings.smtp_url, settings.mail_from, frame.egress.tunnel)
 
 
 def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
