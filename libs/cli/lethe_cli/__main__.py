@@ -14,6 +14,7 @@ from lethe_cli.commands import (
     generate,
     mine,
     operators,
+    policy,
     programs,
     up,
 )
@@ -38,6 +39,7 @@ def build() -> typer.Typer:
     for module in (demo, generate, mine, accounts, operators):
         module.register(app)
     app.add_typer(certificate.app, name="certificate")
+    app.add_typer(policy.app, name="policy")
     return app
 
 
