@@ -39,13 +39,13 @@ class Finding:
 
 def undeclared(found: Iterable[Finding], declared: Collection[Declaration]) -> list[str]:
     """A sentence for each finding that no declaration covers."""
-    return sorted({
-        f"The {one.kind} {one.name!r} ({one.place}) is not in the data catalogue. Write "
-        f"{one.name!r}: held('<category of policy.yaml>') or impersonal('<why it tells nothing about a person>') "
-        f"into {_home(one, declared)}."
-        for one in found
-        if not any(_covers(each, one) for each in declared)
-    })  # fmt: skip
+    missing = (one for one in found if not any(_covers(each, one) for each in declared))
+    return sorted({_told(one, _home(one, declared)) for one in missing})
+
+
+def undeclared_keys(place: str, written: Iterable[str], declared: Collection[str], home: str) -> list[str]:
+    """The same for the keys of one JSON column, which are declared in a table of its own."""
+    return sorted(_told(Finding(Kind.JSON_KEY, key, place), home) for key in written if key not in declared)
 
 
 def unused(kind: Kind, found: Collection[Finding], declared: Collection[Declaration]) -> list[str]:
@@ -59,6 +59,14 @@ def unused(kind: Kind, found: Collection[Finding], declared: Collection[Declarat
         for each in declared
         if each.kind is kind and not each.variable.startswith("FRAME_") and not any(_covers(each, one) for one in found)
     })  # fmt: skip
+
+
+def _told(one: Finding, home: str) -> str:
+    return (
+        f"The {one.kind} {one.name!r} ({one.place}) is not in the data catalogue. Write "
+        f"{one.name!r}: held('<category of policy.yaml>') or impersonal('<why it tells nothing about a person>') "
+        f"into {home}."
+    )
 
 
 def _covers(declared: Declaration, found: Finding) -> bool:

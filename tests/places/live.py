@@ -30,7 +30,7 @@ _BUCKET_LABEL, _BIRTHDAY = "le", "_created"
 async def json_keys(suite: RunningSuite) -> list[Finding]:
     """The keys of all JSON that lies in any column: jsonb, text or bytes. Named `schema.table.column: key`."""
     found: set[Finding] = set()
-    async for schema, table, row in _rows(suite):
+    async for schema, table, row in live_rows(suite):
         for column, value in row.items():
             place = f"{schema}.{table}.{column}"
             found |= {Finding(Kind.JSON_KEY, f"{place}: {key}", f"table {schema}.{table}") for key in _keys(value)}
@@ -111,7 +111,8 @@ def temporary_files(suite: RunningSuite, before: set[Path], after: set[Path]) ->
     return ours + [Finding(Kind.TEMPORARY_FILE, entry.name, str(entry.parent)) for entry in after - before]
 
 
-async def _rows(suite: RunningSuite) -> AsyncIterator[tuple[str, str, Mapping[str, Any]]]:
+async def live_rows(suite: RunningSuite) -> AsyncIterator[tuple[str, str, Mapping[str, Any]]]:
+    """Every row of every service's tables, with its schema and its table, partitions under their parent's name."""
     for place in PLACES:
         connection = await asyncpg.connect(suite.superuser_dsn(place.database))
         try:

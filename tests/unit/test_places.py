@@ -14,10 +14,11 @@ from lethe_common.events.envelope import HEADERS
 from lethe_common.events.privacy import StoreCount
 from lethe_common.policy.policy import load_policy
 from lethe_common.services import Service
-from lethe_privacy.schemas import CERTIFICATE_KEYS, ErasureStatement
+from lethe_gateway.browser import CONSOLE_COOKIE
+from lethe_privacy.schemas import ErasureStatement
 from tests.places import code as made
-from tests.places.declared import Column, columns, declarations
-from tests.places.findings import Finding, undeclared, unused
+from tests.places.declared import Column, columns, declarations, names
+from tests.places.findings import Finding, undeclared, undeclared_keys, unused
 from tests.places.pages import browser_places, page_files
 from tests.places.schemas import paths
 from tests.tree import ROOT, Source, code
@@ -32,13 +33,20 @@ LOOKS: dict[Kind, Look] = {
     Kind.COOKIE: made.cookies,
     Kind.TEMPORARY_FILE: made.temporary_files,
 }
-JSON_WRITERS = {
-    "outbox.data": frozenset[str]().union(*(paths(kind) for kind in EVENTS.values())),
-    "parked.data": frozenset[str]().union(*(paths(kind) for kind in EVENTS.values())),
-    "parked.headers": frozenset(HEADERS.holdings),
-    "steps.counts": paths(StoreCount),
-    "erasures.residue": frozenset({"store", "method", "found"}),
-    "certificates.document": frozenset({"key_id", "signature", *paths(ErasureStatement, "payload.")}),
+EVENT_KEYS = frozenset[str]().union(*(paths(kind) for kind in EVENTS.values()))
+IN_EVENTS = "FIELDS of libs/common/lethe_common/events/catalogue.py"
+IN_PRIVACY = "of services/privacy/lethe_privacy/models.py"
+# Each column with JSON inside: the keys that its writer writes, and where they are declared.
+JSON_WRITERS: dict[str, tuple[frozenset[str], str]] = {
+    "outbox.data": (EVENT_KEYS, IN_EVENTS),
+    "parked.data": (EVENT_KEYS, IN_EVENTS),
+    "parked.headers": (frozenset(HEADERS.holdings), "HEADERS of libs/common/lethe_common/events/envelope.py"),
+    "steps.counts": (paths(StoreCount), f"_COUNT_KEYS {IN_PRIVACY}"),
+    "erasures.residue": (frozenset({"store", "method", "found"}), f"_RESIDUE_KEYS {IN_PRIVACY}"),
+    "certificates.document": (
+        frozenset({"key_id", "signature", *paths(ErasureStatement, "payload.")}),
+        "CERTIFICATE_KEYS of services/privacy/lethe_privacy/schemas.py",
+    ),
 }
 SERVICE = "services/jobs/lethe_jobs/"
 ADDED: dict[Kind, tuple[str, str, str, str]] = {
@@ -190,17 +198,33 @@ def test_the_declared_keys_of_a_json_column_are_those_that_are_written(place: st
     found = [column for column in columns() if column.place.endswith(f".{place}") and column.holding is not None]
 
     assert found
+    written, home = JSON_WRITERS[place]
     for column in found:
         assert column.holding is not None
-        assert set(column.holding.keys) == JSON_WRITERS[place], f"{column.file}: keys of {column.place}"
+        none(undeclared_keys(column.place, written, column.holding.keys, home))
+        assert set(column.holding.keys) <= written, f"{home} declares keys of {column.place} that nobody writes"
+
+
+def test_a_key_that_an_event_gains_is_told_with_what_to_write_and_where() -> None:
+    written, home = JSON_WRITERS["outbox.data"]
+
+    (message,) = undeclared_keys("jobs.outbox.data", {*written, "winner.nickname"}, FIELDS.holdings, home)
+
+    hinted(message, Kind.JSON_KEY, "winner.nickname", IN_EVENTS)
 
 
 def test_every_declared_json_key_belongs_to_a_column_whose_writer_is_known() -> None:
     keyed = {f"{column.table}.{column.name}" for column in columns() if column.holding and column.holding.keys}
 
-    assert keyed == set(JSON_WRITERS)
-    assert set(FIELDS.holdings) == JSON_WRITERS["outbox.data"]
-    assert set(CERTIFICATE_KEYS.holdings) == JSON_WRITERS["certificates.document"]
+    assert keyed == set(JSON_WRITERS), "say in JSON_WRITERS of tests/unit/test_places.py what is written there"
+
+
+def test_the_published_list_of_cookies_is_the_declared_one() -> None:
+    """A visitor's: the console's is an operator's. The prefix is how a browser is told to be strict, no other name."""
+    published = {cookie.name for cookie in load_policy(ROOT / "deploy/profiles/aisora2").content.cookies}
+    declared = {name.removeprefix("__Host-") for name in names(Kind.COOKIE)} - {CONSOLE_COOKIE}
+
+    assert declared == published, "COOKIES of services/gateway/lethe_gateway/browser.py and cookies of policy.yaml"
 
 
 def test_every_category_that_a_place_names_is_in_the_policy() -> None:

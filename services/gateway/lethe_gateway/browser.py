@@ -6,9 +6,9 @@ localStorage, sessionStorage, IndexedDB or the Cache is declared here before it 
 
 from lethe_common.catalogue import Kind, declare, each, held, impersonal
 
-SESSION_COOKIE, SECURE_SESSION_COOKIE = "lethe_session", "__Host-lethe"
+SESSION_COOKIE, SECURE_SESSION_COOKIE = "lethe_session", "__Host-lethe_session"
 CONSOLE_COOKIE = "lethe_console"
-LANGUAGE_COOKIE = "lethe_lang"
+LANGUAGE_COOKIE = "lethe_language"
 
 COOKIES = declare(
     Kind.COOKIE,

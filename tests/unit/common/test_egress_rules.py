@@ -214,6 +214,20 @@ def test_every_host_that_a_setting_names_is_looked_at_but_our_own_address() -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("postgresql://a:b@/lethe?host=/var/run/lethe&port=5432", ""),
+        ("postgresql://a:b@/lethe?host=db.example.org", "db.example.org"),
+        ("postgresql://a:b@[::1]:5432/lethe", "::1"),
+    ],
+)
+def test_a_database_may_be_named_in_any_way_that_its_driver_reads(url: str, host: str) -> None:
+    (found, _) = endpoints(Some(database_url=SecretStr(url)), {})
+
+    assert found.host == host
+
+
 def test_a_service_does_not_start_with_a_host_that_nobody_declared() -> None:
     found = endpoints(Some(), {})
 

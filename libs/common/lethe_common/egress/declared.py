@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
@@ -100,8 +100,8 @@ def must_be_declared(found: Iterable[Endpoint], own: Collection[str], declared: 
 
 
 def is_own(host: str, own: Collection[str]) -> bool:
-    """Whether a host is this machine, or one that the operator named as own."""
-    if host in own or host == "localhost":
+    """Whether a host is this machine (over a socket file it has no name), or one that the operator named as own."""
+    if host in own or host in {"", "localhost"}:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -120,4 +120,7 @@ def _text(value: object) -> str:
 
 def _endpoint(setting: str, text: str) -> Endpoint:
     parts = urlsplit(text if "://" in text else f"//{text}")
-    return Endpoint(setting, parts.hostname or "", parts.port)
+    # libpq's other way to name a server: in the query, where a path means a socket file.
+    named = dict(parse_qsl(parts.query)).get("host", "") if parts.scheme.startswith("postgres") else ""
+    host = parts.hostname or named
+    return Endpoint(setting, "" if host.startswith("/") else host, parts.port)

@@ -82,7 +82,7 @@ FIELDS = declare(
         "subject_ref": _REFERENCE,
         **each(
             (
-                "asset_ids", "certificate_id", "changes.generation_id", "erasure_id", "generation_id", "grant_id",
+                "asset_ids", "certificate_id", "changes.generation_id", "items.generation_id", "erasure_id", "generation_id", "grant_id",
                 "hold_id", "mail_id", "upload_id",
             ),
             impersonal("random id"),
@@ -96,7 +96,7 @@ FIELDS = declare(
         **each(
             (
                 "model", "width_px", "height_px", "seconds", "requested_at", "started_at", "completed_at", "failed_at",
-                "cancelled_at", "processed_at", "removed_at", "verified_at", "due_at", "delivered.duration_seconds",
+                "cancelled_at", "processed_at", "removed_at", "verified_at", "due_at", "items.due_at", "delivered.duration_seconds",
                 "delivered.width_px", "delivered.height_px",
             ),
             _PARAMETERS,
