@@ -1,10 +1,13 @@
 """The way out on the wire: what arrives, what does not, and what operators see of it; direct, by SDK, by porter."""
 
 import asyncio
+import os
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,8 +42,11 @@ from lethe_common.egress import (
     Refusals,
     SyncEgressTransport,
 )
+from lethe_common.egress.declared import parties_of, recipients_of
 from lethe_common.errors import Unavailable
+from lethe_common.policy import load_policy
 from tests.flows.persona import MailSink
+from tests.tree import ROOT
 from tests.witness import Witness, witness
 
 CANARY = "canary-of-a-person"
@@ -263,6 +269,30 @@ async def test_mail_goes_through_a_tunnel_to_its_declared_server_only(kind: str,
         server.stop()
 
     assert [mail.strip() for mail in sink.mails] == ["hello"]
+
+
+async def test_the_porter_as_a_process_carries_what_the_published_policy_lists(tmp_path: Path) -> None:
+    """Nothing leaves this machine: each passage is refused before anything is resolved."""
+    profile, path = ROOT / "deploy/profiles/aisora2", tmp_path / "egress.sock"
+    environment = {**os.environ, "LETHE_PROFILE": str(profile), "LETHE_EGRESS_SOCKET": str(path)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "lethe_common.egress", env=environment, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert b'"ready"' in await process.stdout.readline()
+    (stripe, *_) = [one for one in recipients_of(parties_of(load_policy(profile))) if one.id == "stripe"]
+    recipients = Recipients([replace(stripe, fields=frozenset({"amount", "email"}), hosts=frozenset({"evil.test"}))])
+    egress = Egress(recipients, PorterWay(path), Refusals(CollectorRegistry(), RealClock().now))
+    for url, fields in (("https://evil.test/v1", {"amount": 1}), ("https://api.stripe.com/v1", {"email": CANARY})):
+        with pytest.raises(EgressRefused):
+            await egress.send(Outbound("stripe", "service", "POST", url, fields))
+    with pytest.raises(EgressRefused):
+        await egress.tunnel("mail.example.org", 2525)
+    process.terminate()
+
+    assert await process.wait() == 0
+    assert [one.reason for one in egress.refusals.last()] == [Reason.RECIPIENT, Reason.FIELD, Reason.HOST]
+    assert not path.exists()
 
 
 async def test_the_porter_outlives_whoever_speaks_nonsense_to_it(tmp_path: Path) -> None:

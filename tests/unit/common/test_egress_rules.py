@@ -16,10 +16,12 @@ from lethe_common.clock import RealClock
 from lethe_common.egress import Attachment, EgressRefused, Outbound, Passage, Reason, Recipient, Recipients, Refusals
 from lethe_common.egress.addresses import is_public
 from lethe_common.egress.bodies import read_body
-from lethe_common.egress.declared import endpoints, is_own, must_be_declared, words
+from lethe_common.egress.declared import endpoints, is_own, must_be_declared, recipients_of, words
 from lethe_common.egress.paths import is_plain
 from lethe_common.egress.recipients import passed_headers
 from lethe_common.errors import ConfigurationError
+from lethe_common.policy import load_policy
+from tests.tree import ROOT
 
 TODAY = date(2026, 12, 1)
 RENDERER = Recipient(
@@ -243,3 +245,14 @@ def test_a_service_does_not_start_with_a_host_that_nobody_declared() -> None:
 )
 def test_loopback_is_own_and_no_other_address_is(host: str, is_ours: bool) -> None:
     assert is_own(host, ()) is is_ours
+
+
+@pytest.mark.parametrize("profile", sorted(file.parent.name for file in ROOT.glob("deploy/profiles/*/policy.yaml")))
+def test_the_recipients_of_each_published_policy_are_what_the_egress_decides_by(profile: str) -> None:
+    policy = load_policy(ROOT / "deploy/profiles" / profile)
+
+    for party, made in zip(policy.content.recipients, recipients_of(policy.content.recipients), strict=True):
+        assert (made.id, made.hosts, made.fields) == (party.id, frozenset(party.hosts), frozenset(party.fields))
+        assert made.ports == frozenset({25, 465, 587} if party.adapter == "smtp" else {443})
+        assert not made.is_private
+        assert not made.is_plain_http
