@@ -74,7 +74,7 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
         database, storage, bells.erasures, lease=timedelta(seconds=settings.removal_lease_seconds),
         poll_seconds=settings.removal_poll_seconds,
     )  # fmt: skip
-    generations = GenerationHandlers(clock, plans, bells, provider_of)
+    generations = GenerationHandlers(clock, plans, bells, workers, provider_of)
     removing = RemovalHandlers(clock, generations, bells)
     answers = Endpoints(database, pace, {one.name: one.at_once for one in providers}, settings.position_most)
     return Parts(
