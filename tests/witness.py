@@ -41,8 +41,13 @@ class Witness:
     def _answer(self, path: str) -> bytes:
         if path == "/moved":
             return f"HTTP/1.1 302 Found\r\nLocation: {self.elsewhere}\r\nContent-Length: 0\r\n\r\n".encode()
+        packed = b"Content-Encoding: gzip\r\n" if path == "/packed" else b""
         body = b"x" * 100_000 if path == "/large" else b'{"is_done": true}'
-        return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        return b"HTTP/1.1 200 OK\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+            packed,
+            len(body),
+            body,
+        )
 
 
 @asynccontextmanager

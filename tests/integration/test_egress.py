@@ -174,6 +174,14 @@ async def test_an_answer_larger_than_allowed_is_not_read(stage: Stage) -> None:
     assert stage.reasons() == [Reason.TOO_LARGE]
 
 
+async def test_an_answer_that_comes_packed_is_not_unpacked(stage: Stage) -> None:
+    with pytest.raises(EgressRefused):
+        await stage.egress.send(stage.outbound("/packed", method="GET"))
+
+    assert b"accept-encoding: identity" in stage.declared.heard
+    assert stage.reasons() == [Reason.BODY]
+
+
 async def test_a_vendors_sdk_says_what_is_declared_and_nothing_else(stage: Stage) -> None:
     """As SDKs do: headers of their own, redirects followed by themselves."""
     transport = EgressTransport(stage.egress, "renderer", "service")

@@ -23,6 +23,7 @@ HEADERS = declare(
     Kind.HEADER,
     {
         "host": impersonal("a recipient's declared host"),
+        "accept-encoding": impersonal("form of an answer"),
         "authorization": impersonal("the operator's own credential at a recipient"),
         **each(("content-type", "content-disposition"), impersonal("form of a body; files go by their field's name")),
     },
@@ -124,6 +125,9 @@ class Egress:
             response = await self._way.carry(passage)
         except EgressRefused as refused:
             raise self._noted(refused, passage.purpose) from None
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise self._noted(EgressRefused(Reason.BODY, passage.recipient), passage.purpose)
         most = self.limits.answer_bytes if answer_bytes is None else answer_bytes
         stream = Bounded(response, passage.recipient, most, self.limits.total_seconds)
         return httpx2.Response(response.status_code, headers=response.headers, stream=stream)

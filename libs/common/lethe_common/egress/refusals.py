@@ -48,7 +48,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.ADDRESS: "the host's address is private or reserved, and the recipient is not declared to be private",
     Reason.PATH: "the path holds more than plain words and ids",
     Reason.QUERY: "nothing goes out in a query; send it as a declared field",
-    Reason.BODY: "the body cannot be read, so its fields cannot be checked",
+    Reason.BODY: "the body, or the answer's, cannot be read as it is, so it cannot be checked",
     Reason.FIELD: "the body has a field that the policy does not list for the recipient",
     Reason.FILE_NAME: "a file's name may only be its field's name",
     Reason.TOO_LARGE: "the body or the answer is larger than allowed",
