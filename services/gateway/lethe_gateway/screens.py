@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request, Response
 
+from lethe_gateway.browser import LANGUAGE_COOKIE
 from lethe_gateway.pages import Pages
 from lethe_gateway.words import LANGUAGES, choose
 
-LANGUAGE_COOKIE = "lethe_lang"
 _YEAR_SECONDS = 365 * 24 * 3600
 _NOT_FOUND = 404
 

@@ -7,6 +7,7 @@ and is swept away.
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
+from lethe_common.catalogue import Kind, declare, held
 from lethe_common.clock import Clock
 from lethe_common.database import Database
 from lethe_common.identifiers import UploadId
@@ -20,6 +21,7 @@ from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.submissions import Reference
 
 CATEGORY = "upload.image"
+OBJECTS = declare(Kind.BUCKET_PREFIX, {CATEGORY: held(CATEGORY)})
 _NAME = "image"
 _CHUNK_BYTES = 256 * 1024
 

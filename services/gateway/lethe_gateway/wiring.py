@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.telemetry import TelemetryConfig
 
 from lethe_common.clock import Sweep
+from lethe_common.egress.declared import is_own, words
 from lethe_common.events import billing, identity, jobs, notice, privacy, retention
 from lethe_common.events.gateway import GenerationChanged
 from lethe_common.process import Frame, Parts
@@ -17,6 +18,7 @@ from lethe_gateway import account_queries, queries
 from lethe_gateway.accounts import Accounts
 from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.blinding import Blinding
+from lethe_gateway.browser import CONSOLE_COOKIE, SECURE_SESSION_COOKIE, SESSION_COOKIE
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.accounts import account_routes
 from lethe_gateway.endpoints.console import console_routes
@@ -69,7 +71,7 @@ class Domain:
             settings.s3_endpoint, settings.s3_access_key, secret, settings.s3_bucket, is_secure=settings.s3_secure
         )
         self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
-        cookie = "__Host-lethe" if settings.is_https else "lethe_session"
+        cookie = SECURE_SESSION_COOKIE if settings.is_https else SESSION_COOKIE
         self.callers = Callers(database, clock, cookie=cookie, public_url=settings.public_url)
         self.session_period = timedelta(days=settings.session_days)
         self.mails = Mails(
@@ -77,7 +79,7 @@ class Domain:
             clock,
             self.keys,
             self.sealer,
-            Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None,
+            _smtp(frame, settings),
             public_url=settings.public_url,
             valid=timedelta(minutes=settings.proof_token_minutes),
             attempts_most=settings.mail_attempts_most,
@@ -131,8 +133,11 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         console_app(frame, settings, pages), lambda _method, _path: settings.body_limit_bytes, is_https=False
     )
     servers = [
-        Server(public, settings.host, settings.port, stop_seconds=settings.stop_streams_seconds),
-        Server(console, settings.console_host, settings.console_port, stop_seconds=settings.stop_streams_seconds),
+        Server(app, host, port, stop_seconds=settings.stop_streams_seconds, is_behind_door=settings.behind_door)
+        for app, host, port in (
+            (public, settings.host, settings.port),
+            (console, settings.console_host, settings.console_port),
+        )
     ]
     generations = GenerationHandlers(domain.watchers, frame.clock)
     subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures)
@@ -235,7 +240,7 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAP
     app = FastAPI(title="Lethe console", version=frame.version, docs_url=None, redoc_url=None, openapi_url=None)
     install(app, pages)
     period = timedelta(hours=settings.console_session_hours)
-    operators = Operators(settings.operator_token, period, cookie="lethe_console")
+    operators = Operators(settings.operator_token, period, cookie=CONSOLE_COOKIE)
     app.include_router(console_routes(frame.bus, frame.database, operators))
 
     async def is_operator(request: Request) -> bool:
@@ -243,6 +248,16 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAP
 
     app.include_router(console_screens(pages, is_operator))
     return app
+
+
+def _smtp(frame: Frame, settings: GatewaySettings) -> Smtp | None:
+    """The mail server: one of our own is dialled, one outside is a recipient and reached as such."""
+    if settings.smtp_url is None:
+        return None
+    smtp = Smtp(settings.smtp_url, settings.mail_from)
+    if is_own(smtp.host, words(settings.own_hosts)):
+        return smtp
+    return Smtp(settings.smtp_url, settings.mail_from, frame.egress.tunnel)
 
 
 def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:

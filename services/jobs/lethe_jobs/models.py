@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, SmallInteger
 from sqlmodel import Field, SQLModel
 
-from lethe_common.catalogue import held, impersonal
+from lethe_common.catalogue import Kind, declare, held, impersonal
 from lethe_common.database import registry
 
 SCHEMA = "jobs"
 OUTPUT_PREFIX = "outputs"
+OBJECTS = declare(Kind.BUCKET_PREFIX, {OUTPUT_PREFIX: held("output.video")})
 
 _PSEUDONYM = held("identity.account", is_sealed=False)
 _PARAMETER = held("content.generation", is_sealed=False)

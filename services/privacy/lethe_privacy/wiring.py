@@ -12,6 +12,7 @@ from lethe_common.database.migration import Schema, migrate
 from lethe_common.errors import ConfigurationError
 from lethe_common.events.privacy import ErasureStepReported
 from lethe_common.process import Frame, Parts
+from lethe_common.purposes import uses_of
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
@@ -45,6 +46,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     key_answers = KeyAnswers(
         subjects,
         keys,
+        uses_of(frame.policy),
         max_batch=settings.key_batch_questions,
         max_waiting=settings.keys_waiting_questions,
         writers=settings.key_writers,

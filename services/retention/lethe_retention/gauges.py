@@ -2,7 +2,16 @@
 
 from prometheus_client import Counter, Gauge
 
+from lethe_common.catalogue import Kind, declare, each, impersonal
 from lethe_common.telemetry import Metrics
+
+METRICS = declare(
+    Kind.METRIC,
+    each(
+        ("lethe_items_overdue", "lethe_items_due", "lethe_items_verified", "lethe_items_still_there"),
+        impersonal("a number about all items"),
+    ),
+)
 
 
 class Gauges:

@@ -22,8 +22,12 @@ from lethe_cli.errors import CommandError
 from lethe_cli.local.ports import free_ports
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
+from lethe_common.catalogue import Kind, declare, held
 from lethe_common.certificates import render, verify
 
+_FOLDER = "lethe-demo-"
+# A whole suite with a person of its own lives there until the demo ends.
+TEMPORARY_FILES = declare(Kind.TEMPORARY_FILE, {f"{_FOLDER}*": held("output.video", is_sealed=False)})
 _PROMPT = "a paper boat in the rain"
 _TOLERANCE_SECONDS = 0.1
 _READY = " ready  "
@@ -47,7 +51,7 @@ def demo(
     on this machine, and nothing leaves it.
     """
     # The folder itself is the data folder: as root, the database's own user must be able to pass through it.
-    with tempfile.TemporaryDirectory(prefix="lethe-demo-") as folder, _suite(Path(folder), profile) as url:
+    with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder, _suite(Path(folder), profile) as url:
         email = f"visitor-{secrets.token_hex(4)}@example.org"
         account = _sign_up(url, email)
         with api(url, account["api_key"]["key"]) as client:

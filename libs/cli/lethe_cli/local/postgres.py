@@ -19,6 +19,7 @@ from lethe_cli.local.pgfiles import PostgresFiles, locate, postgres_major
 from lethe_cli.local.ports import LOOPBACK
 from lethe_cli.local.programs import Account, Program
 from lethe_cli.local.secrets import Secrets
+from lethe_common.catalogue import Kind, declare, impersonal
 from lethe_common.database.roles import (
     DATABASE,
     DATABASES,
@@ -30,6 +31,14 @@ from lethe_common.database.roles import (
 
 _SUPERUSER = "postgres"
 _BUILTIN_LOCALE_MAJOR = 17
+FRAME_TEMPORARY_FILES = declare(
+    Kind.TEMPORARY_FILE,
+    {
+        "PostgreSQL.*": impersonal(
+            "memory its processes share: locks and numbers, no rows, since no query runs in parallel"
+        )
+    },
+)
 
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
