@@ -66,8 +66,8 @@ def start(command: Sequence[str], outlets: Sequence[int]) -> Confined:
     theirs.close()
     # Whoever runs as the same user could otherwise trace this process, which is outside.
     _prctl(_PR_SET_DUMPABLE, 0)
-    _, descriptors, _, _ = socket.recv_fds(ours, 1, max(len(outlets), 1))
-    if len(descriptors) != len(outlets) or not _is_alive(pid):
+    told, descriptors, _, _ = socket.recv_fds(ours, 1, max(len(outlets), 1))
+    if not told or len(descriptors) != len(outlets):
         os.waitpid(pid, 0)
         raise NotConfined("A network namespace could not be made: see unprivileged user namespaces, or start as root.")
     listeners = {port: socket.socket(fileno=each) for port, each in zip(outlets, descriptors, strict=True)}
@@ -81,10 +81,10 @@ def _inside(command: Sequence[str], outlets: Sequence[int], told: socket.socket,
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         _enter()
         listeners = [_listener(port) for port in outlets]
+        socket.send_fds(told, [b"."], [each.fileno() for each in listeners]) if listeners else told.sendall(b".")
         if os.fork() == 0:
             _drop_rights()
             _serve_connections(told)
-        socket.send_fds(told, [b"."], [each.fileno() for each in listeners]) if listeners else told.sendall(b".")
         for each in (*listeners, told):
             each.close()
         _drop_rights()
@@ -149,7 +149,3 @@ def _prctl(option: int, value: int) -> None:
 
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
-
-
-def _is_alive(pid: int) -> bool:
-    return os.waitpid(pid, os.WNOHANG)[0] == 0
