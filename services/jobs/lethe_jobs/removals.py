@@ -16,6 +16,7 @@ from lethe_common.database import Database
 from lethe_common.errors import LetheError, Unavailable
 from lethe_common.events.jobs import AssetRemoved
 from lethe_common.rpc.privacy import KeyDestroy, KeyDestroyQuestion, LeaseWish
+from lethe_common.rpc.retention import RemovalCheck, RemovalCheckQuestion, RemovalWish
 from lethe_common.storage import Storage
 from lethe_jobs.bells import Bell
 from lethe_jobs.gauges import Gauges
@@ -45,10 +46,11 @@ class Removals:
         lease: timedelta,
         poll_seconds: float,
         tombstones: timedelta,
+        hold_wait: timedelta,
     ) -> None:
         self._database, self._bus, self._storage, self._bell, self._gauges = database, bus, storage, bell, gauges
         self._batch, self._lease, self._poll_seconds, self._tombstones = batch, lease, poll_seconds, tombstones
-        self._turns = asyncio.Semaphore(at_once)
+        self._hold_wait, self._turns = hold_wait, asyncio.Semaphore(at_once)
 
     async def run(self) -> None:
         """Remove for ever; a worker of the frame. Woken by commits, with a slow poll as safety net."""
@@ -66,15 +68,16 @@ class Removals:
             due = await queries.take(tx, self._batch, self._lease)
         if not due:
             return 0
+        free = await self._free(due)
         emptied = [
-            one for one, is_empty in zip(due, await asyncio.gather(*map(self._empty, due)), strict=True) if is_empty
+            one for one, is_empty in zip(free, await asyncio.gather(*map(self._empty, free)), strict=True) if is_empty
         ]
         is_keyless = await self._destroy_keys(emptied)
         done = emptied if is_keyless else []
         if done:
             await self._finish(done)
         kept = {one.generation_id for one in done}
-        await self._defer([one for one in due if one.generation_id not in kept])
+        await self._defer([one for one in free if one.generation_id not in kept])
         return len(due)
 
     async def prune(self, _now: datetime) -> None:
@@ -82,6 +85,21 @@ class Removals:
         async with self._database.transaction() as tx:
             await queries.prune(tx, self._tombstones, _PRUNE_BATCH)
             await subjects.prune_fences(tx, self._tombstones, _PRUNE_BATCH)
+
+    async def _free(self, due: Sequence[Due]) -> list[Due]:
+        """Those that no legal hold keeps. The others wait for its end; while nobody can say, all wait."""
+        wishes = tuple(RemovalWish(generation_id=one.generation_id, subject_ref=one.subject_ref) for one in due)
+        try:
+            held = set((await self._bus.ask(RemovalCheck, RemovalCheckQuestion(wishes=wishes))).held)
+        except LetheError as error:
+            log.warning("hold_check_waits", count=len(due), cause=type(error).__name__)
+            await self._defer(due)
+            return []
+        if held:
+            log.info("removals_held", count=len(held))
+            async with self._database.transaction() as tx:
+                await queries.hold_back(tx, held, self._hold_wait)
+        return [one for one in due if one.generation_id not in held]
 
     async def _empty(self, due: Due) -> bool:
         """Remove a generation's objects. The count is kept at once, for a crash before the report."""

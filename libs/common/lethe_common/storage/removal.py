@@ -8,7 +8,7 @@ three are asked; callers who know their keys give them. What MinIO forgot it del
 itself after 24 hours (`stale_uploads_expiry`), and it was sealed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -49,6 +49,21 @@ async def remove_all_versions(connection: Connection, prefix: str, known_keys: S
     return Removed(object_versions=versions, multiparts=uploads)
 
 
+async def remove_key(connection: Connection, key: str) -> int:
+    """Remove every version of one key, whatever else begins like it."""
+
+    def remove() -> int:
+        listed = connection.client.list_objects(connection.bucket, key, recursive=True, include_version=True)
+        found = [one for one in islice(listed, connection.limits.page) if one.object_name == key]
+        wanted = [DeleteObject(key, one.version_id) for one in found]
+        failed = list(connection.client.remove_objects(connection.bucket, wanted)) if wanted else []
+        if failed:
+            raise StorageFailed(f"The object store did not remove {len(failed)} versions ({failed[0].code}).")
+        return len(found)
+
+    return await _until_none_is_left(connection, remove)
+
+
 async def remains(connection: Connection, prefix: str, known_keys: Sequence[str]) -> Remains:
     """Needs a listing identity only."""
     _check_prefix(prefix)
@@ -57,7 +72,7 @@ async def remains(connection: Connection, prefix: str, known_keys: Sequence[str]
     return Remains(object_versions=versions, multiparts=uploads)
 
 
-async def _until_none_is_left(connection: Connection, remove_page: partial[int]) -> int:
+async def _until_none_is_left(connection: Connection, remove_page: Callable[[], int]) -> int:
     total = 0
     for _ in range(connection.limits.removal_rounds):
         removed = await connection.call(remove_page)

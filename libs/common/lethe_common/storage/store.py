@@ -83,6 +83,13 @@ class Storage:
         """
         return await reading.stat(self._connection, key)
 
+    async def list_keys(self, prefix: str, after: str = "") -> list[str]:
+        """Up to a page (1000) of keys under a prefix, in their order, after a key. Empty at the end.
+
+        A key is listed as long as any version or delete marker of it is there. A list/read-only identity suffices.
+        """
+        return await reading.list_keys(self._connection, prefix, after)
+
     async def remove_all_versions(self, prefix: str, known_keys: Sequence[str] = ()) -> Removed:
         """Remove every version, delete marker and unfinished upload under a prefix that ends with `/`.
 
@@ -90,6 +97,10 @@ class Storage:
         Safe to repeat; what is gone counts nothing.
         """
         return await removal.remove_all_versions(self._connection, prefix, known_keys)
+
+    async def remove_key(self, key: str) -> int:
+        """Remove every version and delete marker of one key; how many there were. What lies beside it stays."""
+        return await removal.remove_key(self._connection, key)
 
     async def remains(self, prefix: str, known_keys: Sequence[str] = ()) -> Remains:
         """What `remove_all_versions` would find. A list/read-only identity suffices."""

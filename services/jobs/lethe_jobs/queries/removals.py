@@ -1,6 +1,6 @@
 """Removals: what has to go, what went, and cancellations that came too early."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -64,6 +64,16 @@ FINISH = """
     SELECT open.generation_id, coalesce(gone.rows, 0)::int, open.object_versions
       FROM open LEFT JOIN gone USING (generation_id)
 """
+
+HOLD_BACK = """
+    UPDATE removals SET next_attempt_at = now() + $2::interval
+     WHERE generation_id = ANY($1::text[]) AND removed_at IS NULL
+"""
+
+HOLD_BACK_SCOPE = """
+    UPDATE removals SET next_attempt_at = now() + $3::interval
+     WHERE subject_ref = $1 AND ($2::text IS NULL OR generation_id = $2) AND removed_at IS NULL
+"""  # index removals_subject
 
 PRUNE_REMOVALS = """
     DELETE FROM removals WHERE generation_id IN (
@@ -130,6 +140,16 @@ async def count_objects(tx: Transaction, generation_id: str, versions: int) -> N
 async def defer(tx: Transaction, delays: Sequence[tuple[str, timedelta]]) -> None:
     """Try these again later."""
     await tx.execute(DEFER, [one for one, _ in delays], [delay for _, delay in delays])
+
+
+async def hold_back(tx: Transaction, generation_ids: Collection[str], wait: timedelta) -> None:
+    """These are kept by a legal hold: ask again after a while. It is no failure."""
+    await tx.execute(HOLD_BACK, list(generation_ids), wait)
+
+
+async def hold_back_scope(tx: Transaction, ref: str, generation_id: str | None, wait: timedelta) -> None:
+    """The same for one generation of a subject, or all of them; no wait wakes them."""
+    await tx.execute(HOLD_BACK_SCOPE, ref, generation_id, wait)
 
 
 async def finish(tx: Transaction, generation_ids: Sequence[str]) -> dict[GenerationId, Gone]:
