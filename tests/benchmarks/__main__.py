@@ -30,7 +30,7 @@ class Plan(argparse.Namespace):
 
     accounts: int = 10_000
     runs: int = 3
-    seconds: float = 10.0
+    seconds: float = 15.0
     warm_seconds: float = 3.0
     relay_rows: int = 40_000
     only: str | None = None
@@ -79,6 +79,7 @@ async def _whole_way(plan: Plan, measured: Measured, suite: RunningSuite) -> Non
         await _analyze(suite)
     for run in range(plan.runs):
         if plan.only != "rate":
+            await _analyze(suite)
             wait = await submitting.lease_wait(suite, keys, plan.seconds)
             measured.lease_p50.append(wait.p50_ms)
             measured.lease_p99.append(wait.p99_ms)

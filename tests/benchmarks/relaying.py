@@ -26,6 +26,7 @@ from tests.servers import RunningServers
 
 _STREAM = stream_of(GenerationRequested.type)
 _FILL = 1000
+_IS_PENDING = "SELECT EXISTS (SELECT 1 FROM outbox WHERE stream_seq IS NULL)"
 _RELAY_BATCH = 500
 _MARKED_PER = 500
 
@@ -53,8 +54,8 @@ async def relayed(servers: RunningServers, rows: int) -> float:
     async with _database(servers) as looking:
         began = monotonic_seconds()
         relaying = asyncio.create_task(relay.run())
-        while await looking.fetchval(outbox.COUNT_PENDING):
-            await asyncio.sleep(0.005)
+        while await looking.fetchval(_IS_PENDING):
+            await asyncio.sleep(0.02)
         took = monotonic_seconds() - began
     relaying.cancel()
     await asyncio.wait([relaying])

@@ -12,7 +12,7 @@ from tests.suite import RunningSuite
 _LOOK_SECONDS = 0.1
 _FINISH_SECONDS = 120.0
 _LOW_RATE_PER_SECOND = 20.0
-CONNECTIONS = 64
+CONNECTIONS = 256
 
 # attempts is append only, so xmin of a row is the transaction that claimed the run.
 _LEASED_AT = """
@@ -84,7 +84,7 @@ async def lease_wait(suite: RunningSuite, keys: Sequence[str], seconds: float) -
 
 
 async def finished(suite: RunningSuite, keys: Sequence[str], seconds: float) -> Finished:
-    """Submit from 64 connections, wait until everything is finished, and count.
+    """Submit from 256 connections, wait until everything is finished, and count.
 
     Raises:
         NotConserved: something was lost, doubled or left over.

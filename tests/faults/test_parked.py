@@ -23,7 +23,10 @@ pytestmark = pytest.mark.timeout(240)
 
 DELIVERIES = 3
 DEADLINES = "SELECT count(*) FROM retention.deadlines WHERE item_id = $1"
-TOLD = "SELECT count(*) FROM retention.outbox WHERE type = 'retention.item.scheduled.v1' AND convert_from(data, 'UTF8')::json ->> 'generation_id' = $1"
+TOLD = """
+    SELECT count(*) FROM retention.outbox, json_array_elements(convert_from(data, 'UTF8')::json -> 'items') item
+     WHERE type = 'retention.items.scheduled.v1' AND item ->> 'generation_id' = $1
+"""
 
 
 @pytest.fixture(scope="module")

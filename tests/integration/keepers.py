@@ -182,8 +182,16 @@ class Keepers:
 
     async def told(self, subject: SubjectRef) -> list[tuple[str, dict[str, Any]]]:
         rows = await self.database.pool.fetch("SELECT type, data FROM outbox ORDER BY event_id")
-        bodies = [(row["type"].removeprefix("retention.").removesuffix(".v1"), json.loads(row["data"])) for row in rows]
-        return [(kind, body) for kind, body in bodies if body.get("subject_ref") == subject]
+        owners = dict(await self.database.pool.fetch("SELECT item_id, subject_ref FROM deadlines"))
+        told = []
+        for row in rows:
+            kind, body = row["type"].removeprefix("retention.").removesuffix(".v1"), json.loads(row["data"])
+            if kind == "items.scheduled":
+                mine = [item for item in body["items"] if owners.get(item["generation_id"]) == subject]
+                told += [("item.scheduled", item) for item in mine]
+            elif body.get("subject_ref") == subject:
+                told.append((kind, body))
+        return told
 
     async def kinds(self, subject: SubjectRef) -> list[str]:
         return [kind for kind, _ in await self.told(subject)]

@@ -88,6 +88,7 @@ async def seats(servers: RunningServers) -> AsyncIterator[Seats]:
 async def test_credits_are_held_and_charged_and_the_video_gets_its_deadline(seats: Seats) -> None:
     subject, now = SubjectRef.new(), wall()
     await until(lambda: seats.has_answered(LedgerVerify, LedgerVerifyQuestion()))
+    await until(lambda: seats.has_answered(DeadlineSummary, DeadlineSummaryQuestion()))
     await seats.gateway.tell(AccountOpened(subject_ref=subject, plan="basic", opened_at=now))
     await seats.gateway.tell(AccountOpened(subject_ref=(rich := SubjectRef.new()), plan="free", opened_at=now))
     await until(lambda: seats.has_answered(BalanceGet, BalanceQuestion(subject_ref=rich)))

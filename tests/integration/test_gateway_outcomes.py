@@ -25,7 +25,7 @@ from lethe_common.events.jobs import (
     GenerationStarted,
     RemovalRule,
 )
-from lethe_common.events.retention import ItemDue, ItemRemoved, ItemScheduled
+from lethe_common.events.retention import ItemDue, ItemRemoved, ItemsScheduled
 from lethe_common.identifiers import AccountId, AssetId, GenerationId, HoldId, SealKeyId, SubjectRef
 from lethe_common.sealing import Sealer
 from lethe_common.services import Service
@@ -214,7 +214,7 @@ async def test_a_removed_generation_leaves_a_tombstone_for_its_owner_alone(scene
     due = NOW + timedelta(days=7)
     await scene.jobs.tell(completed(scene, made))
     await scene.retention.tell(
-        ItemScheduled(generation_id=made, subject_ref=ref, category="output.video", due_at=due),
+        ItemsScheduled(items=(ItemsScheduled.Item(generation_id=made, due_at=due),)),
         ItemDue(generation_id=made, subject_ref=ref, category="output.video", due_at=due),
         ItemRemoved(
             generation_id=made, subject_ref=ref, rule=RemovalRule.EXPIRED, removed_at=due, verified_at=due
@@ -251,9 +251,9 @@ async def test_a_generation_that_was_removed_is_never_accepted_again(scene: Scen
 
 
 async def test_it_is_served_until_its_deadline_and_at_that_second_no_more(scene: Scene) -> None:
-    made, ref = await scene.generation(), SubjectRef(scene.caller.subject_ref)
+    made = await scene.generation()
     due = NOW + timedelta(days=7)
-    await scene.retention.tell(ItemScheduled(generation_id=made, subject_ref=ref, category="output.video", due_at=due))
+    await scene.retention.tell(ItemsScheduled(items=(ItemsScheduled.Item(generation_id=made, due_at=due),)))
 
     async def is_scheduled() -> bool:
         row = await scene.row(made)

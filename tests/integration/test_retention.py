@@ -31,7 +31,7 @@ async def test_a_video_is_kept_as_long_as_its_owners_plan_says(keepers: Keepers,
 
     assert await keepers.due_days(generation) == days
     ((kind, body),) = await keepers.told(subject)
-    assert (kind, body["generation_id"], body["category"]) == ("item.scheduled", generation, "output.video")
+    assert (kind, body["generation_id"]) == ("item.scheduled", generation)
 
 
 async def test_what_failed_or_was_cancelled_has_a_deadline_too(keepers: Keepers) -> None:

@@ -16,6 +16,7 @@ from lethe_cli.commands import (
     holds,
     mine,
     operators,
+    policy,
     programs,
     up,
 )
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
     for module in (demo, generate, mine, accounts, calendar, operators, holds):
         module.register(app)
     app.add_typer(certificate.app, name="certificate")
+    app.add_typer(policy.app, name="policy")
     return app
 
 

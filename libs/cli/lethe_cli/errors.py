@@ -8,6 +8,7 @@ CommandError
 ├── NotRunning      nothing runs on this data folder
 ├── ClockRefused    policy time cannot be moved that way
 ├── ProfileMissing  there is no such profile
+├── PolicyRefused   a policy's file is wrong, or there is no such language
 ├── NotReached      nobody answers at the address
 ├── ApiRefused      the service said no, and why
 └── KeyMissing      no API key, or no operator token, was given
@@ -44,6 +45,10 @@ class ClockRefused(CommandError):
 
 class ProfileMissing(CommandError):
     """No folder with policy.yaml and catalogue.yaml by that name."""
+
+
+class PolicyRefused(CommandError):
+    """A policy's file is wrong; the message names its lines."""
 
 
 class NotReached(CommandError):

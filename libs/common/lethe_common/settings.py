@@ -47,7 +47,7 @@ class ServiceSettings(BaseSettings):
     consumer_retry_most_seconds: float = Field(default=30.0, gt=0)
     busy_batch: int = Field(default=8, ge=2)
     busy_pause_seconds: float = Field(default=0.04, ge=0, le=1)
-    relay_busy_pause_seconds: float = Field(default=0.1, ge=0, le=1)
+    relay_busy_pause_seconds: float = Field(default=0.15, ge=0, le=1)
     relay_batch: int = Field(default=500, ge=1, le=1000)
     relay_poll_seconds: float = Field(default=1.0, gt=0)
     outbox_days: int = Field(default=3, ge=1)

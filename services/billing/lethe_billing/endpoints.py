@@ -1,6 +1,5 @@
 """What billing answers to the gateway."""
 
-import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -41,7 +40,11 @@ class HoldEndpoint:
 
     async def place(self, question: HoldPlaceQuestion, _caller: Service) -> HoldPlaceAnswer:
         """One answer per hold. Only what befalls all of them (the database is away) refuses the call."""
-        answers = await asyncio.gather(*(self._holds.put(hold) for hold in question.holds))
+        answers: list[HoldAnswer] = []
+        for answer in await self._holds.put_all(question.holds):
+            if isinstance(answer, Exception):
+                raise answer
+            answers.append(answer)
         return HoldPlaceAnswer(answers=tuple(answers))
 
 

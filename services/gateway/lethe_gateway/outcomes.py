@@ -15,14 +15,14 @@ from lethe_common.events.jobs import (
     GenerationFailed,
     GenerationStarted,
 )
-from lethe_common.events.retention import ItemDue, ItemScheduled
+from lethe_common.events.retention import ItemDue, ItemsScheduled
 
-Told = (
-    GenerationStarted | GenerationCompleted | GenerationFailed | GenerationCancelled | HoldPosted | HoldVoided
-    | ItemScheduled | ItemDue
+OfOne = (
+    GenerationStarted | GenerationCompleted | GenerationFailed | GenerationCancelled | HoldPosted | HoldVoided | ItemDue
 )  # fmt: skip
+Told = OfOne | ItemsScheduled
 TELLING: tuple[type[Told], ...] = (
-    GenerationStarted, GenerationCompleted, GenerationFailed, GenerationCancelled, HoldPosted, HoldVoided, ItemScheduled,
+    GenerationStarted, GenerationCompleted, GenerationFailed, GenerationCancelled, HoldPosted, HoldVoided, ItemsScheduled,
     ItemDue,
 )  # fmt: skip
 _STARTED = "in_progress"
@@ -41,7 +41,7 @@ class Outcome:
     expires_at: datetime | None = None
     hidden_at: datetime | None = None
 
-    def hear(self, event: Told) -> None:
+    def hear(self, event: OfOne) -> None:
         """Take one more event in; the first end counts, and the last word about credits and dates."""
         match event:
             case GenerationStarted():
@@ -56,8 +56,6 @@ class Outcome:
                 self.credits_charged = event.credits
             case HoldVoided():
                 self.is_voided = True
-            case ItemScheduled():
-                self.expires_at = event.due_at
             case ItemDue():
                 self.hidden_at = self.hidden_at or event.due_at
 
@@ -76,9 +74,17 @@ class Outcome:
 def fold(events: Sequence[Told]) -> list[Outcome]:
     """One outcome for each generation."""
     found: dict[str, Outcome] = {}
+
+    def about(generation_id: str) -> Outcome:
+        known = found.get(generation_id)
+        if known is None:
+            known = found[generation_id] = Outcome(generation_id)
+        return known
+
     for event in events:
-        outcome = found.get(event.generation_id)
-        if outcome is None:
-            outcome = found[event.generation_id] = Outcome(event.generation_id)
-        outcome.hear(event)
+        if isinstance(event, ItemsScheduled):
+            for item in event.items:
+                about(item.generation_id).expires_at = item.due_at
+        else:
+            about(event.generation_id).hear(event)
     return list(found.values())

@@ -22,7 +22,7 @@ from lethe_common.events.jobs import (
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
 from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.identifiers import GenerationId, SubjectRef, UploadId
-from lethe_jobs.admissions import admit
+from lethe_jobs.admissions import Occupancy, admit
 from lethe_jobs.bells import Bells
 from lethe_jobs.plans import Plans
 from lethe_jobs.queries import erasures, removals, runs, subjects
@@ -44,12 +44,12 @@ class GenerationHandlers:
         requests = list({event.generation_id: event for event in events}.values())
         refs = [request.subject_ref for request in requests]
         known = await subjects.meet(tx, refs, self._plans.opening)
-        unwanted = await removals.forestalled(tx, [request.generation_id for request in requests])
+        occupied, unwanted = await subjects.occupancy(tx, refs, [request.generation_id for request in requests])
         welcome = {ref for ref, subject in known.items() if not subject.is_fenced}
         unwanted |= {request.generation_id for request in requests if request.subject_ref not in welcome}
         wanted = [request for request in requests if request.generation_id not in unwanted]
         if wanted:
-            await self._queue(tx, wanted, known)
+            await self._queue(tx, wanted, known, occupied)
         for request in requests:
             if request.generation_id in unwanted:
                 # Told again if need be: billing gives the credits back once.
@@ -100,9 +100,12 @@ class GenerationHandlers:
             )
 
     async def _queue(
-        self, tx: Transaction, requests: Sequence[GenerationRequested], known: dict[str, subjects.KnownSubject]
+        self,
+        tx: Transaction,
+        requests: Sequence[GenerationRequested],
+        known: dict[str, subjects.KnownSubject],
+        occupied: Mapping[str, Occupancy],
     ) -> None:
-        occupied = await subjects.occupancy(tx, [request.subject_ref for request in requests])
         limits = self._plans.limits(known)
         slots = admit([(request.generation_id, request.subject_ref) for request in requests], occupied, limits)
         newcomers = [

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
-from lethe_common.events.retention import NOTICE_ITEMS_MOST, LegalHoldLifted, LegalHoldPlaced, NoticeDue
+from lethe_common.events.retention import ITEMS_MOST, LegalHoldLifted, LegalHoldPlaced, NoticeDue
 from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
 from lethe_common.rpc.legal_holds import LegalHold, LegalHoldStep
 from lethe_common.rpc.retention import (
@@ -107,6 +107,6 @@ def notices(rows: Sequence[asyncpg.Record]) -> Iterator[NoticeDue]:
         one = NoticeDue.Item(generation_id=GenerationId.trusted(row["item_id"]), due_at=row["due_at"])
         items[row["subject_ref"]].append(one)
     for subject_ref, all_of_it in items.items():
-        for start in range(0, len(all_of_it), NOTICE_ITEMS_MOST):
-            part = tuple(all_of_it[start : start + NOTICE_ITEMS_MOST])
+        for start in range(0, len(all_of_it), ITEMS_MOST):
+            part = tuple(all_of_it[start : start + ITEMS_MOST])
             yield NoticeDue(subject_ref=SubjectRef.trusted(subject_ref), items=part)

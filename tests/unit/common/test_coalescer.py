@@ -89,3 +89,17 @@ async def test_too_many_waiting_are_refused_at_once() -> None:
     with pytest.raises(QueueFull):
         await group.put(2)
     first.cancel()
+
+
+async def test_several_put_at_once_get_an_answer_or_an_error_each_in_their_order() -> None:
+    doubler = Doubler()
+    group = Coalescer(doubler)
+    running = asyncio.create_task(group.run())
+
+    answers = await group.put_all([1, 7, 3])
+
+    assert answers[0] == 2
+    assert isinstance(answers[1], Sour)
+    assert answers[2] == 6
+    assert doubler.sizes == [3, 1, 1, 1]
+    running.cancel()

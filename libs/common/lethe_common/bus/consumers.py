@@ -17,7 +17,7 @@ from lethe_common.bus import parking, streams
 from lethe_common.bus.dispatcher import Delivery, Dispatcher, NoHandler
 from lethe_common.bus.lean import LeanClient, deliveries_of
 from lethe_common.bus.parking import Parcel
-from lethe_common.bus.pull import ConsumerGone, Pull
+from lethe_common.bus.pull import ConsumerGone, Interrupted, Pull
 from lethe_common.clock import wall
 from lethe_common.database import Database
 from lethe_common.errors import Unavailable
@@ -59,18 +59,20 @@ class Consumer:
         self.stream, self.durable, self.subjects = stream, durable, subjects
         self._dispatcher, self._database, self._metrics, self._settings = dispatcher, database, metrics, settings
         self._created = wall()
-        self._reopened = asyncio.Event()
         self._pull: Pull | None = None
 
     def reopen(self) -> None:
         """The connection came back: the store may be another one, so declare again."""
-        self._reopened.set()
+        if self._pull is not None:
+            self._pull.interrupt()
 
     async def run(self) -> None:
         """Consume for ever; a lost durable or stream is declared again."""
         while True:
             try:
                 await self._consume()
+            except Interrupted:
+                continue
             except (ConsumerGone, JetStreamError, nats.errors.Error, TimeoutError, OSError) as error:
                 log.info("consumer_reopens", stream=self.stream, consumer=self.durable, cause=type(error).__name__)
                 await asyncio.sleep(_REOPEN_SECONDS)
@@ -79,20 +81,13 @@ class Consumer:
         info = await streams.wait_for(self._js, self.stream)
         self._created = streams.creation_of(info)
         await streams.declare_durable(self._js, self.stream, self.durable, self.subjects, self._settings)
-        self._reopened.clear()
         pull = self._pull = Pull(self._client, self.stream, self.durable, self._settings.consumer_batch)
         await pull.open()
         try:
-            while not self._reopened.is_set():
-                batch = asyncio.ensure_future(pull.batch())
-                reopened = asyncio.ensure_future(self._reopened.wait())
-                await asyncio.wait({batch, reopened}, return_when=asyncio.FIRST_COMPLETED)
-                reopened.cancel()
-                if not batch.done():
-                    batch.cancel()
-                    return
-                await self._take(batch.result())
-                if self._settings.busy_batch <= len(batch.result()) < self._settings.consumer_batch:
+            while True:
+                batch = await pull.batch()
+                await self._take(batch)
+                if self._settings.busy_batch <= len(batch) < self._settings.consumer_batch:
                     # Under load a few more at once cost nearly nothing; a lone event never waits here.
                     await asyncio.sleep(self._settings.busy_pause_seconds)
         finally:

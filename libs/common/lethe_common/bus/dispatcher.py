@@ -26,6 +26,10 @@ class NoHandler(LetheError):
     code = "no_handler"
 
 
+class _SomeKnown(Exception):
+    """Of a few events some were handled before; which ones has to be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """An event as it was delivered; the last time, the server will not deliver it again."""
@@ -83,17 +87,32 @@ class Dispatcher:
 
     async def _apply(self, deliveries: Sequence[Delivery]) -> list[None]:
         """Apply those that were not applied before, all or none."""
-        async with self._database.transaction() as tx:
-            fresh = await inbox.enter(tx, self._consumer, [delivery.event_id for delivery in deliveries])
-            events: list[Event] = []
-            for delivery in deliveries:
-                if delivery.event_id in fresh:
-                    fresh.discard(delivery.event_id)
-                    events.append(delivery.event)
-            await self.handle(events, tx)
-            # Parked while they were at work here, they leave the parked messages.
-            if given_up := [delivery.event_id for delivery in deliveries if delivery.is_last]:
-                await parking.handled_after_all(tx.connection, self._consumer, given_up)
+        ids = {delivery.event_id for delivery in deliveries}
+        is_few = len(deliveries) == len(ids) < inbox.FEW
+        try:
+            async with self._database.transaction(inbox.entering(self._consumer, list(ids)) if is_few else "") as tx:
+                if is_few and tx.opened < len(ids):
+                    raise _SomeKnown
+                fresh = ids if is_few else await inbox.enter(tx, self._consumer, list(ids))
+                events = await self._handle_fresh(deliveries, fresh, tx)
+        except _SomeKnown:
+            async with self._database.transaction() as tx:
+                fresh = await inbox.enter(tx, self._consumer, list(ids))
+                events = await self._handle_fresh(deliveries, fresh, tx)
         for kind, count in Counter(event.type for event in events).items():
             self._metrics.handled.labels(kind).inc(count)
         return [None] * len(deliveries)
+
+    async def _handle_fresh(
+        self, deliveries: Sequence[Delivery], fresh: set[uuid.UUID], tx: Transaction
+    ) -> list[Event]:
+        events: list[Event] = []
+        for delivery in deliveries:
+            if delivery.event_id in fresh:
+                fresh.discard(delivery.event_id)
+                events.append(delivery.event)
+        await self.handle(events, tx)
+        # Parked while they were at work here, they leave the parked messages.
+        if given_up := [delivery.event_id for delivery in deliveries if delivery.is_last]:
+            await parking.handled_after_all(tx.connection, self._consumer, given_up)
+        return events

@@ -26,6 +26,12 @@ class ConsumerGone(Unavailable):
     code = "consumer_gone"
 
 
+class Interrupted(Unavailable):
+    """Somebody asked for a fresh start."""
+
+    code = "interrupted"
+
+
 class Pull:
     """One standing request after another on a durable consumer."""
 
@@ -37,7 +43,12 @@ class Pull:
         self._event = asyncio.Event()
         self._subscription: Subscription | None = None
         self._asked, self._asked_until = 0, 0.0
-        self._is_gone = False
+        self._is_gone = self._is_interrupted = False
+
+    def interrupt(self) -> None:
+        """Let whoever waits for a batch stop waiting."""
+        self._is_interrupted = True
+        self._event.set()
 
     async def open(self) -> None:
         """Subscribe the inbox that deliveries come to."""
@@ -53,8 +64,11 @@ class Pull:
 
         Raises:
             ConsumerGone: the server has no such consumer.
+            Interrupted: `interrupt` was called.
         """
-        while not self._arrived:
+        while not self._arrived or self._is_interrupted:
+            if self._is_interrupted:
+                raise Interrupted("The connection came back.")
             if self._is_gone:
                 raise ConsumerGone("The consumer is not there.")
             await self._ask()

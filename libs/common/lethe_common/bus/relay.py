@@ -9,7 +9,7 @@ import asyncio
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 _PUBLISH_SECONDS = 10.0
 _SINGLES_IN_FLIGHT = 64
+_BATCHES_PER_LOOK, _BATCHES_IN_FLIGHT = 8, 2
 _COMPARE_WINDOW = 200
 _HIGHEST = 2**62
 _ONE_RELAY = "SELECT pg_try_advisory_lock(hashtextextended('relay:' || $1, 0))"
@@ -62,12 +63,18 @@ class Relay:
     ) -> None:
         self._service, self._metrics = service, metrics
         self._connect_bus, self._connect_database = connect_bus, connect_database
-        self._batch, self._poll_seconds = batch, poll_seconds
+        self._batch, self._look, self._poll_seconds = batch, batch * _BATCHES_PER_LOOK, poll_seconds
         self._busy_batch, self._busy_pause_seconds = busy_batch, busy_pause_seconds
         self._told = asyncio.Event()
+        self._handed: list[Envelope] = []
 
-    def wake(self) -> None:
-        """There is something to publish."""
+    def wake(self, told: Sequence[Envelope] = ()) -> None:
+        """There is something to publish: these few, which need not be read again, or whatever the outbox has.
+
+        Should a look have published one of them already, the stream knows it by its id.
+        """
+        is_few = len(self._handed) + len(told) < self._busy_batch
+        self._handed = [*self._handed, *told] if is_few else []
         self._told.set()
 
     async def run(self) -> None:
@@ -103,24 +110,20 @@ class Relay:
         js = client.jetstream(timeout=5)
         created: dict[str, datetime] = {}
         spoken = self._spoken()
+        self._handed = []
         while True:
             self._told.clear()
             # A stream whose owner never came up holds up nobody else's events.
             for stream in spoken - created.keys():
                 if (found := await self._compare(js, database, stream)) is not None:
                     created[stream] = found
-            rows = await outbox.pending(database, self._batch * 2, list(created))
+            handed, self._handed = self._handed, []
+            rows = [(stream, one) for one in handed if (stream := stream_of(one.type).name) in created]
+            rows = rows or await outbox.pending(database, self._look, list(created))
             if not rows:
                 await self._wait(client)
                 continue
-            marking: asyncio.Task[None] | None = None
-            for stream, envelopes in self._batches(rows):
-                sequences = await self._publish(client, js, stream, envelopes)
-                if marking:
-                    await marking
-                marking = asyncio.create_task(self._mark(database, stream, created[stream], envelopes, sequences))
-            if marking:
-                await marking
+            await self._publish_all(client, js, database, created, rows)
             if self._busy_batch <= len(rows) < self._batch:
                 # Under load a few more at once cost nearly nothing; a lone event never waits here.
                 await asyncio.sleep(self._busy_pause_seconds)
@@ -147,6 +150,56 @@ class Relay:
             for stream, envelopes in by_stream.items()
             for start in range(0, len(envelopes), self._batch)
         ]
+
+    async def _publish_all(
+        self,
+        client: LeanClient,
+        js: JetStreamContext,
+        database: asyncpg.Connection,
+        created: dict[str, datetime],
+        rows: list[tuple[str, Envelope]],
+    ) -> None:
+        """Publish and mark these rows, and those above them that are read meanwhile, for as long as each look is full.
+
+        What was committed late, below, is found by the next look, which begins at the bottom again.
+        """
+        using = asyncio.Lock()  # the one database connection
+        while rows:
+            sending = asyncio.create_task(self._send(client, js, database, created, rows, using))
+            try:
+                ahead: list[tuple[str, Envelope]] = []
+                if len(rows) == self._look:
+                    async with using:
+                        ahead = await outbox.pending(database, self._look, list(created), rows[-1][1].event_id)
+                await sending
+            finally:
+                sending.cancel()
+            rows = ahead
+
+    async def _send(
+        self,
+        client: LeanClient,
+        js: JetStreamContext,
+        database: asyncpg.Connection,
+        created: dict[str, datetime],
+        rows: list[tuple[str, Envelope]],
+        using: asyncio.Lock,
+    ) -> None:
+        """While the server stores one batch, the next is on its way and the last is marked."""
+        slots = asyncio.Semaphore(_BATCHES_IN_FLIGHT)
+
+        async def send(stream: str, envelopes: list[Envelope]) -> None:
+            async with slots:
+                sequences = await self._publish(client, js, stream, envelopes)
+            async with using:
+                await self._mark(database, stream, created[stream], envelopes, sequences)
+
+        tasks = [asyncio.create_task(send(stream, envelopes)) for stream, envelopes in self._batches(rows)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
 
     async def _publish(
         self, client: LeanClient, js: JetStreamContext, stream: str, envelopes: list[Envelope]

@@ -14,6 +14,8 @@ ENTER = """
     RETURNING event_id
 """
 
+FEW = 8
+
 KNOWN = "SELECT event_id FROM inbox WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
 
 
@@ -24,6 +26,15 @@ async def enter(tx: Transaction, consumer: str, event_ids: Sequence[uuid.UUID]) 
     """
     rows = await tx.fetch(ENTER, sorted(event_ids), consumer)
     return {row[0] for row in rows}
+
+
+def entering(consumer: str, event_ids: Sequence[uuid.UUID]) -> str:
+    """The same for a few events as a statement to open a transaction with, which saves a round trip.
+
+    It answers how many were new and not which, so it is of use where all are.
+    """
+    rows = ", ".join(f"('{event_id}', '{consumer}')" for event_id in sorted(event_ids))
+    return f"INSERT INTO inbox (event_id, consumer) VALUES {rows} ON CONFLICT DO NOTHING"  # noqa: S608  UUIDs and a service's name
 
 
 async def known(connection: asyncpg.Connection, consumer: str, event_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:

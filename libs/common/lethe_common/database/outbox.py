@@ -19,11 +19,11 @@ WRITE = """
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bytea[])
 """
 
-# Never paged by "id > last": ids commit out of order. The partial index outbox_pending makes this cheap.
+# Ids commit out of order: what is read ahead, above an id, is never all there is below it. Index outbox_pending.
 PENDING = """
     SELECT event_id, stream, type, source, told_at, traceparent, data
       FROM outbox
-     WHERE stream_seq IS NULL AND stream = ANY($2::text[])
+     WHERE stream_seq IS NULL AND stream = ANY($2::text[]) AND event_id > $3
      ORDER BY event_id
      LIMIT $1
 """
@@ -54,6 +54,8 @@ FORGET_ABOVE = """
      WHERE stream = $1 AND stream_created = $2 AND stream_seq > $3
 """
 
+_LOWEST = uuid.UUID(int=0)
+
 COUNT_PENDING = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE stream_seq IS NULL LIMIT 10000) pending"
 
 
@@ -83,9 +85,11 @@ def columns(told: Sequence[Envelope]) -> tuple[list[object], ...]:
     )
 
 
-async def pending(connection: asyncpg.Connection, limit: int, streams: Sequence[str]) -> list[tuple[str, Envelope]]:
-    """The oldest unpublished events of some streams."""
-    rows = await connection.fetch(PENDING, limit, streams)
+async def pending(
+    connection: asyncpg.Connection, limit: int, streams: Sequence[str], above: uuid.UUID = _LOWEST
+) -> list[tuple[str, Envelope]]:
+    """The oldest unpublished events of some streams, or the oldest above one that is being published."""
+    rows = await connection.fetch(PENDING, limit, streams, above)
     return [(row[1], Envelope(row[0], row[2], row[3], row[4], row[6], row[5])) for row in rows]
 
 

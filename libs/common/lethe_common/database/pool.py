@@ -3,7 +3,7 @@
 import asyncio
 import collections
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from lethe_common.database import outbox
 from lethe_common.database.transaction import Transaction
 from lethe_common.errors import Unavailable
+from lethe_common.events.envelope import Envelope
 from lethe_common.services import Service
 
 _AWAY = (
@@ -23,6 +24,10 @@ _AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
+
+
+_ACQUIRE_SECONDS = 10.0
+OnTold = Callable[[Sequence[Envelope]], None]
 
 
 class DatabaseAway(Unavailable):
@@ -59,9 +64,7 @@ class _Clean(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
 class Database:
     """A service's own schema, as its working role sees it."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, service: Service, on_told: Callable[[], None], told: Counter | None = None
-    ) -> None:
+    def __init__(self, pool: asyncpg.Pool, service: Service, on_told: OnTold, told: Counter | None = None) -> None:
         self.pool = pool
         self._service, self._on_told, self._told = service, on_told, told
 
@@ -74,10 +77,10 @@ class Database:
         schema: str | None = None,
         size: int = 10,
         statement_timeout_seconds: float = 30.0,
-        on_told: Callable[[], None] = lambda: None,
+        on_told: OnTold = lambda _told: None,
         told: Counter | None = None,
     ) -> Self:
-        """Connect. `on_told` is called after each commit that told something.
+        """Connect. `on_told` is called after each commit that told something, with that.
 
         Raises:
             DatabaseAway: nobody answers.
@@ -95,7 +98,8 @@ class Database:
     async def transaction(self, opening: str = "") -> AsyncIterator[Transaction]:
         """Begin, hand over, write what was told, commit.
 
-        `opening` is a statement without parameters that travels with the BEGIN: a lock to be had before anything is read.
+        `opening` is a statement without parameters that travels with the BEGIN: a lock to be had before anything is
+        read, or the inbox rows of a few events; `Transaction.opened` is the number of rows it wrote.
 
         Raises:
             DatabaseAway: the connection failed. Whether a commit under way took effect is unknown:
@@ -103,7 +107,8 @@ class Database:
         """
         async with self._connection() as connection:
             tx = Transaction(connection, self._service)
-            await connection.execute(f"BEGIN; {opening}")
+            tag = await connection.execute(f"BEGIN; {opening}")
+            tx.opened = int(tag.rpartition(" ")[2]) if tag.startswith("INSERT") else 0
             try:
                 yield tx
                 if tx.told:
@@ -131,8 +136,13 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         try:
-            async with self.pool.acquire(timeout=10) as connection:
+            # Not the pool's own timeout: it makes a task for each acquisition.
+            async with asyncio.timeout(_ACQUIRE_SECONDS):
+                connection = await self.pool.acquire()
+            try:
                 yield connection
+            finally:
+                await self.pool.release(connection)
         except (*_AWAY, TimeoutError) as error:
             raise DatabaseAway from error
 
@@ -141,7 +151,7 @@ class Database:
             if self._told is not None:
                 for kind, count in collections.Counter(envelope.type for envelope in told).items():
                     self._told.labels(kind).inc(count)
-            self._on_told()
+            self._on_told(told)
         for follow in tx.followers:
             follow()
 

@@ -16,6 +16,8 @@ class Transaction:
     def __init__(self, connection: asyncpg.Connection, service: Service) -> None:
         self.connection = connection
         self._service = service
+        self.opened = 0
+        """Rows that the statement it began with wrote."""
         self.told: list[Envelope] = []
         self.written: list[Envelope] = []
         """Told by a statement of the handler's own that wrote them into the outbox."""

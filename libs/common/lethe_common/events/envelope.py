@@ -92,7 +92,12 @@ class Envelope:
 
     def header_lines(self) -> bytes:
         """The same as they stand on the wire, a line each. Nothing in them was chosen by anybody outside."""
-        return "".join([f"{name}: {value}\r\n" for name, value in self.headers().items()]).encode()
+        trace = f"{TRACE_HEADER}: {self.traceparent}\r\n" if self.traceparent else ""
+        return (
+            f"{MESSAGE_ID_HEADER}: {self.event_id}\r\nce-specversion: 1.0\r\nce-id: {self.event_id}\r\n"
+            f"ce-type: {self.type}\r\nce-source: lethe/{self.source}\r\nce-time: {self.told_at.isoformat()}\r\n"
+            f"ce-datacontenttype: application/json\r\n{trace}"
+        ).encode()
 
     @classmethod
     def from_message(cls, subject: str, headers: Mapping[str, str] | None, data: bytes) -> Self:

@@ -10,21 +10,24 @@ from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
 from lethe_common.services import Service
 
-NOTICE_ITEMS_MOST = 256
+ITEMS_MOST = 256
 _RETENTION = (Service.RETENTION,)
 
 
-class ItemScheduled(Event):
-    """An item has a (new) deadline; until then it is served, at that second no more."""
+class ItemsScheduled(Event):
+    """Items have a (new) deadline; until then each is served, at that second no more. Told for many at once."""
 
-    type: ClassVar[str] = "retention.item.scheduled.v1"
+    type: ClassVar[str] = "retention.items.scheduled.v1"
     speakers: ClassVar[tuple[Service, ...]] = _RETENTION
     listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
 
-    generation_id: GenerationId
-    subject_ref: SubjectRef
-    category: str
-    due_at: datetime
+    class Item(Event.Part):
+        """One item and its deadline."""
+
+        generation_id: GenerationId
+        due_at: datetime
+
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
 
 
 class ItemDue(Event):
@@ -95,4 +98,4 @@ class NoticeDue(Event):
         due_at: datetime
 
     subject_ref: SubjectRef
-    items: tuple[Item, ...] = Field(min_length=1, max_length=NOTICE_ITEMS_MOST)
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)

@@ -4,7 +4,11 @@ ConfigurationError
 └── PolicyError              a profile's file is missing, malformed or contradicts itself; names file and line
     ├── UnknownCategory      no rule for this category of data
     ├── UnknownPlan          no such plan in the catalogue, or none in a rule's periods
-    └── UnknownPeriod        the rule states no period of the kind asked for
+    ├── UnknownPeriod        the rule states no period of the kind asked for
+    ├── UnknownRight         nothing is said of such a request
+    ├── UnknownReference     a clause's text names a place that is not in the file
+    ├── UnclaimedSentence    a page would say something that no clause stands behind
+    └── NotYetInForce        no version of the policy is in force at that time
 LetheError
 └── UnknownModel      400   no such model, size or length in the catalogue
 """
@@ -34,6 +38,30 @@ class UnknownPeriod(PolicyError):
     """A rule that states no period of the kind asked for."""
 
     code = "unknown_period"
+
+
+class UnknownRight(PolicyError):
+    """Neither the policy nor a law it names says by when such a request is answered."""
+
+    code = "unknown_right"
+
+
+class UnknownReference(PolicyError):
+    """A clause's text names a place that the file does not have."""
+
+    code = "unknown_reference"
+
+
+class UnclaimedSentence(PolicyError):
+    """A page would say something that no clause stands behind."""
+
+    code = "unclaimed_sentence"
+
+
+class NotYetInForce(PolicyError):
+    """The first version of a policy takes effect later than the time asked about."""
+
+    code = "not_yet_in_force"
 
 
 class UnknownModel(LetheError):

@@ -1,50 +1,26 @@
 """The policy in force: what every timer asks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field, model_validator
-
-from lethe_common.policy.errors import UnknownCategory, UnknownPeriod, UnknownPlan
-from lethe_common.policy.rules import Controller, DataRule, Keep, OnPlanChange
-from lethe_common.policy.source import Section, read
+from lethe_common.policy.clauses import Clause
+from lethe_common.policy.consistency import faults
+from lethe_common.policy.deadlines import Held, longest, plans_that_count
+from lethe_common.policy.document import PolicyFile
+from lethe_common.policy.errors import NotYetInForce, UnknownCategory, UnknownPeriod, UnknownPlan
+from lethe_common.policy.languages import Language
+from lethe_common.policy.references import values_of
+from lethe_common.policy.rules import DataRule, Fact, Keep, OnPlanChange, OnPolicyChange
+from lethe_common.policy.source import read_file
 
 FILE_NAME = "policy.yaml"
-PlanHeld = tuple[str, datetime]
-"""A plan's retention key and since when it was held."""
+PlanHeld = Held
 
 
-class PolicyFile(Section):
-    """`policy.yaml` as it stands in the folder."""
-
-    profile: str = Field(pattern="^[a-z][a-z0-9_-]{0,31}$")
-    version: int = Field(gt=0)
-    effective: date
-    languages: tuple[str, ...] = Field(min_length=1)
-    service_url: str
-    controller: Controller
-    jurisdictions: tuple[str, ...] = Field(min_length=1)
-    residency: str | None = None
-    identity: tuple[Literal["password", "external", "guest"], ...] = Field(min_length=1)
-    data: dict[str, DataRule] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _companions_exist(self) -> "PolicyFile":
-        for category, rule in self.data.items():
-            companion = rule.keep.with_category
-            if companion is None:
-                continue
-            if companion not in self.data:
-                raise ValueError(f"data.{category} is kept with a category that has no rule")
-            if self.data[companion].keep.with_category is not None:
-                raise ValueError(f"data.{category} is kept with a category that has no period of its own")
-        return self
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """One version of a profile's policy. `hash` is the SHA-256 (hex) of its file."""
 
@@ -57,7 +33,23 @@ class Policy:
         return self.content.profile
 
     @property
-    def languages(self) -> tuple[str, ...]:
+    def version(self) -> int:
+        """The number of this version."""
+        return self.content.version
+
+    @property
+    def effective_at(self) -> datetime:
+        """The instant from which it is in force.
+
+        Raises:
+            NotYetInForce: a draft without a readable date never is.
+        """
+        if isinstance(self.content.effective, datetime):
+            return self.content.effective.astimezone(UTC)
+        raise NotYetInForce("This policy states no date from which it is in force.")
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
         """The languages of its pages, the first being the default."""
         return self.content.languages
 
@@ -70,6 +62,16 @@ class Policy:
     def plans(self) -> frozenset[str]:
         """Every plan (retention key) for which some category states a period."""
         return frozenset(plan for rule in self.content.data.values() for plan in rule.keep.exactly or ())
+
+    @cached_property
+    def clauses(self) -> Mapping[str, Clause]:
+        """Its clauses by id, in the file's order."""
+        return {clause.id: clause for clause in self.content.clauses}
+
+    @cached_property
+    def values(self) -> Mapping[str, object]:
+        """All values that prose may refer to."""
+        return values_of(self.content)
 
     def rule(self, category: str) -> DataRule:
         """All that is said about a category.
@@ -108,33 +110,29 @@ class Policy:
             raise UnknownPeriod("The policy states no exact and no longest period for this category.")
         return keep.at_most
 
+    def starts_with(self, category: str) -> Fact:
+        """The event from which a category's period counts: nothing kept `until` an event is due before that event."""
+        keep = self.keep(category)
+        return keep.until or keep.from_event
+
     def deadline(self, category: str, plans_held: Sequence[PlanHeld], started_at: datetime) -> datetime:
         """When an item's time is over, given all plans its owner ever had, in any order.
 
-        The plan at the start is the latest one held since then or before; an owner
-        whose first plan is younger than the item counts as having had it already.
+        `started_at` is when the event happened that `starts_with` names.
 
         Raises:
             ValueError: no plan was held at all.
         """
-        if not plans_held:
-            raise ValueError("a deadline needs at least one plan")
-        counted = _that_count(self._on_plan_change(category), plans_held, started_at)
-        return started_at + max(self.period(category, plan) for plan in counted)
+        counted = plans_that_count(self.on_plan_change(category), plans_held, started_at)
+        return longest(started_at, [self.period(category, plan) for plan in counted])
 
-    def _on_plan_change(self, category: str) -> OnPlanChange:
+    def on_plan_change(self, category: str) -> OnPlanChange:
+        """Which plan's period counts; what is kept with another category follows that one."""
         return self.rule(self.rule(category).keep.with_category or category).on_plan_change
 
-
-def _that_count(choice: OnPlanChange, plans_held: Sequence[PlanHeld], started_at: datetime) -> list[str]:
-    in_order = sorted(plans_held, key=lambda held: held[1])
-    before = [plan for plan, since in in_order if since <= started_at]
-    at_start = before[-1] if before else in_order[0][0]
-    if choice is OnPlanChange.AT_CREATION:
-        return [at_start]
-    if choice is OnPlanChange.CURRENT:
-        return [in_order[-1][0]]
-    return [at_start, *(plan for plan, since in in_order if since > started_at)]
+    def on_policy_change(self, category: str) -> OnPolicyChange:
+        """Which version's period counts; what is kept with another category follows that one."""
+        return self.rule(self.rule(category).keep.with_category or category).on_policy_change
 
 
 def load_policy(folder: Path) -> Policy:
@@ -143,5 +141,17 @@ def load_policy(folder: Path) -> Policy:
     Raises:
         PolicyError: it cannot be read or does not hold together; the message names the line.
     """
-    content, digest = read(folder / FILE_NAME, PolicyFile)
-    return Policy(digest, content)
+    return load_version(folder / FILE_NAME)
+
+
+def load_version(file: Path) -> Policy:
+    """Read one version of a policy.
+
+    Raises:
+        PolicyError: it cannot be read or does not hold together; the message names the line.
+    """
+    reading = read_file(file, PolicyFile)
+    found = faults(reading.content)
+    if found:
+        raise reading.error(found)
+    return Policy(reading.hash, reading.content)

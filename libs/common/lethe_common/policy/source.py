@@ -1,19 +1,35 @@
-"""A profile's YAML file: read whole, validated, and every error with the line it is about."""
+"""A profile's YAML file: read whole, validated, and every error with the line it is about.
+
+A file is read for running, where everything a policy must state has to be there,
+or as a draft, where what is missing stays missing for the linter to find.
+"""
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
 
 from lethe_common.policy.errors import PolicyError
+from lethe_common.policy.suggestions import instead_of
 
 _MAX_BYTES = 1024**2
 _MAX_ERRORS_SHOWN = 10
+_DRAFT = {"draft": True}
+
+Place = tuple[str | int, ...]
+"""Keys and positions from the top of a file down to one value."""
+
+
+def is_draft(info: ValidationInfo) -> bool:
+    """Whether a file is read for the linter, so that holes are no errors."""
+    return info.context is not None and bool(info.context.get("draft"))
 
 
 class Section(BaseModel):
@@ -21,8 +37,36 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    must_state: ClassVar[tuple[str, ...]] = ()
+    """What has to be there before anything runs on it; only a draft may leave it out."""
+
+    @model_validator(mode="after")
+    def _is_whole(self, info: ValidationInfo) -> Self:
+        missing = [name for name in self.must_state if name not in self.model_fields_set]
+        if missing and not is_draft(info):
+            raise ValueError(f"missing: state {', '.join(missing)}")
+        return self
+
 
 S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True)
+class Reading(Generic[S]):
+    """A file's content, the SHA-256 (hex) of its bytes, and where in the file everything stands."""
+
+    name: str
+    content: S
+    hash: str
+    tree: CommentedMap
+
+    def line(self, path: Sequence[str | int]) -> int:
+        """The line (from 1) of the deepest part of a path that is in the file."""
+        return line_of(self.tree, path)
+
+    def error(self, faults: Sequence[tuple[Place, str]]) -> PolicyError:
+        """What is wrong at which lines."""
+        return PolicyError(_listed([(self.name, self.line(path), path, sentence) for path, sentence in faults]))
 
 
 def read(file: Path, kind: type[S]) -> tuple[S, str]:
@@ -30,6 +74,16 @@ def read(file: Path, kind: type[S]) -> tuple[S, str]:
 
     Raises:
         PolicyError: the file is missing, not YAML, has a duplicate key, or does not fit the schema.
+    """
+    reading = read_file(file, kind)
+    return reading.content, reading.hash
+
+
+def read_file(file: Path, kind: type[S], *, as_draft: bool = False) -> Reading[S]:
+    """The file's content with its lines; `as_draft` lets through what is merely missing.
+
+    Raises:
+        PolicyError: as `read`.
     """
     try:
         raw = file.read_bytes()
@@ -39,9 +93,21 @@ def read(file: Path, kind: type[S]) -> tuple[S, str]:
         raise PolicyError(f"{file.name} is larger than {_MAX_BYTES} bytes.")
     tree = _parse(file.name, raw)
     try:
-        return kind.model_validate(tree), hashlib.sha256(raw).hexdigest()
+        content = kind.model_validate(tree, context=_DRAFT if as_draft else None)
     except ValidationError as error:
-        raise PolicyError(_told(file.name, tree, error)) from error
+        faults = error.errors(include_url=False, include_input=False)
+        told = [(file.name, line_of(tree, fault["loc"]), fault["loc"], _sentence(kind, fault)) for fault in faults]
+        raise PolicyError(_listed(told)) from error
+    return Reading(file.name, content, hashlib.sha256(raw).hexdigest(), tree)
+
+
+def read_yaml(file: Path) -> CommentedMap:
+    """A data file of our own as it stands.
+
+    Raises:
+        PolicyError: it is not a YAML mapping.
+    """
+    return _parse(file.name, file.read_bytes())
 
 
 def _parse(name: str, raw: bytes) -> CommentedMap:
@@ -55,14 +121,19 @@ def _parse(name: str, raw: bytes) -> CommentedMap:
     return tree
 
 
-def _told(name: str, tree: CommentedMap, error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_input=False)
+def _sentence(kind: type[BaseModel], fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden":
+        return f"{fault['msg']}; {instead_of(kind, fault['loc'])}"
+    return fault["msg"].removeprefix("Value error, ")
+
+
+def _listed(faults: Sequence[tuple[str, int, Sequence[str | int], str]]) -> str:
     lines = [
-        f"{name}:{line_of(tree, fault['loc'])}: {'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
-        for fault in found[:_MAX_ERRORS_SHOWN]
+        f"{name}:{line}: {'.'.join(str(step) for step in path)}: {sentence}"
+        for name, line, path, sentence in faults[:_MAX_ERRORS_SHOWN]
     ]
-    if len(found) > _MAX_ERRORS_SHOWN:
-        lines.append(f"… and {len(found) - _MAX_ERRORS_SHOWN} more")
+    if len(faults) > _MAX_ERRORS_SHOWN:
+        lines.append(f"… and {len(faults) - _MAX_ERRORS_SHOWN} more")
     return "\n".join(lines)
 
 

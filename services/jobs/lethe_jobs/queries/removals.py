@@ -91,12 +91,6 @@ CANCEL_EARLY = """
         ON CONFLICT DO NOTHING
 """
 
-FORESTALLED = """
-    SELECT generation_id FROM removals WHERE generation_id = ANY($1::text[])
-     UNION ALL
-    SELECT generation_id FROM early_cancels WHERE generation_id = ANY($1::text[])
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -167,8 +161,3 @@ async def prune(tx: Transaction, age: timedelta, limit: int) -> None:
 async def cancel_early(tx: Transaction, generation_id: str, ref: str) -> None:
     """Remember a cancellation whose request is still on its way."""
     await tx.execute(CANCEL_EARLY, generation_id, ref)
-
-
-async def forestalled(tx: Transaction, generation_ids: Sequence[str]) -> set[str]:
-    """Which of these were cancelled or removed before they were asked for."""
-    return {row[0] for row in await tx.fetch(FORESTALLED, generation_ids)}

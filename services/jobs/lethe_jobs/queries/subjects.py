@@ -26,13 +26,19 @@ INTRODUCE = """
         ON CONFLICT DO NOTHING
 """
 
+# Taken slots of subjects, and which of some generations were cancelled or removed before they came, in one look.
 OCCUPANCY = """
     SELECT s.subject_ref,
            array(SELECT r.slot FROM runs r WHERE r.subject_ref = s.subject_ref AND r.slot IS NOT NULL) AS slots,
            EXISTS (SELECT 1 FROM runs r
-                    WHERE r.subject_ref = s.subject_ref AND r.state = 'queued' AND r.slot IS NULL) AS has_waiting
+                    WHERE r.subject_ref = s.subject_ref AND r.state = 'queued' AND r.slot IS NULL) AS has_waiting,
+           NULL AS generation_id
       FROM unnest($1::text[]) AS s(subject_ref)
-"""  # partial indexes runs_slot and runs_waiting
+     UNION ALL
+    SELECT NULL, NULL, NULL, generation_id FROM removals WHERE generation_id = ANY($2::text[])
+     UNION ALL
+    SELECT NULL, NULL, NULL, generation_id FROM early_cancels WHERE generation_id = ANY($2::text[])
+"""  # partial indexes runs_slot and runs_waiting, primary keys
 
 # Correlated look-ups on purpose: with a queue's ever stale statistics a join may read all of it.
 ADMIT = """
@@ -111,10 +117,13 @@ async def meet(tx: Transaction, refs: Sequence[str], opening_plan: str) -> dict[
     return known
 
 
-async def occupancy(tx: Transaction, refs: Sequence[str]) -> dict[str, Occupancy]:
-    """Taken slots of locked subjects."""
-    rows = await tx.fetch(OCCUPANCY, sorted(set(refs)))
-    return {row[0]: Occupancy(frozenset(row[1]), row[2]) for row in rows}
+async def occupancy(
+    tx: Transaction, refs: Sequence[str], generation_ids: Sequence[str]
+) -> tuple[dict[str, Occupancy], set[str]]:
+    """Taken slots of locked subjects, and which of these generations were cancelled or removed before they came."""
+    rows = await tx.fetch(OCCUPANCY, sorted(set(refs)), generation_ids)
+    occupied = {row[0]: Occupancy(frozenset(row[1]), row[2]) for row in rows if row[0] is not None}
+    return occupied, {row[3] for row in rows if row[0] is None}
 
 
 async def admit_waiting(tx: Transaction, limits: Mapping[str, int]) -> int:

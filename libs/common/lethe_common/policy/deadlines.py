@@ -1,0 +1,84 @@
+"""When an item's time is over: plans that changed, versions of the policy that changed. Pure.
+
+A period counts from `started_at`. Which plan's, and which version's, the category's
+rule says: the longest of all, the newest, or that of the beginning.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from lethe_common.policy.rules import OnPlanChange, OnPolicyChange
+
+Held = tuple[str, datetime]
+"""A plan's retention key and since when it was held."""
+
+V = TypeVar("V")
+Since = tuple[V, datetime]
+"""A version of the policy and since when it was in force."""
+
+
+def plans_that_count(choice: OnPlanChange, plans_held: Sequence[Held], started_at: datetime) -> list[str]:
+    """The plans whose periods count for what started then.
+
+    The plan at the start is the latest one held since then or before; an owner
+    whose first plan is younger than the item counts as having had it already.
+
+    Raises:
+        ValueError: no plan was held at all.
+    """
+    if not plans_held:
+        raise ValueError("a deadline needs at least one plan")
+    in_order = sorted(plans_held, key=lambda held: held[1])
+    before = [plan for plan, since in in_order if since <= started_at]
+    at_start = before[-1] if before else in_order[0][0]
+    if choice is OnPlanChange.AT_CREATION:
+        return [at_start]
+    if choice is OnPlanChange.CURRENT:
+        return [in_order[-1][0]]
+    return [at_start, *(plan for plan, since in in_order if since > started_at)]
+
+
+def due_under(
+    choice: Callable[[V], OnPolicyChange],
+    due: Callable[[V, datetime], datetime],
+    versions: Sequence[Since[V]],
+    started_at: datetime,
+    now: datetime,
+) -> datetime:
+    """The deadline of an item that lived through these versions.
+
+    Each change decides by the newer version's `choice`: keep the deadline there is,
+    take the newer one, or the later of the two. A deadline that had passed when a
+    version came into force stays: what was due is never revived. `due` tells the
+    deadline by one version alone, as of an instant up to which its plans count.
+
+    Raises:
+        ValueError: no version was in force by `now`.
+    """
+    in_order = sorted((one for one in versions if one[1] <= now), key=lambda one: one[1])
+    if not in_order:
+        raise ValueError("a deadline needs a version that is in force")
+    first = max((at for at, one in enumerate(in_order) if one[1] <= started_at), default=0)
+    lived = in_order[first:]
+    ends = [since for _, since in lived[1:]]
+    due_at = due(lived[0][0], ends[0] if ends else now)
+    for place, (version, since) in enumerate(lived[1:]):
+        if due_at <= since:
+            return due_at
+        until = ends[place + 1] if place + 1 < len(ends) else now
+        due_at = _chosen(choice(version), due_at, due(version, until))
+        # A shorter period may have ended before it was in force: then the item is due at once, not before.
+        due_at = max(due_at, since)
+    return due_at
+
+
+def _chosen(choice: OnPolicyChange, before: datetime, after: datetime) -> datetime:
+    if choice is OnPolicyChange.AT_CREATION:
+        return before
+    return max(before, after) if choice is OnPolicyChange.LONGEST else after
+
+
+def longest(started_at: datetime, periods: Sequence[timedelta]) -> datetime:
+    """The latest of several ends."""
+    return started_at + max(periods)

@@ -1,0 +1,118 @@
+"""How long things are kept: stated, from when, with an end, and with room for what comes after the deadline."""
+
+from collections.abc import Iterator
+
+from lethe_common.policy.lint.examined import Examined, Finding, grouped
+from lethe_common.policy.margins import margin_of
+
+
+def period(examined: Examined) -> Iterator[Finding]:
+    """no-period: one finding for all that a clause leaves open."""
+    content = examined.content
+    open_ended = [
+        (category, examined.clauses_about(_place(examined, category)))
+        for category, rule in content.data.items()
+        if not rule.keep.is_stated
+    ]
+    for clauses, categories in grouped(open_ended).items():
+        yield examined.finding(
+            "no-period", _place(examined, categories[0]),
+            f"No period is stated for {', '.join(categories)}.",
+            "State keep with exactly, at_most, at_least or with.",
+            at=("data", categories[0]), clauses=clauses,
+        )  # fmt: skip
+
+
+def _place(examined: Examined, category: str) -> str:
+    """Where one would look for the period: the category's own words, else what is said of all the rest."""
+    own = examined.content.data[category]
+    if "keep" not in own.model_fields_set and examined.content.keep_otherwise is not None:
+        return "keep_otherwise"
+    return f"data.{category}.keep"
+
+
+def start(examined: Examined) -> Iterator[Finding]:
+    """start-unstated: an exact period counts from something. A longest one counts from the earliest there can be."""
+    for category, rule in examined.content.data.items():
+        if rule.keep.exactly is None or rule.keep.is_start_stated:
+            continue
+        for plan in rule.keep.exactly:
+            place = f"data.{category}.keep.exactly.{plan}"
+            yield examined.finding(
+                "start-unstated", place,
+                f"The period of {category} on plan {plan} does not say from which event it counts.",
+                "State keep.from, such as completed.",
+                at=("data", category, "keep", "exactly", plan),
+            )  # fmt: skip
+
+
+def endless(examined: Examined) -> Iterator[Finding]:
+    """endless-storage: for ever needs a reason, and an end for those who are gone."""
+    found = [
+        (category, examined.clauses_about(f"data.{category}.keep"))
+        for category, rule in examined.content.data.items()
+        if rule.keep.endless and (rule.keep.inactive is None or not rule.keep.reason)
+    ]
+    for clauses, categories in grouped(found).items():
+        yield examined.finding(
+            "endless-storage", f"data.{categories[0]}.keep",
+            f"{', '.join(categories)} would be kept for ever.",
+            "State keep.reason and an inactive limit such as P2Y.",
+            at=("data", categories[0], "keep"), clauses=clauses,
+        )  # fmt: skip
+
+
+def at_most(examined: Examined) -> Iterator[Finding]:
+    """cannot-be-kept: what comes after the deadline does not fit inside the promise."""
+    for category, rule in examined.content.data.items():
+        promised = rule.keep.at_most
+        if promised is None:
+            continue
+        margin = margin_of(examined.content, rule)
+        if margin.length > promised:
+            yield examined.finding(
+                "cannot-be-kept", f"data.{category}.keep.at_most",
+                f"{category} is promised to be gone after {promised}, but {margin} is longer.",
+                "Shorten grace, partition, backups or the forgetting rotation, promise longer, "
+                "or write remains: told and name the remains' end in a clause.",
+                at=("data", category, "keep"), clauses=examined.clauses_about(f"data.{category}.keep.at_most"),
+            )  # fmt: skip
+
+
+def remains(examined: Examined) -> Iterator[Finding]:
+    """remains-untold: a promise that leaves out backups says when those end."""
+    leaves_out = [category for category, rule in examined.content.data.items() if rule.keep.remains == "told"]
+    if leaves_out and not (examined.speaks_of("forgetting.horizon") or examined.speaks_of("backups.keep")):
+        yield examined.finding(
+            "remains-untold", "forgetting.horizon",
+            f"{', '.join(leaves_out)} may remain in backups, but no clause says until when.",
+            "Refer to {forgetting.horizon} or {backups.keep} in a clause.",
+            at=("data", leaves_out[0], "keep"),
+        )  # fmt: skip
+
+
+def places(examined: Examined) -> Iterator[Finding]:
+    """no-place, never-collected, untold-category: a rule holds somewhere, of something, and people hear of it."""
+    for category, rule in examined.content.data.items():
+        place = f"data.{category}"
+        if not rule.stores:
+            yield examined.finding(
+                "no-place", place, f"{category} has a rule but no place where it is.", "State stores.", at=("data", category)
+            )  # fmt: skip
+        if examined.held is not None and category not in examined.held:
+            yield examined.finding(
+                "never-collected", place,
+                f"{category} is in the policy, but nothing in the suite holds it.",
+                "Take the category out, or declare where it is held.",
+                at=("data", category),
+            )  # fmt: skip
+        if not examined.speaks_of(place):
+            yield examined.finding(
+                "untold-category", place,
+                f"{category} is kept, but no clause tells so.",
+                "Write a clause about it, or name it in one's about.",
+                at=("data", category),
+            )  # fmt: skip
+
+
+RULES = (period, start, endless, at_most, remains, places)

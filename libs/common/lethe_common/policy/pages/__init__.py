@@ -1,0 +1,30 @@
+"""The published pages, as text: no request in here.
+
+`content` says what is on a page, `tables` what is in its tables, `rendering` makes HTML of
+it. A row or sentence that no clause stands behind is never rendered.
+"""
+
+from lethe_common.policy.pages.content import Page
+from lethe_common.policy.pages.documents import (
+    cookies_page,
+    notice_page,
+    policy_page,
+    processors_page,
+    record_page,
+    versions_page,
+)
+from lethe_common.policy.pages.record import record_csv
+from lethe_common.policy.pages.rendering import Frame, render
+
+__all__ = [
+    "Frame",
+    "Page",
+    "cookies_page",
+    "notice_page",
+    "policy_page",
+    "processors_page",
+    "record_csv",
+    "record_page",
+    "render",
+    "versions_page",
+]

@@ -1,0 +1,87 @@
+"""References from prose into the file: `{data.output.video.keep.exactly.free}`.
+
+A path is the keys from the top, joined by dots; keys may themselves have dots
+(`output.video`), so the longest key that fits is taken. In a list, an entry is
+named by its `id`, `name` or `what`. `:gen` at the end asks for the genitive,
+which Russian needs after "no later than".
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lethe_common.policy.document import PolicyFile
+from lethe_common.policy.errors import UnknownReference
+
+_WRITTEN = re.compile(r"\{([^{}]+)\}")
+_CASE = ":gen"
+_NAMES = ("id", "name", "what")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One reference of a text."""
+
+    path: str
+    is_genitive: bool = False
+
+    def __str__(self) -> str:
+        return f"{{{self.path}{_CASE if self.is_genitive else ''}}}"
+
+
+def references_in(text: str) -> list[Reference]:
+    """All references of a text, in its order."""
+    return [_reference(written) for written in _WRITTEN.findall(text)]
+
+
+def pieces(text: str) -> list[str | Reference]:
+    """A text as the words between references, and the references."""
+    parts = _WRITTEN.split(text)
+    return [_reference(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def values_of(content: PolicyFile) -> Mapping[str, object]:
+    """All values of a file by key, as plain as JSON, periods as they are written; clauses are left out."""
+    return content.model_dump(mode="json", by_alias=True, exclude={"clauses"})
+
+
+def value_at(values: Mapping[str, object], path: str) -> object:
+    """The value at a path.
+
+    Raises:
+        UnknownReference: the file has no such place.
+    """
+    found = _find(values, path.split("."))
+    if found is None:
+        raise UnknownReference(f"The policy has nothing at {path}.")
+    return found[0]
+
+
+def covers(outer: str, inner: str) -> bool:
+    """Whether a place is another one, or has it inside."""
+    return inner == outer or inner.startswith(f"{outer}.")
+
+
+def _reference(written: str) -> Reference:
+    return Reference(written.removesuffix(_CASE), written.endswith(_CASE))
+
+
+def _find(node: object, steps: Sequence[str]) -> tuple[object] | None:
+    """The value in a tuple of one, so that a value of None is told from no value."""
+    if not steps:
+        return (node,)
+    for length in range(len(steps), 0, -1):
+        name = ".".join(steps[:length])
+        for child in _children(node, name):
+            found = _find(child, steps[length:])
+            if found is not None:
+                return found
+    return None
+
+
+def _children(node: object, name: str) -> Iterable[object]:
+    if isinstance(node, Mapping):
+        return [node[name]] if name in node else []
+    if isinstance(node, list):
+        return [one for one in node if isinstance(one, Mapping) and name in {one.get(key) for key in _NAMES}]
+    return []
