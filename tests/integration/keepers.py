@@ -264,7 +264,7 @@ async def opened_keepers(servers: RunningServers, *, notice_lead: timedelta | No
     outside = await asyncpg.connect(servers.superuser_dsn())
     keys_outside = await asyncpg.connect(servers.superuser_dsn("lethe_keys"))
     try:
-        eyes = Eyes(databases, seeing, at_once=4)
+        eyes = Eyes(databases, seeing)
         yield Keepers(database, HandClock(), eyes, outside, keys_outside, writing, notice_lead=notice_lead)
     finally:
         await outside.close()

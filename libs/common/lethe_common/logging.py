@@ -22,7 +22,7 @@ _ALLOWED = frozenset(
         "event_id", "event_type", "stream", "consumer", "subject", "parked_id", "deliveries", "call",
         "count", "total", "attempt", "state", "cause", "rule", "category", "model", "provider", "store", "owner",
         "port", "version", "policy_hash", "seconds", "delay_seconds", "size_bytes", "sequence", "worker", "purpose",
-        "policy_time", "step", "lease_token", "epoch_id", "difference", "revision", "profile",
+        "policy_time", "step", "lease_token", "epoch_id", "difference", "revision", "profile", "age", "kind",
     }
 )  # fmt: skip
 

@@ -5,7 +5,6 @@ that is worked on until all of it is done; each step may be repeated. The last
 one deletes the rows and tells, together.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -42,7 +41,6 @@ class Removals:
         gauges: Gauges,
         *,
         batch: int,
-        at_once: int,
         lease: timedelta,
         poll_seconds: float,
         tombstones: timedelta,
@@ -50,7 +48,7 @@ class Removals:
     ) -> None:
         self._database, self._bus, self._storage, self._bell, self._gauges = database, bus, storage, bell, gauges
         self._batch, self._lease, self._poll_seconds, self._tombstones = batch, lease, poll_seconds, tombstones
-        self._hold_wait, self._turns = hold_wait, asyncio.Semaphore(at_once)
+        self._hold_wait = hold_wait
 
     async def run(self) -> None:
         """Remove for ever; a worker of the frame. Woken by commits, with a slow poll as safety net."""
@@ -69,9 +67,7 @@ class Removals:
         if not due:
             return 0
         free = await self._free(due)
-        emptied = [
-            one for one, is_empty in zip(free, await asyncio.gather(*map(self._empty, free)), strict=True) if is_empty
-        ]
+        emptied = await self._empty(free)
         is_keyless = await self._destroy_keys(emptied)
         done = emptied if is_keyless else []
         if done:
@@ -101,20 +97,27 @@ class Removals:
                 await queries.hold_back(tx, held, self._hold_wait)
         return [one for one in due if one.generation_id not in held]
 
-    async def _empty(self, due: Due) -> bool:
-        """Remove a generation's objects. The count is kept at once, for a crash before the report."""
-        if due.object_prefix is None:
-            return True
+    async def _empty(self, due: Sequence[Due]) -> list[Due]:
+        """Remove the objects of these; those of which nothing is left. Counts are kept at once, for a crash before the report."""
+        by_prefix = {one.object_prefix: one for one in due if one.object_prefix is not None}
+        bare = [one for one in due if one.object_prefix is None]
+        if not by_prefix:
+            return bare
         try:
-            async with self._turns:
-                gone = await self._storage.remove_all_versions(due.object_prefix)
-            if gone.object_versions + gone.multiparts:
-                async with self._database.transaction() as tx:
-                    await queries.count_objects(tx, due.generation_id, gone.object_versions + gone.multiparts)
+            gone = await self._storage.remove_sets(by_prefix)
+            counted = {
+                by_prefix[prefix].generation_id: count
+                for prefix, removed in gone.removed.items()
+                if (count := removed.object_versions + removed.multiparts)
+            }
+            async with self._database.transaction() as tx:
+                await queries.count_objects(tx, counted)
         except LetheError as error:
-            log.warning("removal_waits", generation_id=due.generation_id, cause=type(error).__name__)
-            return False
-        return True
+            log.warning("removals_wait_for_store", count=len(by_prefix), cause=type(error).__name__)
+            return bare
+        if gone.failed:
+            log.warning("removals_left_objects", count=len(gone.failed))
+        return bare + [one for prefix, one in by_prefix.items() if prefix not in gone.failed]
 
     async def _destroy_keys(self, due: Sequence[Due]) -> bool:
         if not due:

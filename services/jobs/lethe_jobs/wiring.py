@@ -139,7 +139,7 @@ def _storage(settings: JobsSettings) -> Storage:
 def _removals(frame: Frame, settings: JobsSettings, storage: Storage, bells: Bells, gauges: Gauges) -> Removals:
     return Removals(
         frame.database, frame.bus, storage, bells.removals, gauges,
-        batch=settings.removal_batch, at_once=settings.removals_at_once,
+        batch=settings.removal_batch,
         lease=timedelta(seconds=settings.removal_lease_seconds), poll_seconds=settings.removal_poll_seconds,
         tombstones=timedelta(days=settings.tombstone_days), hold_wait=timedelta(seconds=settings.removal_hold_seconds),
     )  # fmt: skip

@@ -82,10 +82,10 @@ class OrphanSweep:
                 async with self._database.transaction() as tx:
                     await queries.note(tx, [Found(kind, where[kind], name) for kind, name in batch])
         except LetheError as error:
-            log.warning("orphan_sweep_waits", place=next(iter(where.values())), cause=type(error).__name__)
+            log.warning("orphan_sweep_waits", store=next(iter(where.values())), cause=type(error).__name__)
             return
         if noted == self._pace.most:
-            log.warning("orphans_not_all_noted", place=next(iter(where.values())), count=noted)
+            log.warning("orphans_not_all_noted", store=next(iter(where.values())), count=noted)
         for kind, place in where.items():
             removed = _FORGET_BATCH
             while removed == _FORGET_BATCH:
@@ -119,7 +119,7 @@ class OrphanSweep:
         self._gauges.orphans.clear()
         for (kind, place), count in counts.items():
             self._gauges.orphans.labels(kind, place).set(count)
-            log.error("orphans_found", kind=kind, place=place, count=count)
+            log.error("orphans_found", kind=kind, store=place, count=count)
 
     async def _remove(self, prefix: str, remove: Remove) -> None:
         """Ask the owner, a batch at a time, each orphan once in a sweep."""
@@ -133,7 +133,7 @@ class OrphanSweep:
             try:
                 gone = await remove([row[0] for row in rows])
             except LetheError as error:
-                log.warning("orphan_removal_waits", place=prefix, count=len(rows), cause=type(error).__name__)
+                log.warning("orphan_removal_waits", store=prefix, count=len(rows), cause=type(error).__name__)
                 return
             async with self._database.transaction() as tx:
                 await tx.execute(queries.FORGET, Kind.OBJECT_WITHOUT_ROW, prefix, list(gone))

@@ -48,7 +48,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     gauges, lead = Gauges(frame.metrics), settings.notice_lead_hours
     timetable = Timetable(frame.policy, frame.catalogue, notice_lead=None if lead is None else timedelta(hours=lead))
     databases, storage = await _verifier_databases(settings), _verifier_storage(settings)
-    eyes = Eyes(databases, storage, at_once=settings.look_at_once)
+    eyes = Eyes(databases, storage)
     verification = Verification(
         frame.database,
         eyes.still_there,

@@ -9,8 +9,10 @@ from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
 
 REQUEST = """
-    INSERT INTO removals (generation_id, subject_ref, rule)
-    SELECT r.generation_id, r.subject_ref, $3 FROM unnest($1::text[], $2::text[]) AS r(generation_id, subject_ref)
+    INSERT INTO removals (generation_id, subject_ref, rule, place)
+    SELECT r.generation_id, r.subject_ref, $3, coalesce(runs.object_prefix, '')
+      FROM unnest($1::text[], $2::text[]) AS r(generation_id, subject_ref)
+      LEFT JOIN runs ON runs.generation_id = r.generation_id
      ORDER BY r.generation_id
         ON CONFLICT (generation_id) DO NOTHING
 """
@@ -19,22 +21,27 @@ REMOVED = "SELECT generation_id FROM removals WHERE generation_id = ANY($1::text
 
 # A run that is still somebody's waits for its worker, or for its lease to run out: else a late object stays behind.
 # `next_attempt_at` is also the lease of who removes: removing twice is harmless, telling twice impossible.
+# In the order of the store's keys: what lies together goes in one walk of it. Keys are random, so nobody waits longer.
 TAKE = """
     WITH chosen AS (
         SELECT m.generation_id FROM removals m
          WHERE m.removed_at IS NULL AND m.next_attempt_at <= now()
            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.generation_id = m.generation_id
                               AND r.state NOT IN ('completed', 'failed', 'cancelled'))
-         ORDER BY m.next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
+         ORDER BY m.place COLLATE "C" LIMIT $1 FOR UPDATE SKIP LOCKED
     )
     UPDATE removals m
        SET next_attempt_at = now() + $2::interval
       FROM chosen c LEFT JOIN runs r USING (generation_id)
      WHERE m.generation_id = c.generation_id
     RETURNING m.generation_id, m.subject_ref, m.rule, r.object_prefix, m.failures_count
-"""  # partial index removals_open
+"""  # partial index removals_place
 
-COUNT_OBJECTS = "UPDATE removals SET object_versions = object_versions + $2 WHERE generation_id = $1"
+COUNT_OBJECTS = """
+    UPDATE removals m SET object_versions = m.object_versions + c.count
+      FROM unnest($1::text[], $2::int[]) AS c(generation_id, count)
+     WHERE m.generation_id = c.generation_id
+"""
 
 DEFER = """
     UPDATE removals m SET failures_count = m.failures_count + 1, next_attempt_at = now() + d.delay
@@ -126,9 +133,9 @@ async def take(tx: Transaction, limit: int, lease: timedelta) -> list[Due]:
     ]
 
 
-async def count_objects(tx: Transaction, generation_id: str, versions: int) -> None:
-    """Keep the count of object versions that went, so that a crash before the report does not lose it."""
-    await tx.execute(COUNT_OBJECTS, generation_id, versions)
+async def count_objects(tx: Transaction, versions: Mapping[GenerationId, int]) -> None:
+    """Keep the counts of object versions that went, so that a crash before the report does not lose them."""
+    await tx.execute(COUNT_OBJECTS, list(versions), list(versions.values()))
 
 
 async def defer(tx: Transaction, delays: Sequence[tuple[str, timedelta]]) -> None:
