@@ -15,7 +15,7 @@ _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 _HOUR = timedelta(hours=1)
 _YEAR = timedelta(days=365)
 # What the scripts say, so that each language lives in one file.
-_SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "error.")
+_SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "hold.", "late.", "orphan.", "error.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,10 @@ class Pages:
     def console(self, language: str, *, is_signed_in: bool) -> str:
         """The operator's console, or its sign-in."""
         return self._render("console.html" if is_signed_in else "console_sign_in.html", language)
+
+    def retention(self, language: str) -> str:
+        """The console's page of deadlines: forecast, what is overdue, legal holds."""
+        return self._render("console_retention.html", language)
 
     def reset(self, language: str) -> str:
         """Setting a new password; the link's secret stays in the address's fragment."""

@@ -43,12 +43,19 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
 
 
 def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
-    """GET / and /static/* of the console's own application."""
+    """GET /, /retention and /static/* of the console's own application."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     async def console(request: Request) -> Response:
         return _page(request, pages.console(language_of(request), is_signed_in=await is_operator(request)))
+
+    @router.get("/retention")
+    async def retention(request: Request) -> Response:
+        language = language_of(request)
+        if await is_operator(request):
+            return _page(request, pages.retention(language))
+        return _page(request, pages.console(language, is_signed_in=False))
 
     _serve_files(router, pages)
     return router

@@ -12,6 +12,7 @@ from lethe_common.events import billing, identity, jobs, notice, privacy, retent
 from lethe_common.events.gateway import GenerationChanged
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.gateway import GenerationAccepted, GenerationInput
+from lethe_common.rpc.orphans import UploadOrphansRemove
 from lethe_common.sealing import Sealer
 from lethe_common.storage import Storage
 from lethe_gateway import account_queries, queries
@@ -21,13 +22,16 @@ from lethe_gateway.blinding import Blinding
 from lethe_gateway.browser import CONSOLE_COOKIE, SECURE_SESSION_COOKIE, SESSION_COOKIE
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.accounts import account_routes
+from lethe_gateway.endpoints.calendar import calendar_routes
 from lethe_gateway.endpoints.console import console_routes
 from lethe_gateway.endpoints.content import Contents, content_routes
 from lethe_gateway.endpoints.credits import credit_routes
 from lethe_gateway.endpoints.erasure import erasure_routes
 from lethe_gateway.endpoints.events import Streams, event_routes
 from lethe_gateway.endpoints.keys import key_routes
+from lethe_gateway.endpoints.legal_holds import legal_hold_routes
 from lethe_gateway.endpoints.models import model_routes
+from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
 from lethe_gateway.endpoints.videos import video_routes
@@ -39,6 +43,8 @@ from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers
 from lethe_gateway.holds import Holds
 from lethe_gateway.intake import Intake
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.legal_holds import LegalHolds
+from lethe_gateway.mails import CATEGORY as MAIL
 from lethe_gateway.mails import Mails
 from lethe_gateway.operators import Operators
 from lethe_gateway.outcomes import TELLING
@@ -82,6 +88,8 @@ class Domain:
             _smtp(frame, settings),
             public_url=settings.public_url,
             valid=timedelta(minutes=settings.proof_token_minutes),
+            notice_valid=frame.policy.keep(MAIL).at_most or timedelta(minutes=settings.proof_token_minutes),
+            languages=frame.policy.languages,
             attempts_most=settings.mail_attempts_most,
         )
         self.accounts = Accounts(
@@ -97,8 +105,8 @@ class Domain:
             session_period=self.session_period,
             is_verifying=settings.verify_email,
         )
-        orphan = timedelta(minutes=settings.upload_orphan_minutes)
-        self.uploads = Uploads(database, clock, self.keys, self.sealer, self.storage, orphan=orphan)
+        orphan, legal_holds = timedelta(minutes=settings.upload_orphan_minutes), LegalHolds(bus)
+        self.uploads = Uploads(database, clock, self.keys, self.sealer, self.storage, legal_holds, orphan=orphan)
         self.holds = Holds(bus, max_batch=settings.hold_batch_most, subject_wait_seconds=settings.subject_wait_seconds)
         self.purses = Purses(bus, subject_wait_seconds=settings.subject_wait_seconds)
         self.intake = Intake(
@@ -114,7 +122,13 @@ class Domain:
         )
         self.watchers, self.positions = Watchers(bus), Positions(bus)
         self.gallery = Gallery(
-            database, clock, self.keys, self.sealer, self.watchers, delete_wait_seconds=settings.delete_wait_seconds
+            database,
+            clock,
+            self.keys,
+            self.sealer,
+            self.watchers,
+            legal_holds,
+            delete_wait_seconds=settings.delete_wait_seconds,
         )
         self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
 
@@ -140,7 +154,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         )
     ]
     generations = GenerationHandlers(domain.watchers, frame.clock)
-    subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures)
+    subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures, domain.mails)
     answers, watchers = Answers(frame.database), domain.watchers
 
     async def on_access_revoked(event: identity.AccessRevoked) -> None:
@@ -156,11 +170,13 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             privacy.ErasureStepRequested: subjects.on_erasure_step_requested,
             privacy.ErasureCompleted: subjects.on_erasure_completed,
             notice.MailRequested: subjects.on_mail_requested,
+            retention.NoticeDue: subjects.on_notice_due,
         },
         batch_handlers=dict.fromkeys(TELLING, generations.on_told),
         answers={
             GenerationInput: answers.generation_input,
             GenerationAccepted: answers.generation_accepted,
+            UploadOrphansRemove: domain.uploads.remove_orphans,
         },
         listeners={
             GenerationChanged: watchers.on_changed,
@@ -214,6 +230,7 @@ def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: P
         ),
         key_routes(frame.database, bus, frame.clock, callers, keys_most=settings.api_keys_most),
         credit_routes(domain.purses, callers, frame.catalogue),
+        calendar_routes(bus, frame.database, callers, frame.policy),
         model_routes(frame.catalogue, frame.clock),
         erasure_routes(domain.erasures, callers, blinding, claims, is_https=settings.is_https),
         studio_screens(pages, callers.has_session),
@@ -242,6 +259,8 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAP
     period = timedelta(hours=settings.console_session_hours)
     operators = Operators(settings.operator_token, period, cookie=CONSOLE_COOKIE)
     app.include_router(console_routes(frame.bus, frame.database, operators))
+    app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
+    app.include_router(retention_routes(frame.bus, operators))
 
     async def is_operator(request: Request) -> bool:
         return operators.has_session(request)

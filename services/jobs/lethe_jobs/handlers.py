@@ -5,6 +5,7 @@ commits. Workers are woken after the commit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 
 from lethe_common.clock import Clock
@@ -20,7 +21,7 @@ from lethe_common.events.jobs import (
     UploadProcessed,
 )
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
-from lethe_common.events.retention import ItemDue
+from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.identifiers import GenerationId, SubjectRef, UploadId
 from lethe_jobs.admissions import admit, first
 from lethe_jobs.bells import Bells
@@ -32,6 +33,7 @@ from lethe_jobs.runs import Cause
 from lethe_jobs.workers import Workers
 
 _OUTPUT_CATEGORIES = "output."
+_AT_ONCE = timedelta(0)
 
 
 class GenerationHandlers:
@@ -150,10 +152,10 @@ class GenerationHandlers:
 
 
 class RemovalHandlers:
-    """Deletions, expiries, erasures."""
+    """Deletions, expiries, erasures, and what forbids them."""
 
-    def __init__(self, clock: Clock, generations: GenerationHandlers, bells: Bells) -> None:
-        self._clock, self._generations, self._bells = clock, generations, bells
+    def __init__(self, clock: Clock, generations: GenerationHandlers, bells: Bells, *, hold_wait: timedelta) -> None:
+        self._clock, self._generations, self._bells, self._hold_wait = clock, generations, bells, hold_wait
 
     async def on_generations_delete_requested(
         self, events: Sequence[GenerationDeleteRequested], tx: Transaction
@@ -165,6 +167,15 @@ class RemovalHandlers:
         outputs = [event for event in events if event.category.startswith(_OUTPUT_CATEGORIES)]
         items = {event.generation_id: event.subject_ref for event in outputs}
         await self._remove(tx, items, RemovalRule.EXPIRED, Cause.EXPIRED)
+
+    async def on_hold_placed(self, event: LegalHoldPlaced, tx: Transaction) -> None:
+        """What was asked to go need not ask at each attempt whether it may."""
+        await removals.hold_back_scope(tx, event.subject_ref, event.generation_id, self._hold_wait)
+
+    async def on_hold_lifted(self, event: LegalHoldLifted, tx: Transaction) -> None:
+        """What was asked to go meanwhile asks again whether it may."""
+        await removals.hold_back_scope(tx, event.subject_ref, event.generation_id, _AT_ONCE)
+        tx.after_commit(self._bells.removals.ring)
 
     async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
         # Introduced even when unknown: a request that is still on its way must meet the fence.

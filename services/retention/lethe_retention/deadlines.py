@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
@@ -24,6 +24,17 @@ class Deadline:
     category: str
     started_at: datetime
     due_at: datetime
+    stored_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Why a deadline is when it is. `plan` is the catalogue's; None when the category does not count by plan."""
+
+    from_event: str
+    plan: str | None
+    period: timedelta
+    on_plan_change: str
 
 
 @dataclass(slots=True)
@@ -36,20 +47,45 @@ class Removal:
 
 
 class Timetable:
-    """Computes deadlines."""
+    """Computes deadlines. `notice_lead`: how long before them their owner is told; None: never."""
 
-    def __init__(self, policy: Policy, catalogue: Catalogue) -> None:
-        self._policy, self._catalogue = policy, catalogue
+    def __init__(self, policy: Policy, catalogue: Catalogue, *, notice_lead: timedelta | None = None) -> None:
+        self._policy, self._catalogue, self._notice_lead = policy, catalogue, notice_lead
 
     def deadline(
-        self, item_id: GenerationId, subject_ref: SubjectRef, started_at: datetime, plans: Sequence[PlanSince]
+        self,
+        item_id: GenerationId,
+        subject_ref: SubjectRef,
+        started_at: datetime,
+        plans: Sequence[PlanSince],
+        stored_bytes: int = 0,
     ) -> Deadline:
         """An item's deadline.
 
         An owner of whose plan nothing was heard yet counts as on the opening plan;
         the deadline moves when the plan is told.
         """
-        return Deadline(item_id, subject_ref, CATEGORY, started_at, self.due_at(CATEGORY, started_at, plans))
+        due_at = self.due_at(CATEGORY, started_at, plans)
+        return Deadline(item_id, subject_ref, CATEGORY, started_at, due_at, stored_bytes)
+
+    def notice_at(self, deadline: Deadline) -> datetime | None:
+        """When its owner is told. Of what is kept no longer than the lead nobody is told: it would be at once."""
+        if self._notice_lead is None or deadline.due_at - self._notice_lead <= deadline.started_at:
+            return None
+        return deadline.due_at - self._notice_lead
+
+    def rule(self, deadline: Deadline, plans: Sequence[PlanSince]) -> Rule:
+        """Why a deadline is when it is: its period, and the latest of its owner's plans that gives it."""
+        period = deadline.due_at - deadline.started_at
+        keep = self._policy.keep(deadline.category)
+        category = self._policy.rule(deadline.category).keep.with_category or deadline.category
+        held = sorted(plans, key=lambda plan: plan[1]) or [(self._catalogue.opening_plan.id, deadline.started_at)]
+        giving = [plan for plan, _ in held if self._gives(deadline.category, plan, period)]
+        plan = giving[-1] if keep.exactly is not None and giving else None
+        return Rule(keep.from_event, plan, period, self._policy.rule(category).on_plan_change)
+
+    def _gives(self, category: str, plan: str, period: timedelta) -> bool:
+        return self._policy.period(category, self._catalogue.plan(plan).retention) == period
 
     def due_at(self, category: str, started_at: datetime, plans: Sequence[PlanSince]) -> datetime:
         """When the time is over of what started then."""

@@ -19,7 +19,14 @@ class Gauges:
 
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry
-        self.overdue = Gauge("lethe_items_overdue", "Items past deadline and grace, not gone", registry=registry)
+        self.overdue = Gauge(
+            "lethe_items_overdue", "Items past deadline and grace, not gone", ["category", "age"], registry=registry
+        )
+        self.orphans = Gauge(
+            "lethe_orphans", "What one store has and another does not", ["kind", "place"], registry=registry
+        )
+        self.orphans_removed = Counter("lethe_orphans_removed", "Objects removed by their owner", registry=registry)
+        self.noticed = Counter("lethe_items_noticed", "Items whose owner was told that they go", registry=registry)
         self.due = Counter("lethe_items_due", "Items whose time was over", registry=registry)
         self.verified = Counter("lethe_items_verified", "Items seen to be gone", registry=registry)
         self.still_there = Counter("lethe_items_still_there", "Looks that still saw something", registry=registry)

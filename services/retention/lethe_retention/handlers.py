@@ -29,11 +29,14 @@ class ItemHandlers:
         await queries.lock(tx, queries.LOCK_SHARED, refs)
         gone, plans = await queries.fenced(tx, refs), await queries.plans(tx, refs)
         deadlines = [
-            self._timetable.deadline(key, event.subject_ref, _ended_at(event), plans[event.subject_ref])
+            self._timetable.deadline(
+                key, event.subject_ref, _ended_at(event), plans[event.subject_ref], _stored_bytes(event)
+            )
             for key, event in by_id.items()
             if event.subject_ref not in gone
         ]
-        new = await queries.schedule(tx, deadlines)
+        notices = [self._timetable.notice_at(deadline) for deadline in deadlines]
+        new = await queries.schedule(tx, deadlines, notices)
         tell_scheduled(tx, [deadline for deadline in deadlines if deadline.item_id in new])
 
     async def on_assets_removed(self, events: Sequence[AssetRemoved], tx: Transaction) -> None:
@@ -82,7 +85,12 @@ class PlanHandlers:
                 if (due_at := self._timetable.due_at(deadline.category, deadline.started_at, held)) != deadline.due_at
             ]
             if moved:
-                await tx.execute(queries.MOVE, [one.item_id for one in moved], [one.due_at for one in moved])
+                await tx.execute(
+                    queries.MOVE,
+                    [one.item_id for one in moved],
+                    [one.due_at for one in moved],
+                    [self._timetable.notice_at(one) for one in moved],
+                )
                 tell_scheduled(tx, moved)
             if len(page) < _PAGE:
                 return
@@ -100,3 +108,7 @@ def _ended_at(event: Outcome) -> datetime:
     if isinstance(event, GenerationCompleted):
         return event.completed_at
     return event.failed_at if isinstance(event, GenerationFailed) else event.cancelled_at
+
+
+def _stored_bytes(event: Outcome) -> int:
+    return event.delivered.stored_bytes if isinstance(event, GenerationCompleted) else 0

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.policy import load_profile
 from lethe_common.policy.errors import UnknownPlan
-from lethe_retention.deadlines import CATEGORY, Timetable
+from lethe_retention.deadlines import CATEGORY, Rule, Timetable
 from tests.tree import ROOT
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
@@ -43,3 +44,40 @@ def test_of_all_plans_held_since_the_start_the_longest_counts(timetable: Timetab
 def test_a_plan_the_catalogue_does_not_know_is_an_error(timetable: Timetable) -> None:
     with pytest.raises(UnknownPlan):
         timetable.due_at(CATEGORY, START, [("platinum", START)])
+
+
+@pytest.mark.parametrize(
+    ("lead", "notice_at"),
+    [
+        (None, None),
+        (timedelta(days=2), START + timedelta(days=5)),
+        (timedelta(days=7), None),
+        (timedelta(days=14), None),
+    ],
+)
+def test_a_notice_comes_a_lead_before_the_deadline_and_never_at_the_start(
+    lead: timedelta | None, notice_at: datetime | None
+) -> None:
+    profile = load_profile(ROOT / "deploy/profiles/aisora2")
+    timetable = Timetable(profile.policy, profile.catalogue, notice_lead=lead)
+
+    assert timetable.notice_at(timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [])) == notice_at
+
+
+def test_the_rule_of_a_deadline_names_the_latest_plan_that_gives_its_period(timetable: Timetable) -> None:
+    plans = [("free", START), ("pro", START + timedelta(days=1)), ("basic", START + timedelta(days=2))]
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, plans)
+
+    assert timetable.rule(deadline, plans) == Rule("completed", "pro", timedelta(days=90), "longest")
+
+
+def test_the_rule_of_a_deadline_whose_owner_has_no_known_plan_names_the_opening_plan(timetable: Timetable) -> None:
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [])
+
+    assert timetable.rule(deadline, []).plan == "free"
+
+
+def test_a_period_that_no_plan_gives_any_more_is_shown_without_one(timetable: Timetable) -> None:
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [("free", START)])
+
+    assert timetable.rule(replace(deadline, due_at=START + timedelta(days=8)), [("free", START)]).plan is None
