@@ -32,8 +32,8 @@ FIELDS = declare(
         **each(("logger", "template"), impersonal("a library's name and its unfilled sentence; a mail's template")),
         **each(
             (
-                "call", "cause", "consumer", "error_code", "event_type", "policy_hash", "provider", "revision", "state",
-                "stream", "subject", "worker",
+                "call", "cause", "consumer", "error_code", "event_type", "kind", "policy_hash", "provider", "revision",
+                "state", "store", "stream", "subject", "worker",
             ),
             impersonal("a name of ours"),
         ),

@@ -8,8 +8,18 @@ from lethe_common.telemetry import Metrics
 METRICS = declare(
     Kind.METRIC,
     each(
-        ("lethe_items_overdue", "lethe_items_due", "lethe_items_verified", "lethe_items_still_there"),
+        (
+            "lethe_items_overdue", "lethe_items_due", "lethe_items_verified", "lethe_items_still_there",
+            "lethe_items_noticed", "lethe_orphans", "lethe_orphans_removed",
+        ),
         impersonal("a number about all items"),
+    ),
+)  # fmt: skip
+LABELS = declare(
+    Kind.METRIC_LABEL,
+    each(
+        ("lethe_items_overdue.category", "lethe_items_overdue.age", "lethe_orphans.kind", "lethe_orphans.place"),
+        impersonal("a name of ours"),
     ),
 )
 

@@ -97,13 +97,13 @@ FIELDS = declare(
             (
                 "model", "width_px", "height_px", "seconds", "requested_at", "started_at", "completed_at", "failed_at",
                 "cancelled_at", "processed_at", "removed_at", "verified_at", "due_at", "items.due_at", "delivered.duration_seconds",
-                "delivered.width_px", "delivered.height_px",
+                "delivered.width_px", "delivered.height_px", "delivered.stored_bytes",
             ),
             _PARAMETERS,
         ),
         **each(
             (
-                "fenced_at", "counts.store", "counts.category", "counts.before", "counts.after",
+                "fenced_at", "placed_at", "lifted_at", "ends_at", "counts.store", "counts.category", "counts.before", "counts.after",
                 "counts.retained_ground",
             ),
             _RECORD,
