@@ -11,17 +11,15 @@ import openai
 import pytest
 from PIL import Image
 
-from lethe_common.services import Service
 from tests.integration.gateway_suite import Suite, running_suite, until
 from tests.servers import RunningServers
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
-SERVICES = (Service.GATEWAY, Service.JOBS, Service.BILLING, Service.PRIVACY)
 
 
 @pytest.fixture(scope="module")
 def suite(servers: RunningServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
-    with running_suite(servers, tmp_path_factory.mktemp("sdk"), SERVICES) as running:
+    with running_suite(servers, tmp_path_factory.mktemp("sdk")) as running:
         yield running
 
 

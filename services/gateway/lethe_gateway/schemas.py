@@ -162,12 +162,18 @@ class Page(BaseModel):
 
 
 class Deleted(BaseModel):
-    """What became of a deletion. `deleted` is true only when nothing is left; else `reason` says what it waits for."""
+    """What became of a deletion, in the shape of OpenAI's. `deleted` is true only when nothing is left."""
 
     id: str
     object: Literal["video.deleted"] = "video.deleted"
     deleted: bool
-    reason: str | None = None
+
+
+class DeletionWaits(Deleted):
+    """A deletion that is not finished, and what it waits for: `under_way` or `legal_hold`."""
+
+    deleted: bool = False
+    reason: str
 
 
 class Problem(BaseModel):

@@ -18,7 +18,7 @@ from lethe_gateway.gallery import RUNNING, Gallery, Removal
 from lethe_gateway.intake import Intake, Ticket
 from lethe_gateway.positions import Positions
 from lethe_gateway.queries import Acceptance
-from lethe_gateway.schemas import Deleted, Page, Video, unix, video_of
+from lethe_gateway.schemas import Deleted, DeletionWaits, Page, Video, unix, video_of
 from lethe_gateway.submissions import Reference, Submission, VideoCreate, refusal_of, submission
 from lethe_gateway.watchers import Watchers
 
@@ -115,8 +115,7 @@ def _ending_routes(router: APIRouter, callers: Callers, gallery: Gallery, watche
         if removal is Removal.VERIFIED:
             return reply(Deleted(id=generation_id, deleted=True))
         wait = _HELD_AGAIN_SECONDS if removal is Removal.HELD else _DELETE_AGAIN_SECONDS
-        unfinished = Deleted(id=generation_id, deleted=False, reason=removal.value)
-        return reply(unfinished, 202, {"Retry-After": str(wait)})
+        return reply(DeletionWaits(id=generation_id, reason=removal), 202, {"Retry-After": str(wait)})
 
 
 async def _submission(
