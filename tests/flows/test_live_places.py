@@ -30,7 +30,7 @@ pytestmark = [
 # The machine's folders are everybody's: only what bears a name of ours or of our servers is looked at there. All else
 # that a suite makes goes by TMPDIR into its own folder, of which every entry is.
 OURS = ("lethe-", "seaweedfs", "PostgreSQL", "nats", "minio")
-OF_THE_TESTS = ("lethe-test-",)
+OF_THE_TESTS = ("lethe-test-", "lethe-faults-", "lethe-store-")
 # Written only when something went wrong that this test does not bring about.
 RARELY_WRITTEN = {"privacy.erasures.residue"}
 
