@@ -19,7 +19,7 @@ from lethe_common.errors import LetheError
 from lethe_common.events.catalogue import EVENTS
 from lethe_common.events.envelope import MESSAGE_ID_HEADER, Envelope, Event
 from lethe_common.operations import operator_answers
-from lethe_common.policy import load_policy
+from lethe_common.policy import load_book
 from lethe_common.rpc import operators
 from lethe_common.services import Service
 from tests.integration.members import PROFILE, Member, members, until
@@ -82,7 +82,7 @@ class Stage:
 
     def operator(self, service: Service, call: Any) -> Answer:
         seat = self.seats[service]
-        return operator_answers(service, seat.database, seat.bus, load_policy(PROFILE), RealClock())[call]
+        return operator_answers(service, seat.database, seat.bus, load_book(PROFILE), RealClock())[call]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

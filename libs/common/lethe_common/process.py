@@ -29,8 +29,8 @@ from lethe_common.database.migration import Schema, keep_partitions, migrate, tu
 from lethe_common.errors import Unavailable
 from lethe_common.events.envelope import Event
 from lethe_common.health import HealthServer
-from lethe_common.operations import operator_answers
-from lethe_common.policy import Catalogue, Policy, load_profile
+from lethe_common.operations import operator_answers, standing
+from lethe_common.policy import Catalogue, PolicyBook, load_profile
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.settings import ServiceSettings
@@ -46,13 +46,16 @@ _NEW_OBJECTS_PER_COLLECTION = 20_000
 
 @dataclass(frozen=True)
 class Frame:
-    """What every service is given to build itself from."""
+    """What every service is given to build itself from.
+
+    Which version of the policy counts is asked of the book for each decision, at policy time.
+    """
 
     service: Service
     clock: Clock
     database: Database
     bus: Bus
-    policy: Policy
+    book: PolicyBook
     catalogue: Catalogue
     metrics: telemetry.Metrics
     version: str
@@ -105,7 +108,7 @@ async def _main(blueprint: Blueprint[S]) -> None:
     await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting
-        log.info("ready", port=process.health_port, policy_hash=process.frame.policy.hash)
+        log.info("ready", port=process.health_port, policy_hash=process.policy_hash)
         await stopped
     else:
         starting.cancel()
@@ -131,6 +134,11 @@ class Process(Generic[S]):
         self._health = HealthServer(self._metrics.registry, self._readiness)
         self.frame: Frame
 
+    @property
+    def policy_hash(self) -> str:
+        """The policy in force."""
+        return self.frame.book.governing(self.frame.clock.now()).hash
+
     async def start(self) -> None:
         """Migrate, connect, build, consume, answer."""
         settings, service = self._settings, self._blueprint.service
@@ -146,7 +154,7 @@ class Process(Generic[S]):
         self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps
         for worker in (*parts.workers, bus.relay.run, *consumers, self._keep_partitions, self._sweep_regularly):
             self._spawn(worker)
-        operators = operator_answers(service, self.frame.database, bus, self.frame.policy, self.frame.clock)
+        operators = operator_answers(service, self.frame.database, bus, self.frame.book, self.frame.clock)
         await bus.answer({**operators, **parts.answers}, self.frame.version)
         if isinstance(self.frame.clock, VirtualClock):
             clock = self.frame.clock
@@ -196,7 +204,7 @@ class Process(Generic[S]):
         version = importlib.metadata.version(f"lethe-{service}")
         clock = self._clock()
         profile = load_profile(settings.profile)
-        return Frame(service, clock, database, bus, profile.policy, profile.catalogue, self._metrics, version)
+        return Frame(service, clock, database, bus, profile.book, profile.catalogue, self._metrics, version)
 
     def _clock(self) -> Clock:
         file = self._settings.clock_file
@@ -208,8 +216,7 @@ class Process(Generic[S]):
         return {
             "is_ready": self.frame.bus.is_connected,
             "service": self._blueprint.service,
-            "policy_hash": self.frame.policy.hash,
-            "policy_time": self.frame.clock.now().isoformat(),
+            **standing(self.frame.book, self.frame.clock.now()).model_dump(),
             "clock": self.frame.clock.kind,
         }
 

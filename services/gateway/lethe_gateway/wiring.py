@@ -26,6 +26,8 @@ from lethe_gateway.endpoints.erasure import erasure_routes
 from lethe_gateway.endpoints.events import Streams, event_routes
 from lethe_gateway.endpoints.keys import key_routes
 from lethe_gateway.endpoints.models import model_routes
+from lethe_gateway.endpoints.policy import policy_pages
+from lethe_gateway.endpoints.record import record_routes
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
 from lethe_gateway.endpoints.videos import video_routes
@@ -40,9 +42,10 @@ from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mails import Mails
 from lethe_gateway.operators import Operators
 from lethe_gateway.outcomes import TELLING
-from lethe_gateway.pages import Pages, terms_of
+from lethe_gateway.pages import Pages, terms_in_force
 from lethe_gateway.passwords import Passwords
 from lethe_gateway.positions import Positions
+from lethe_gateway.published import Published
 from lethe_gateway.refusals import install
 from lethe_gateway.screens import console_screens, studio_screens
 from lethe_gateway.server import Server
@@ -118,15 +121,17 @@ class Domain:
 async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     """The gateway's parts for the frame."""
     domain = Domain(frame, settings)
-    pages = Pages(terms_of(frame.policy, frame.catalogue))
+    terms = terms_in_force(frame.book, frame.catalogue, frame.clock)
+    pages = Pages(terms)
+    published = Published(frame.book, frame.clock, stylesheet=pages.address("lethe.css"))
     videos = _videos(frame, settings, domain)
     public = Gate(
-        Express(public_app(frame, settings, domain, pages, videos), route_of(videos, "POST", "/v1/videos")),
+        Express(public_app(frame, settings, domain, pages, published, videos), route_of(videos, "POST", "/v1/videos")),
         _body_limit(settings),
         is_https=settings.is_https,
     )
     console = Gate(
-        console_app(frame, settings, pages), lambda _method, _path: settings.body_limit_bytes, is_https=False
+        console_app(frame, settings, pages, published), lambda _method, _path: settings.body_limit_bytes, is_https=False
     )
     servers = [
         Server(public, settings.host, settings.port, stop_seconds=settings.stop_streams_seconds),
@@ -173,7 +178,9 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     )
 
 
-def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages, videos: APIRouter) -> FastAPI:
+def public_app(
+    frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages, published: Published, videos: APIRouter
+) -> FastAPI:
     """The application that the world sees."""
     app = FastAPI(
         title="Lethe",
@@ -193,6 +200,7 @@ def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: P
         domain.gallery,
         domain.watchers,
         domain.positions,
+        lambda: pages.terms().is_clocked,
         look_seconds=settings.look_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
     )
@@ -210,6 +218,7 @@ def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: P
         model_routes(frame.catalogue, frame.clock),
         erasure_routes(domain.erasures, callers, blinding, claims, is_https=settings.is_https),
         studio_screens(pages, callers.has_session),
+        policy_pages(published),
     ):
         app.include_router(router)
     return app
@@ -228,13 +237,14 @@ def _videos(frame: Frame, settings: GatewaySettings, domain: Domain) -> APIRoute
     )
 
 
-def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAPI:
+def console_app(frame: Frame, settings: GatewaySettings, pages: Pages, published: Published) -> FastAPI:
     """The application that operators see, on an internal port."""
     app = FastAPI(title="Lethe console", version=frame.version, docs_url=None, redoc_url=None, openapi_url=None)
     install(app, pages)
     period = timedelta(hours=settings.console_session_hours)
     operators = Operators(settings.operator_token, period, cookie="lethe_console")
     app.include_router(console_routes(frame.bus, frame.database, operators))
+    app.include_router(record_routes(published, operators))
 
     async def is_operator(request: Request) -> bool:
         return operators.has_session(request)

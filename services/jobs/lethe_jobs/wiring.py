@@ -114,8 +114,13 @@ def _routes(catalogue: Catalogue, providers: Sequence[GenerationProvider]) -> Ca
     if names == {NoopProvider.name}:
         return lambda _model: NoopProvider.name
     routes = {model.id: model.provider for model in catalogue.models.values()}
-    if not set(routes.values()) <= names:
-        raise ConfigurationError(f"catalogue.yaml names a provider that is not one of: {', '.join(sorted(names))}.")
+    unmade = sorted(f"{model} ({provider})" for model, provider in routes.items() if provider not in names)
+    if unmade:
+        # A model on offer that nothing can make would take credits for runs that only fail.
+        raise ConfigurationError(
+            f"catalogue.yaml offers models whose provider has no adapter here: {', '.join(unmade)}. "
+            f"Take them out, or name one of: {', '.join(sorted(names))}."
+        )
     # A model that left the catalogue after it was ordered is made by the default one's provider.
     return lambda model: routes.get(model, catalogue.default_model.provider)
 

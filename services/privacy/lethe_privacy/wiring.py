@@ -49,7 +49,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         max_waiting=settings.keys_waiting_questions,
         writers=settings.key_writers,
     )
-    attestor = Attestor(frame.policy, frame.clock.kind, frame.version)
+    attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     verifier = Verifier(_verifier_urls(settings), storage)
     saga = ErasureSaga(frame.database, subjects, verifier, attestor, signing_key, frame.clock, _pace(settings))
     erasure_answers = ErasureAnswers(saga, frame.database, certificates.public_pem(signing_key))

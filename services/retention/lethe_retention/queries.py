@@ -25,8 +25,8 @@ HOLD_PLANS = """
 """
 
 SCHEDULE = """
-    INSERT INTO deadlines (item_id, subject_ref, category, started_at, due_at)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+    INSERT INTO deadlines (item_id, subject_ref, category, started_at, due_at, policy_version)
+    SELECT *, $6::integer FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
         ON CONFLICT (item_id) DO NOTHING
     RETURNING item_id
 """
@@ -41,10 +41,26 @@ OPEN_PAGE = """
 """  # index deadlines_subject
 
 MOVE = """
-    UPDATE deadlines d SET due_at = m.due_at
+    UPDATE deadlines d SET due_at = m.due_at, policy_version = $3
       FROM unnest($1::text[], $2::timestamptz[]) m(item_id, due_at)
      WHERE d.item_id = m.item_id
 """
+
+BEHIND = """
+    SELECT item_id, subject_ref
+      FROM deadlines
+     WHERE state = 'open' AND policy_version < $1
+     ORDER BY policy_version, item_id
+     LIMIT $2
+"""  # index deadlines_behind
+
+BEHIND_HELD = """
+    SELECT item_id, subject_ref, category, started_at, due_at
+      FROM deadlines
+     WHERE item_id = ANY($1::text[]) AND state = 'open' AND policy_version < $2
+     ORDER BY item_id
+       FOR UPDATE
+"""  # the primary key
 
 TAKE_DUE = """
     UPDATE deadlines SET state = 'due', told_at = now()
@@ -155,8 +171,8 @@ async def lock(tx: Transaction, statement: str, subject_refs: Iterable[str]) -> 
     await tx.fetch(statement, sorted(set(subject_refs)))
 
 
-async def schedule(tx: Transaction, deadlines: Sequence[Deadline]) -> set[str]:
-    """Store deadlines of items that have none, and return which those were."""
+async def schedule(tx: Transaction, deadlines: Sequence[Deadline], version: int) -> set[str]:
+    """Store deadlines of items that have none, computed by this version, and return which those were."""
     rows = await tx.fetch(
         SCHEDULE,
         [deadline.item_id for deadline in deadlines],
@@ -164,8 +180,14 @@ async def schedule(tx: Transaction, deadlines: Sequence[Deadline]) -> set[str]:
         [deadline.category for deadline in deadlines],
         [deadline.started_at for deadline in deadlines],
         [deadline.due_at for deadline in deadlines],
+        version,
     )
     return {row[0] for row in rows}
+
+
+async def move(tx: Transaction, deadlines: Sequence[Deadline], version: int) -> None:
+    """Store deadlines that were computed again, by this version."""
+    await tx.execute(MOVE, [one.item_id for one in deadlines], [one.due_at for one in deadlines], version)
 
 
 async def removed(tx: Transaction, removals: Mapping[str, Removal], category: str, at: datetime) -> None:

@@ -8,7 +8,7 @@ import structlog
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.events.retention import ItemDue
-from lethe_common.policy import Policy
+from lethe_common.policy import PolicyBook
 from lethe_retention import queries
 from lethe_retention.deadlines import CATEGORY, Deadline
 from lethe_retention.gauges import Gauges
@@ -22,7 +22,7 @@ class Sweeps:
     def __init__(
         self,
         database: Database,
-        policy: Policy,
+        book: PolicyBook,
         gauges: Gauges,
         *,
         batch: int,
@@ -32,7 +32,7 @@ class Sweeps:
         settle_seconds: float,
         settle_poll_seconds: float,
     ) -> None:
-        self._database, self._policy, self._gauges = database, policy, gauges
+        self._database, self._book, self._gauges = database, book, gauges
         self._batch, self._due_again = batch, due_again
         self._closed_period, self._fence_period = closed_period, fence_period
         self._settle_seconds, self._settle_poll_seconds = settle_seconds, settle_poll_seconds
@@ -75,7 +75,7 @@ class Sweeps:
             removed = int(tag.rpartition(" ")[2])
 
     async def _count_overdue(self, now: datetime) -> None:
-        overdue = await self._count(queries.OVERDUE, now - self._policy.grace(CATEGORY))
+        overdue = await self._count(queries.OVERDUE, now - self._book.governing(now).grace(CATEGORY))
         self._gauges.overdue.set(overdue)
         if overdue:
             log.error("items_overdue", count=overdue)
@@ -87,6 +87,7 @@ class Sweeps:
 
 
 def _due(deadline: Deadline) -> ItemDue:
+    assert deadline.due_at is not None  # noqa: S101  the statements take only what has a clock
     return ItemDue(
         generation_id=deadline.item_id,
         subject_ref=deadline.subject_ref,

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from lethe_common.clock import Sweep
 from lethe_common.database import Database
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import AssetRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
@@ -19,6 +20,7 @@ from lethe_retention.handlers import ItemHandlers, PlanHandlers
 from lethe_retention.settings import Settings
 from lethe_retention.sweeps import Sweeps
 from lethe_retention.verification import Verification
+from lethe_retention.versions import Versions
 
 
 async def build(frame: Frame, settings: Settings) -> Parts:
@@ -27,7 +29,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     Raises:
         DatabaseAway: a database cannot be reached with the verifier's credentials.
     """
-    gauges, timetable = Gauges(frame.metrics), Timetable(frame.policy, frame.catalogue)
+    gauges, timetable = Gauges(frame.metrics), Timetable(frame.book, frame.catalogue)
     databases, storage = await _verifier_databases(settings), _verifier_storage(settings)
     verification = Verification(
         frame.database,
@@ -41,6 +43,8 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     items = ItemHandlers(timetable, frame.clock, verification.wake)
     erasures = ErasureHandlers(frame.clock)
     sweeps = _sweeps(frame, settings, gauges)
+    versions = Versions(frame.database, frame.book, timetable, frame.clock, batch=settings.versions_batch)
+    due: list[Sweep] = [versions.apply, sweeps.tell_due]
     return Parts(
         handlers={
             ErasureFenced: erasures.on_erasure_fenced,
@@ -52,12 +56,12 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             GenerationFailed: items.on_generations_ended,
             GenerationCancelled: items.on_generations_ended,
             AssetRemoved: items.on_assets_removed,
-            PlanChanged: PlanHandlers(timetable).on_plans_changed,
+            PlanChanged: PlanHandlers(timetable, frame.clock).on_plans_changed,
         },
-        answers={DeadlineSummary: Calendar(frame.database, frame.policy, frame.clock).summary},
-        workers=[verification.run],
+        answers={DeadlineSummary: Calendar(frame.database, frame.book, frame.clock).summary},
+        workers=[verification.run, versions.run],
         # Real time does not wait for anybody; who moves a virtual clock wants to see the effect.
-        sweeps=[sweeps.tell_due, sweeps.settle] if frame.clock.kind == "virtual" else [sweeps.tell_due],
+        sweeps=[*due, sweeps.settle] if frame.clock.kind == "virtual" else due,
         on_close=[*(database.close for database in databases.values()), storage.close],
     )
 
@@ -65,7 +69,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
 def _sweeps(frame: Frame, settings: Settings, gauges: Gauges) -> Sweeps:
     return Sweeps(
         frame.database,
-        frame.policy,
+        frame.book,
         gauges,
         batch=settings.due_batch,
         due_again=timedelta(seconds=settings.due_again_seconds),

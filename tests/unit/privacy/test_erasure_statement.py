@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lethe_common.events.privacy import StoreCount
 from lethe_common.identifiers import ErasureId, SubjectRef
-from lethe_common.policy import load_policy
+from lethe_common.policy import load_book, load_policy
 from lethe_common.services import Service
 from lethe_privacy.certificates import Attestor, pseudonym_of
 from lethe_privacy.erasures import Erasure, Finding, Report, State
@@ -37,7 +37,7 @@ def profile() -> Path:
 
 
 def statement() -> ErasureStatement:
-    return Attestor(load_policy(profile()), "virtual", "0.1.0").statement(ERASURE, REPORTS, SEEN, NOW)
+    return Attestor(load_book(profile()), "virtual", "0.1.0").statement(ERASURE, REPORTS, SEEN, NOW)
 
 
 def test_the_statement_names_no_subject_and_no_place_of_their_objects() -> None:
