@@ -10,8 +10,10 @@ from lethe_privacy.certificates import Attestor, pseudonym_of
 from lethe_privacy.erasures import Erasure, Finding, Report, State
 from lethe_privacy.schemas import ErasureStatement
 from tests.tree import ROOT
+from tests.unit.common.policy_files import in_two_versions
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LONGER = "keep: {from: created, at_least: P8Y}"
 SUBJECT = SubjectRef.new()
 ERASURE = Erasure(ErasureId.new(), SUBJECT, pseudonym_of(SUBJECT), State.VERIFYING, 0, NOW - timedelta(minutes=1))
 REPORTS = (
@@ -80,3 +82,15 @@ def test_a_statement_written_and_read_again_is_the_same() -> None:
     made = statement()
 
     assert ErasureStatement.model_validate(json.loads(json.dumps(made.model_dump(mode="json")))) == made
+
+
+def test_a_certificate_names_the_version_in_force_when_the_erasure_was_completed(tmp_path: Path) -> None:
+    book = load_book(in_two_versions(tmp_path, NOW.isoformat(), ("keep: {from: created, at_least: P7Y}", LONGER)))
+    attestor = Attestor(book, "virtual", "0.1.0")
+
+    before = attestor.statement(ERASURE, REPORTS, SEEN, NOW - timedelta(seconds=1))
+    after = attestor.statement(ERASURE, REPORTS, SEEN, NOW)
+
+    assert [before.policy.hash, after.policy.hash] == [version.hash for version in book.versions]
+    years = [{line.category: line.until for line in made.retained}["ledger.transfer"] for made in (before, after)]
+    assert years == [NOW - timedelta(seconds=1) + timedelta(days=7 * 366), NOW + timedelta(days=8 * 366)]
