@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 
 from lethe_common import logging
-from tests.benchmarks import baseline, relaying, report, seeding, submitting
+from tests.benchmarks import baseline, expiring, relaying, removing, report, seeding, submitting
 from tests.benchmarks.report import Measured
 from tests.servers import running_servers, temporary_data_folder
 from tests.suite import RunningSuite, running_suite
@@ -33,6 +33,9 @@ class Plan(argparse.Namespace):
     seconds: float = 15.0
     warm_seconds: float = 3.0
     relay_rows: int = 40_000
+    expired_rows: int = 1_000_000
+    due_items: int = 1_000_000
+    items: int = 50_000
     only: str | None = None
     quick: bool = False
     write: bool = True
@@ -45,6 +48,10 @@ def main() -> int:
     logging.configure("benchmark", "warning")
     if plan.only in (None, "relay"):
         uvloop.run(_relay(plan, measured))
+    if plan.only in (None, "expiry"):
+        uvloop.run(_expiry(plan, measured))
+    if plan.only in (None, "items"):
+        uvloop.run(_items(plan, measured))
     if plan.only in (None, "lease", "rate"):
         with _suite() as suite:
             uvloop.run(_whole_way(plan, measured, suite))
@@ -63,6 +70,31 @@ async def _relay(plan: Plan, measured: Measured) -> None:
             measured.relay.append(relay)
             measured.singly.append(singly)
             say(f"relay {run + 1}/{plan.runs}: {relay:,.0f} rows/s, single publishes {singly:,.0f} rows/s")
+
+
+async def _expiry(plan: Plan, measured: Measured) -> None:
+    with temporary_data_folder() as data, running_servers(data) as servers:
+        await expiring.prepare(servers)
+        for run in range(plan.runs):
+            deleted = await expiring.deleted(servers, plan.expired_rows)
+            dropped = await expiring.dropped(servers, plan.expired_rows)
+            measured.deleted.append(deleted)
+            measured.dropped.append(dropped)
+            say(f"expiry {run + 1}/{plan.runs}: dropped {dropped:,.0f} rows/s, deleted {deleted:,.0f} rows/s")
+        told, grown_mib = await expiring.told(servers, plan.due_items)
+        measured.told.append(told)
+        measured.told_mib.append(grown_mib)
+        say(f"{plan.due_items:,} due items told: {told:,.0f}/s, {grown_mib:.0f} MiB more at the peak")
+
+
+async def _items(plan: Plan, measured: Measured) -> None:
+    with removing.suite() as suite:
+        for run in range(plan.runs):
+            bare = await removing.bare(suite, plan.items)
+            ours = await removing.removed(suite, plan.items)
+            measured.bare.append(bare)
+            measured.removed.append(ours)
+            say(f"items {run + 1}/{plan.runs}: removed and verified {ours:,.0f}/s, bare loop {bare:,.0f}/s")
 
 
 async def _whole_way(plan: Plan, measured: Measured, suite: RunningSuite) -> None:
@@ -133,12 +165,14 @@ def _suite() -> Iterator[RunningSuite]:
 def _plan() -> Plan:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run of each")
-    parser.add_argument("--only", choices=["lease", "rate", "relay"], help="one bench alone")
+    parser.add_argument("--only", choices=["lease", "rate", "relay", "expiry", "items"], help="one bench alone")
     parser.add_argument("--accounts", type=int, help="how many accounts; 10,000 unless told")
     parser.add_argument("--runs", type=int, help="how many runs of each")
     plan = parser.parse_args(namespace=Plan())
     if plan.quick:
         plan.runs, plan.seconds, plan.warm_seconds, plan.relay_rows = 1, 4.0, 1.0, 20_000
+    if plan.quick:
+        plan.expired_rows, plan.due_items, plan.items = 100_000, 20_000, 2_000
     plan.runs, plan.accounts = plan.runs or 3, plan.accounts or 10_000
     return plan
 

@@ -376,3 +376,19 @@ async def test_ensuring_a_bucket_twice_or_at_once_keeps_it(server: ObjectStore) 
     assert stored.version_id
     assert (await several[2].put_bytes(f"{prefix}a", b"again")).version_id != stored.version_id
     await asyncio.gather(*(one.close() for one in several))
+
+
+async def test_keys_are_listed_in_order_page_after_page_and_one_is_removed_without_its_neighbours(
+    server: ObjectStore, storage: Storage
+) -> None:
+    prefix = new_object_prefix("output.video", new_subject_random())
+    keys = [f"{prefix}{name}" for name in ("a", "a1", "b/video", "c")]
+    for key in keys:
+        await storage.put_bytes(key, b"one")
+        await storage.put_bytes(key, b"two")
+
+    assert await storage.list_keys(prefix) == keys
+    assert await storage.list_keys(prefix, keys[1]) == keys[2:]
+    assert await storage.remove_key(keys[0]) >= 1
+    assert await storage.list_keys(prefix) == keys[1:]
+    assert await storage.remove_key(keys[0]) == 0

@@ -55,7 +55,7 @@ def test_nats_server_takes_the_configuration() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("service", [*OURS, *SERVERS, "mail"])
+@pytest.mark.parametrize("service", [*OURS, *SERVERS, "mail", "door", "egress"])
 def test_everything_that_runs_has_a_health_check_and_comes_back(service: str) -> None:
     assert SERVICES[service]["healthcheck"]["test"]
     assert SERVICES[service]["restart"] == "unless-stopped"
@@ -68,7 +68,7 @@ def test_a_service_starts_when_its_servers_are_healthy_and_prepared(service: str
     assert conditions == {"prepare": "service_completed_successfully", **dict.fromkeys(SERVERS, "service_healthy")}
 
 
-@pytest.mark.parametrize("service", [*OURS, "prepare", "minio", "mail"])
+@pytest.mark.parametrize("service", [*OURS, "prepare", "minio", "mail", "door", "egress"])
 def test_nothing_of_ours_runs_as_root_or_writes_to_its_image(service: str) -> None:
     assert SERVICES[service]["user"] == "10001:10001"
     assert SERVICES[service]["read_only"] is True
@@ -128,13 +128,28 @@ def test_every_role_of_the_database_is_prepared() -> None:
     assert {f"POSTGRES_PASSWORD_{role.upper()}" for role in role_names()} <= given
 
 
-def test_only_the_gateway_and_the_mail_catcher_publish_ports_and_never_the_console() -> None:
+def test_only_the_door_and_the_mail_catcher_publish_ports_and_never_the_console() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert set(published) == {"gateway", "mail"}
+    assert set(published) == {"door", "mail"}
     assert not any(":8081" in port for ports in published.values() for port in ports)
-    assert COMPOSE["networks"]["back"]["internal"] is True
-    assert {name for name, service in SERVICES.items() if "front" in service["networks"]} == {"gateway", "mail"}
+
+
+def test_no_service_is_on_a_network_that_leads_out() -> None:
+    leading_out = {name for name, network in COMPOSE["networks"].items() if not network.get("internal")}
+
+    assert leading_out == {"front"}
+    assert {name for name, service in SERVICES.items() if leading_out & set(service["networks"])} == {
+        "door", "egress", "mail",
+    }  # fmt: skip
+    assert not set(SERVICES["egress"]["networks"]) & {"back", "entry"}, "the porter needs no server of ours"
+
+
+@pytest.mark.parametrize("service", [*OURS, "egress"])
+def test_every_service_meets_the_porter_at_its_socket(service: str) -> None:
+    folder = SERVICES[service]["environment"]["LETHE_EGRESS_SOCKET"].rpartition("/")[0]
+
+    assert f"egress:{folder}" in SERVICES[service]["volumes"]
 
 
 def test_each_service_is_built_from_the_one_dockerfile() -> None:

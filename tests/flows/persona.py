@@ -97,6 +97,9 @@ class Persona:
         self._suite, self._canaries, self._sink = suite, canaries, sink
         self._email = f"{canaries.token('e-mail')}@example.org"
         self._http = httpx2.Client(base_url=suite.url, timeout=60, trust_env=False, headers=self._headers())
+        self.answers: list[httpx2.Response] = []
+        """Every answer it got."""
+        self._http.event_hooks = {"response": [self.answers.append]}
 
     def live(self) -> Lived:
         """From sign-up to deletion."""

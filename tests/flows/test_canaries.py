@@ -3,13 +3,16 @@
 import asyncio
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from lethe_common.catalogue import Kind
 from tests.flows.persona import Persona, mail_sink
 from tests.flows.scanner import UNKNOWN, Canaries, Found, forms, machine_folders, scan
+from tests.places.clear import Place, holding_of_place, misdeclared, places_in_clear
 from tests.suite import RunningSuite, fresh_suite, until
 
 # Each of the two suites is started, used and read whole within the first test that asks for it.
@@ -65,14 +68,38 @@ ALWAYS_FOUND: Mapping[str, set[str]] = {
 }
 
 
+# Whoever signs in is given the session's cookie: it passes there, and rests nowhere.
+PASSES: Mapping[Place, set[str]] = {(Kind.COOKIE, "lethe_session"): {"session"}}
+# With sealing off, the columns in which something planted stands. All of them say that they hold it, sealed.
+COLUMNS_WITHOUT_SEALING = {"gateway.generations.prompt_sealed", "gateway.accounts.email_sealed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What two looks found after one person used all of a suite: by bytes, and place by place of the catalogue."""
+
+    found: Found
+    in_clear: dict[Place, set[str]]
+
+
 @pytest.fixture(scope="module")
-def sealed() -> Found:
+def whole_sealed() -> Scanned:
     return _used_and_scanned("on")
 
 
 @pytest.fixture(scope="module")
-def unsealed() -> Found:
+def whole_unsealed() -> Scanned:
     return _used_and_scanned("off")
+
+
+@pytest.fixture
+def sealed(whole_sealed: Scanned) -> Found:
+    return whole_sealed.found
+
+
+@pytest.fixture
+def unsealed(whole_unsealed: Scanned) -> Found:
+    return whole_unsealed.found
 
 
 def test_nothing_planted_is_anywhere_in_clear(sealed: Found) -> None:
@@ -89,6 +116,43 @@ def test_what_is_never_stored_is_found_only_in_the_file_where_the_test_put_it(un
         name: places for name, places in unsealed.items() if name not in {*IN_CLEAR_WITHOUT_SEALING, *ALWAYS_FOUND}
     }
     assert found == {name: {"files:tmp", "machine"} for name in NOWHERE_ANYWAY}
+
+
+@pytest.mark.parametrize("run", ["whole_sealed", "whole_unsealed"])
+def test_no_place_that_says_it_is_not_personal_holds_anything_planted(run: str, request: pytest.FixtureRequest) -> None:
+    scanned: Scanned = request.getfixturevalue(run)
+
+    wrong = misdeclared(scanned.in_clear)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_places_that_hold_a_category_hold_it_sealed(whole_sealed: Scanned, whole_unsealed: Scanned) -> None:
+    assert whole_sealed.in_clear == PASSES
+    assert whole_unsealed.in_clear.keys() - PASSES.keys() == {(Kind.COLUMN, name) for name in COLUMNS_WITHOUT_SEALING}
+    for name in COLUMNS_WITHOUT_SEALING:
+        holding = holding_of_place((Kind.COLUMN, name))
+        assert holding is not None
+        assert holding.is_sealed
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        (Kind.COLUMN, "gateway.generations.error_code"),
+        (Kind.JSON_KEY, "privacy.erasures.residue: method"),
+        (Kind.LOG_FIELD, "cause"),
+        (Kind.METRIC_LABEL, "lethe_rpc_seconds.outcome"),
+        (Kind.HEADER, "X-Request-Id"),
+        (Kind.BUCKET_PREFIX, "postcards"),
+    ],
+)
+def test_something_planted_in_a_place_that_is_not_personal_is_told(place: Place) -> None:
+    (message,) = misdeclared(
+        {place: {"short prompt"}, (Kind.COLUMN, "gateway.generations.prompt_sealed"): {"short prompt"}}
+    )
+
+    assert f"The {place[0]} {place[1]!r}" in message
+    assert "short prompt" in message
 
 
 @pytest.mark.parametrize("run", ["sealed", "unsealed"])
@@ -109,21 +173,23 @@ def test_each_form_of_a_token_is_recognised_wherever_it_stands(form: int) -> Non
     assert canaries.in_bytes(half) in ({UNKNOWN}, {"something"})
 
 
-def _used_and_scanned(sealing: str) -> Found:
+def _used_and_scanned(sealing: str) -> Scanned:
     """What a scan finds in a fresh suite after one person used all of it."""
     before, canaries = machine_folders(), Canaries()
     with mail_sink() as (sink, address), fresh_suite(settings={"SEALING": sealing, "SMTP_URL": address}) as suite:
-        lived = Persona(suite, canaries, sink).live()
+        persona = Persona(suite, canaries, sink)
+        lived = persona.live()
         for table in ("uploads", "mails"):  # both are swept once they have served
             until(partial(_is_empty, suite, table), f"{table} to go")
         canaries.pieces["video id"] = lived.kept_video_id.encode()
         canaries.pieces["policy hash"] = b"policy_hash"
+        in_clear = asyncio.run(places_in_clear(suite, canaries, persona.answers, ALWAYS_FOUND))
         if sealing == "on":
-            return asyncio.run(scan(suite, canaries, before))
+            return Scanned(asyncio.run(scan(suite, canaries, before)), in_clear)
         with tempfile.NamedTemporaryFile(prefix="lethe-planted-") as outside:
             for file in (suite.data / "tmp" / "planted", Path(outside.name)):
                 file.write_text("\n".join(_known(canaries, name) for name in NOWHERE_ANYWAY))
-            return asyncio.run(scan(suite, canaries, before))
+            return Scanned(asyncio.run(scan(suite, canaries, before)), in_clear)
 
 
 def _is_empty(suite: RunningSuite, table: str) -> bool:

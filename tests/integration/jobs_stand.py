@@ -28,6 +28,7 @@ from lethe_common.rpc.privacy import (
     KeyLeaseQuestion,
     KeysAnswer,
 )
+from lethe_common.rpc.retention import RemovalCheck, RemovalCheckAnswer, RemovalCheckQuestion
 from lethe_common.sealing import SealContext, Sealer, sealed_size
 from lethe_common.services import Service
 from lethe_common.storage import Storage, new_object_prefix
@@ -70,6 +71,9 @@ class Stand:
     asked: list[int] = field(default_factory=list)
     is_gateway_away: bool = False
     is_privacy_away: bool = False
+    is_retention_away: bool = False
+    held: set[str] = field(default_factory=set)
+    """Generations that a legal hold keeps."""
 
     async def request(self, subject: SubjectRef, *, upload: bytes | None = None, **changes: Any) -> GenerationRequested:
         """Accept a generation as the gateway would: input sealed and kept, event told."""
@@ -172,6 +176,13 @@ class Stand:
         self.destroyed += [wish.item_id for wish in question.wishes]
         return KeyDestroyAnswer(destroyed=len(gone))
 
+    async def answer_check(self, question: RemovalCheckQuestion, _caller: Service) -> RemovalCheckAnswer:
+        if self.is_retention_away:
+            raise Unavailable("Retention is away.")
+        return RemovalCheckAnswer(
+            held=tuple(one.generation_id for one in question.wishes if one.generation_id in self.held)
+        )
+
     def _leased(self, item_id: str) -> ItemKey:
         held = self.keys.get(item_id)
         if held is None:
@@ -223,6 +234,7 @@ async def stand(servers: RunningServers) -> AsyncIterator[Stand]:
         made = Stand(servers, gateway, privacy, billing, retention, eye, storage)
         await made.gateway.bus.answer({GenerationInput: made.answer_inputs}, "0.1.0")
         await made.privacy.bus.answer({KeyLease: made.answer_lease, KeyDestroy: made.answer_destroy}, "0.1.0")
+        await made.retention.bus.answer({RemovalCheck: made.answer_check}, "0.1.0")
         for seat in seats.values():
             seat.work(seat.bus.relay.run)
         try:

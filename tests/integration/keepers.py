@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+import lethe_gateway.migrations
 import lethe_jobs.migrations
 import lethe_privacy.migrations.keys
 import lethe_retention.migrations
@@ -25,16 +26,29 @@ from lethe_common.events.jobs import (
     GenerationFailed,
     RemovalRule,
 )
-from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
-from lethe_common.identifiers import AssetId, CertificateId, ErasureId, GenerationId, RunId, SealKeyId, SubjectRef
+from lethe_common.events.privacy import ErasureCompleted, ErasureStepRequested
+from lethe_common.identifiers import (
+    AssetId,
+    CertificateId,
+    ErasureId,
+    GenerationId,
+    LegalHoldId,
+    RunId,
+    SealKeyId,
+    SubjectRef,
+)
 from lethe_common.policy import load_profile
+from lethe_common.rpc.retention import ErasureClearQuestion
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_common.telemetry import Metrics
+from lethe_gateway.models import Table as GatewayTable
 from lethe_jobs.models import Table as JobsTable
 from lethe_privacy.models import KeysTable
 from lethe_retention.adapters.eyes import Cluster, Eyes
 from lethe_retention.deadlines import Timetable
+from lethe_retention.endpoints.calendar import Calendar
+from lethe_retention.endpoints.legal_holds import LegalHolds
 from lethe_retention.erasures import ErasureHandlers
 from lethe_retention.gauges import Gauges
 from lethe_retention.handlers import ItemHandlers, PlanHandlers
@@ -66,12 +80,13 @@ class Keepers:
     store: Storage
     settle_seconds: float = 5.0
     profile: Path = AISORA2
+    notice_lead: timedelta | None = None
 
     def __post_init__(self) -> None:
         profile = load_profile(self.profile)
         self.book = profile.book
         self.gauges = Gauges(Metrics())
-        timetable = Timetable(self.book, profile.catalogue)
+        timetable = Timetable(self.book, profile.catalogue, notice_lead=self.notice_lead)
         self.verification = Verification(
             self.database,
             self.eyes.still_there,
@@ -85,6 +100,8 @@ class Keepers:
         self.versions = Versions(self.database, self.book, timetable, self.clock, batch=50)
         self.plans = PlanHandlers(timetable, self.clock)
         self.erasures = ErasureHandlers(self.clock)
+        self.holds = LegalHolds(self.database, self.clock)
+        self.calendar = Calendar(self.database, self.book, timetable, self.clock)
         self.sweeps = Sweeps(
             self.database,
             self.book,
@@ -113,7 +130,7 @@ class Keepers:
             generation_id=generation,
             subject_ref=subject,
             asset_ids=(AssetId.new(),),
-            delivered=Delivered(width_px=1280, height_px=720, duration_seconds=4),
+            delivered=Delivered(width_px=1280, height_px=720, duration_seconds=4, stored_bytes=1000),
             completed_at=self.clock.now(),
         )
         await self.ended(event)
@@ -143,12 +160,9 @@ class Keepers:
         async with self.database.transaction() as tx:
             await self.items.on_assets_removed([event], tx)
 
-    async def fence(self, subject: SubjectRef) -> ErasureId:
-        erasure_id = ErasureId.new()
-        event = ErasureFenced(erasure_id=erasure_id, subject_ref=subject, fenced_at=self.clock.now())
-        async with self.database.transaction() as tx:
-            await self.erasures.on_erasure_fenced(event, tx)
-        return erasure_id
+    async def clear(self, subject: SubjectRef) -> tuple[LegalHoldId, ...]:
+        """Privacy asks before it erases."""
+        return (await self.holds.clear(ErasureClearQuestion(subject_ref=subject), Service.PRIVACY)).held_by
 
     async def erase(self, subject: SubjectRef, erasure_id: ErasureId) -> None:
         event = ErasureStepRequested(erasure_id=erasure_id, subject_ref=subject)
@@ -188,6 +202,13 @@ class Keepers:
 
     async def kinds(self, subject: SubjectRef) -> list[str]:
         return [kind for kind, _ in await self.told(subject)]
+
+    def overdue(self) -> dict[tuple[str, str], float]:
+        """What the gauge shows, by category and age, without zeros."""
+        (metric,) = self.gauges.overdue.collect()
+        return {
+            (sample.labels["category"], sample.labels["age"]): sample.value for sample in metric.samples if sample.value
+        }
 
     async def due_days(self, generation: GenerationId) -> float:
         """Days from now until an item's deadline."""
@@ -232,9 +253,12 @@ class Keepers:
 
 
 @asynccontextmanager
-async def opened_keepers(servers: RunningServers, profile: Path = AISORA2) -> AsyncIterator[Keepers]:
+async def opened_keepers(
+    servers: RunningServers, profile: Path = AISORA2, *, notice_lead: timedelta | None = None
+) -> AsyncIterator[Keepers]:
     """The schemas brought up to date, and retention on its own, on a profile."""
     await migrate(servers.dsn("retention_owner"), schema("retention", lethe_retention.migrations, Table.metadata))
+    await migrate(servers.dsn("gateway_owner"), schema("gateway", lethe_gateway.migrations, GatewayTable.metadata))
     await migrate(servers.dsn("jobs_owner"), schema("jobs", lethe_jobs.migrations, JobsTable.metadata))
     revisions = ROOT / next(iter(lethe_privacy.migrations.keys.__path__))
     keys = Schema("keys", "privacy", revisions, KeysTable.metadata, has_frame_tables=False)
@@ -249,8 +273,10 @@ async def opened_keepers(servers: RunningServers, profile: Path = AISORA2) -> As
     outside = await asyncpg.connect(servers.superuser_dsn())
     keys_outside = await asyncpg.connect(servers.superuser_dsn("lethe_keys"))
     try:
-        eyes = Eyes(databases, seeing, at_once=4)
-        yield Keepers(database, HandClock(), eyes, outside, keys_outside, writing, profile=profile)
+        eyes = Eyes(databases, seeing)
+        yield Keepers(
+            database, HandClock(), eyes, outside, keys_outside, writing, profile=profile, notice_lead=notice_lead
+        )
     finally:
         await outside.close()
         await keys_outside.close()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -25,6 +26,7 @@ from lethe_common.rpc.billing import (
     LedgerVerifyQuestion,
 )
 from lethe_common.rpc.envelope import NoAnswer, Refused
+from lethe_common.rpc.operators import EgressRefusalsQuestion, egress_refusals
 from lethe_common.rpc.retention import DeadlineSummary, DeadlineSummaryQuestion
 from lethe_common.services import Service
 from tests.integration.members import Member, members, until
@@ -125,6 +127,34 @@ async def test_credits_are_held_and_charged_and_the_video_gets_its_deadline(seat
     assert (await seats.gateway.bus.ask(LedgerVerify, LedgerVerifyQuestion())).is_balanced
     summary = await seats.gateway.bus.ask(DeadlineSummary, DeadlineSummaryQuestion())
     assert (summary.open, summary.overdue, summary.next_due_at) == (1, 0, row["due_at"])
+
+
+async def test_every_service_tells_operators_what_it_was_refused_to_send(seats: Seats) -> None:
+    for service in (Service.BILLING, Service.RETENTION):
+        call = egress_refusals(service)
+        await until(partial(seats.has_answered, call, EgressRefusalsQuestion()))
+
+        assert (await seats.gateway.bus.ask(call, EgressRefusalsQuestion())).refusals == ()
+
+
+def test_a_service_does_not_start_with_a_store_that_the_policy_does_not_know(servers: RunningServers) -> None:
+    environment = servers.environment(Service.BILLING) | {
+        "LETHE_PROFILE": str(ROOT / "deploy/profiles/aisora2"),
+        "LETHE_S3_ENDPOINT": "store.example.org:9000",
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-m", "lethe_billing"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode != 0
+    assert "LETHE_S3_ENDPOINT: the host is no recipient's in policy.yaml" in done.stderr
+    assert "store.example.org" not in done.stderr
 
 
 async def has_rows(seats: Seats, sql: str, *args: object) -> bool:

@@ -10,11 +10,13 @@ import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from lethe_common.bus.consumers import retry_delay_seconds
 from lethe_common.bus.requests import Answer
 from lethe_common.clock import RealClock
 from lethe_common.database import Transaction
+from lethe_common.egress import Refusals
 from lethe_common.errors import LetheError
 from lethe_common.events.catalogue import EVENTS
 from lethe_common.events.envelope import MESSAGE_ID_HEADER, Envelope, Event
@@ -82,7 +84,8 @@ class Stage:
 
     def operator(self, service: Service, call: Any) -> Answer:
         seat = self.seats[service]
-        return operator_answers(service, seat.database, seat.bus, load_book(PROFILE), RealClock())[call]
+        refusals = Refusals(CollectorRegistry(), RealClock().now)
+        return operator_answers(service, seat.database, seat.bus, load_book(PROFILE), RealClock(), refusals)[call]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -37,6 +37,7 @@ from lethe_gateway.gallery import Gallery
 from lethe_gateway.handlers import GenerationHandlers
 from lethe_gateway.intake import requested
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.legal_holds import LegalHolds
 from lethe_gateway.models import Table
 from lethe_gateway.outcomes import TELLING
 from lethe_gateway.watchers import Watchers
@@ -126,7 +127,8 @@ class Standing:
 def gallery(scene: Scene, now: datetime) -> Gallery:
     bus = scene.gateway.bus
     keys, sealer = ItemKeys(bus), Sealer(is_on=True)
-    return Gallery(scene.gateway.database, Standing(now), keys, sealer, Watchers(bus), delete_wait_seconds=1)
+    database, holds = scene.gateway.database, LegalHolds(bus)
+    return Gallery(database, Standing(now), keys, sealer, Watchers(bus), holds, delete_wait_seconds=1)
 
 
 def started(scene: Scene, made: GenerationId) -> GenerationStarted:

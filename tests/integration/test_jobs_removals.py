@@ -18,8 +18,12 @@ from lethe_common.events.privacy import (
     ErasureStepReported,
     ErasureStepRequested,
 )
-from lethe_common.events.retention import ItemDue
-from lethe_common.identifiers import CertificateId, ErasureId, GenerationId, SubjectRef
+from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
+from lethe_common.identifiers import CertificateId, ErasureId, GenerationId, LegalHoldId, SubjectRef
+from lethe_common.rpc.orphans import OrphansRemoveQuestion
+from lethe_common.services import Service
+from lethe_jobs.models import OUTPUT_PREFIX
+from lethe_jobs.orphans import Orphans
 from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand
 from tests.integration.members import until
 from tests.servers import RunningServers
@@ -134,6 +138,101 @@ async def test_a_removal_waits_for_the_key_service_and_the_store_and_is_told_onc
 
     assert removed[0].object_versions == 2
     assert len(removed) == 1
+
+
+async def test_what_a_legal_hold_keeps_goes_when_it_is_lifted_and_not_before(
+    at: Stand, quick: ScriptedProvider
+) -> None:
+    async with jobs(at, [quick]):
+        kept = await at.request(SubjectRef.new())
+        free = await at.request(kept.subject_ref)
+        await at.tells(GenerationCompleted, 2)
+        at.held.add(kept.generation_id)
+        await at.gateway.tell(deletion(kept), deletion(free))
+        assert [one.generation_id for one in await at.tells(AssetRemoved)] == [free.generation_id]
+        assert await count(at, "assets", kept.generation_id) == 2
+        assert kept.generation_id not in at.destroyed
+
+        at.held.clear()
+        hold_id, now = LegalHoldId.new(), RealClock().now()
+        await at.retention.tell(
+            LegalHoldLifted(hold_id=hold_id, subject_ref=kept.subject_ref, generation_id=None, lifted_at=now)
+        )
+
+        assert (await at.tells(AssetRemoved, 2))[1].generation_id == kept.generation_id
+        assert await count(at, "assets", kept.generation_id) == 0
+
+
+async def test_while_nobody_can_say_whether_something_is_held_nothing_is_removed(
+    at: Stand, quick: ScriptedProvider
+) -> None:
+    async with jobs(at, [quick]):
+        request = await at.request(SubjectRef.new())
+        await at.tells(GenerationCompleted)
+        at.is_retention_away = True
+        await at.gateway.tell(deletion(request))
+
+        async def was_deferred() -> bool:
+            return bool(await at.eye.fetchval("SELECT max(failures_count) FROM jobs.removals"))
+
+        await until(was_deferred)
+        assert await count(at, "assets", request.generation_id) == 2
+        at.is_retention_away = False
+        await at.tells(AssetRemoved)
+
+
+async def test_a_hold_makes_what_waits_to_go_ask_no_more_until_it_ends(at: Stand, quick: ScriptedProvider) -> None:
+    async with jobs(at, [quick]):
+        request = await at.request(SubjectRef.new())
+        await at.tells(GenerationCompleted)
+        at.held.add(request.generation_id)
+        await at.gateway.tell(deletion(request))
+
+        async def waits_long() -> bool:
+            sql = "SELECT min(next_attempt_at) > now() + interval '50 minutes' FROM jobs.removals"
+            return bool(await at.eye.fetchval(sql))
+
+        await until(waits_long)
+        await at.eye.execute("UPDATE jobs.removals SET next_attempt_at = now() + interval '5 minutes'")
+        hold_id, now = LegalHoldId.new(), RealClock().now()
+        await at.retention.tell(
+            LegalHoldPlaced(
+                hold_id=hold_id,
+                subject_ref=request.subject_ref,
+                generation_id=request.generation_id,
+                placed_at=now,
+                ends_at=None,
+            )
+        )
+        await until(waits_long)
+
+
+async def test_an_object_that_nothing_leads_to_is_removed_and_what_belongs_to_somebody_is_not(
+    at: Stand, quick: ScriptedProvider
+) -> None:
+    async with jobs(at, [quick]) as process:
+        request = await at.request(SubjectRef.new())
+        await at.tells(GenerationCompleted)
+        (mine, *_) = [row[0] for row in await at.eye.fetch("SELECT object_key FROM jobs.assets ORDER BY variant")]
+        run = mine.rsplit("/", 2)[0]
+        left, held, strange = f"{run}/{'0' * 32}/video", f"{run}/{'1' * 32}/video", "upload.image/a/b/image"
+        nobodys = f"{OUTPUT_PREFIX}/{'2' * 32}/{'3' * 32}/{'4' * 32}/video"
+        for key in (left, nobodys):
+            await at.storage.put_bytes(key, b"sealed")
+        orphans = Orphans(process.frame.database, process.frame.bus, at.storage)
+
+        answer = await orphans.remove(OrphansRemoveQuestion(keys=(mine, left, nobodys, strange)), Service.RETENTION)
+
+        assert set(answer.removed) == {left, nobodys}
+        assert await at.storage.list_keys(f"{run}/") == sorted(await _keys(at))
+        at.held.add(request.generation_id)
+        await at.storage.put_bytes(held, b"sealed")
+        answer = await orphans.remove(OrphansRemoveQuestion(keys=(held,)), Service.RETENTION)
+        assert answer.removed == ()
+
+
+async def _keys(at: Stand) -> list[str]:
+    return [row[0] for row in await at.eye.fetch("SELECT object_key FROM jobs.assets")]
 
 
 async def test_an_erased_subject_loses_everything_and_late_requests_meet_the_fence(at: Stand) -> None:

@@ -15,8 +15,10 @@ from lethe_common.certificates import public_pem, render, verify
 from lethe_common.clock import RealClock, monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
+from lethe_common.errors import Unavailable
 from lethe_common.events.privacy import ErasureStepReported, StoreCount
-from lethe_common.identifiers import ErasureId, GenerationId, SubjectRef
+from lethe_common.events.retention import LegalHoldLifted
+from lethe_common.identifiers import ErasureId, GenerationId, LegalHoldId, SubjectRef
 from lethe_common.policy import load_book
 from lethe_common.rpc.privacy import ErasureStateQuestion, KeyClass, KeyWish
 from lethe_common.services import Service
@@ -27,7 +29,7 @@ from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.endpoints import ErasureAnswers
 from lethe_privacy.erasures import OWNERS
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
-from lethe_privacy.handlers import on_step_reported
+from lethe_privacy.handlers import on_hold_lifted, on_step_reported
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.models import Table
 from lethe_privacy.saga import ErasureSaga, Pace
@@ -53,7 +55,21 @@ PACE = Pace(
     retry_first=timedelta(seconds=0.1),
     retry_most=timedelta(seconds=0.2),
     claims_per_erasure=3,
+    hold_retry=timedelta(hours=1),
 )
+
+
+@dataclass
+class Holds:
+    """What retention would say of legal holds."""
+
+    held_by: tuple[LegalHoldId, ...] = ()
+    is_away: bool = False
+
+    async def of(self, _subject_ref: SubjectRef) -> tuple[LegalHoldId, ...]:
+        if self.is_away:
+            raise Unavailable("Retention is away.")
+        return self.held_by
 
 
 @dataclass
@@ -67,7 +83,14 @@ class Desk:
     answers: ErasureAnswers
     signing_key: Ed25519PrivateKey
     store: Storage
+    holds: "Holds"
     prefixes: dict[SubjectRef, str] = field(default_factory=dict)
+
+    async def opened(self, subject_ref: SubjectRef) -> ErasureId:
+        """An erasure that no legal hold keeps: its owners are asked."""
+        erasure_id = await self.saga.open(subject_ref, claim())
+        await self.until_state(erasure_id, "erasing")
+        return erasure_id
 
     async def subject(self) -> SubjectRef:
         subject_ref = SubjectRef.new()
@@ -126,10 +149,11 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     subjects = Subjects(keys_database, keyring)
     urls = {Cluster.DATA: servers.dsn("verifier"), Cluster.KEYS: servers.keys_dsn("verifier")}
     attestor = Attestor(load_book(ROOT / "deploy/profiles/aisora2"), clock.kind, "0.1.0")
-    saga = ErasureSaga(database, subjects, Verifier(urls, seen, PLACES), attestor, signing_key, clock, PACE)
+    holds, verifier = Holds(), Verifier(urls, seen, PLACES)
+    saga = ErasureSaga(database, subjects, verifier, attestor, signing_key, clock, PACE, holds.of)
     items = ItemKeys(keys_database, ClassKeys(keyring, clock), clock)
     answers = ErasureAnswers(saga, database, public_pem(signing_key))
-    yield Desk(database, subjects, items, saga, answers, signing_key, store)
+    yield Desk(database, subjects, items, saga, answers, signing_key, store, holds)
     for closable in (database, keys_database, store, seen):
         await closable.close()
     await as_owner(servers, "DROP TABLE privacy.elsewhere")
@@ -156,6 +180,7 @@ async def test_an_erasure_ends_in_a_certificate_that_passes_offline(desk: Desk) 
     subject_ref, link = await desk.subject(), claim()
 
     erasure_id = await desk.saga.open(subject_ref, link)
+    await desk.until_state(erasure_id, "erasing")
     await desk.report(erasure_id, subject_ref, *OWNERS)
     await desk.until_state(erasure_id, "completed")
 
@@ -178,6 +203,7 @@ async def test_an_erasure_ends_in_a_certificate_that_passes_offline(desk: Desk) 
 async def test_after_the_end_only_the_facts_ledger_names_the_subject(desk: Desk) -> None:
     subject_ref, link = await desk.subject(), claim()
     erasure_id = await desk.saga.open(subject_ref, link)
+    await desk.until_state(erasure_id, "erasing")
     await desk.report(erasure_id, subject_ref, *OWNERS)
     await desk.until_state(erasure_id, "completed")
 
@@ -193,7 +219,7 @@ async def test_after_the_end_only_the_facts_ledger_names_the_subject(desk: Desk)
 
 async def test_keys_are_destroyed_only_after_every_owner_has_reported(desk: Desk) -> None:
     subject_ref = await desk.subject()
-    erasure_id = await desk.saga.open(subject_ref, claim())
+    erasure_id = await desk.opened(subject_ref)
     first, *others = sorted(OWNERS)
 
     await desk.report(erasure_id, subject_ref, *others, *others)
@@ -215,7 +241,7 @@ async def test_a_second_request_joins_the_erasure_under_way_with_a_link_of_its_o
     assert len(erasures) == 1
     for link in links:
         answer = await desk.answers.state(ErasureStateQuestion(claim_hash=link), Service.GATEWAY)
-        assert (answer.erasure_id, answer.state) == (*erasures, "erasing")
+        assert (answer.erasure_id, answer.state) == (*erasures, "fenced")
     with pytest.raises(TooManyClaims):
         await desk.saga.open(subject_ref, claim())
 
@@ -226,7 +252,7 @@ async def test_many_requests_at_once_are_one_erasure_told_once(desk: Desk) -> No
     erasures = await asyncio.gather(*(desk.saga.open(subject_ref, claim()) for _ in range(3)))
 
     assert len(set(erasures)) == 1
-    assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1", "privacy.erasure.step_requested.v1"]
+    assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1"]
 
 
 async def test_an_unknown_subject_and_an_unknown_link_are_said_to_be_so(desk: Desk) -> None:
@@ -255,7 +281,7 @@ async def test_nothing_is_certified_while_something_is_left(
 ) -> None:
     subject_ref = await desk.subject()
     remove = await leave(desk, servers, subject_ref)  # type: ignore[misc]  # one of the two above
-    erasure_id = await desk.saga.open(subject_ref, claim())
+    erasure_id = await desk.opened(subject_ref)
     await desk.report(erasure_id, subject_ref, *OWNERS)
 
     await desk.until_state(erasure_id, "verification_failed")
@@ -274,7 +300,7 @@ async def test_nothing_is_certified_while_something_is_left(
 
 async def test_what_an_owner_admits_to_have_left_is_not_certified(desk: Desk) -> None:
     subject_ref = await desk.subject()
-    erasure_id = await desk.saga.open(subject_ref, claim())
+    erasure_id = await desk.opened(subject_ref)
     await desk.report(erasure_id, subject_ref, *OWNERS, after=1)
 
     await desk.until_state(erasure_id, "verification_failed")
@@ -284,7 +310,7 @@ async def test_a_place_that_cannot_be_looked_into_holds_the_certificate_back(
     desk: Desk, servers: RunningServers
 ) -> None:
     subject_ref = await desk.subject()
-    erasure_id = await desk.saga.open(subject_ref, claim())
+    erasure_id = await desk.opened(subject_ref)
     await desk.report(erasure_id, subject_ref, *OWNERS)
     await as_owner(servers, "REVOKE SELECT (subject_ref) ON privacy.elsewhere FROM verifier")
     await desk.until_state(erasure_id, "verifying")
@@ -298,7 +324,7 @@ async def test_a_place_that_cannot_be_looked_into_holds_the_certificate_back(
 
 async def test_an_erasure_whose_process_died_before_the_fence_goes_on_by_itself(desk: Desk) -> None:
     subject_ref = await desk.subject()
-    erasure_id = await desk.saga.open(subject_ref, claim())
+    erasure_id = await desk.opened(subject_ref)
     async with desk.database.transaction() as tx:
         await tx.execute(
             "UPDATE erasures SET state = 'requested', not_before = now() WHERE erasure_id = $1", erasure_id
@@ -312,7 +338,7 @@ async def test_an_erasure_whose_process_died_before_the_fence_goes_on_by_itself(
 
 async def test_a_step_nobody_answered_is_asked_for_again(desk: Desk) -> None:
     subject_ref = await desk.subject()
-    await desk.saga.open(subject_ref, claim())
+    await desk.opened(subject_ref)
 
     give_up_at = monotonic_seconds() + 20
     while (await desk.told(subject_ref)).count("privacy.erasure.step_requested.v1") < 3:
@@ -321,9 +347,41 @@ async def test_a_step_nobody_answered_is_asked_for_again(desk: Desk) -> None:
         await asyncio.sleep(0.02)
 
 
+async def test_a_held_erasure_fences_the_subject_and_erases_nothing_until_the_hold_ends(desk: Desk) -> None:
+    subject_ref, hold_id, link = await desk.subject(), LegalHoldId.new(), claim()
+    desk.holds.held_by = (hold_id,)
+    erasure_id = await desk.saga.open(subject_ref, link)
+    await desk.until_state(erasure_id, "held")
+    while await desk.saga.take_step():
+        pass
+    assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1"]
+    assert (await desk.subjects.fence(subject_ref)).item_keys == 3
+    assert (await desk.answers.state(ErasureStateQuestion(claim_hash=link), Service.GATEWAY)).state == "held"
+
+    desk.holds.held_by = ()
+    event = LegalHoldLifted(hold_id=hold_id, subject_ref=subject_ref, generation_id=None, lifted_at=RealClock().now())
+    async with desk.database.transaction() as tx:
+        await on_hold_lifted(event, tx)
+
+    await desk.until_state(erasure_id, "erasing")
+
+
+async def test_while_nobody_can_say_whether_a_subject_is_held_nothing_of_it_is_erased(desk: Desk) -> None:
+    subject_ref = await desk.subject()
+    desk.holds.is_away = True
+    erasure_id = await desk.saga.open(subject_ref, claim())
+    await desk.saga.take_step()
+    assert await desk.state(erasure_id) == "fenced"
+    assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1"]
+
+    desk.holds.is_away = False
+
+    await desk.until_state(erasure_id, "erasing")
+
+
 async def test_reports_after_the_end_or_about_others_change_nothing(desk: Desk) -> None:
     subject_ref, other = await desk.subject(), await desk.subject()
-    erasure_id = await desk.saga.open(subject_ref, claim())
+    erasure_id = await desk.opened(subject_ref)
     await desk.report(erasure_id, other, *OWNERS)
     assert await desk.value("SELECT count(*) FROM steps WHERE erasure_id = $1", erasure_id) == 1
     await desk.report(erasure_id, subject_ref, *OWNERS)

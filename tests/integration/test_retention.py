@@ -6,7 +6,7 @@ import pytest
 
 from lethe_common.database import Database
 from lethe_common.events.jobs import RemovalRule
-from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.identifiers import ErasureId, GenerationId, SubjectRef
 from lethe_common.services import Service
 from lethe_common.storage import new_object_prefix, new_subject_random
 from lethe_retention.adapters.eyes import Cluster, Place
@@ -21,6 +21,7 @@ async def keepers(servers: RunningServers) -> AsyncIterator[Keepers]:
     async with opened_keepers(servers) as opened:
         yield opened
         await opened.database.pool.execute("DELETE FROM deadlines")
+        await opened.outside.execute("TRUNCATE retention.legal_hold_steps, retention.legal_holds")
 
 
 @pytest.mark.parametrize(("plan", "days"), [("free", 7), ("basic", 30), ("standard", 60), ("pro", 90)])
@@ -267,13 +268,6 @@ async def test_the_wait_for_due_items_ends_when_all_are_verified(keepers: Keeper
     looking.cancel()
 
 
-async def test_items_past_deadline_and_grace_are_counted(keepers: Keepers) -> None:
-    await keepers.completed(await keepers.subject())
-    keepers.clock.advance(days=8)
-    await keepers.sweep()
-    assert keepers.gauges.overdue._value.get() == 1.0
-
-
 async def test_closed_items_are_dropped_when_no_message_about_them_can_come_any_more(keepers: Keepers) -> None:
     subject = await keepers.subject()
     generation = await keepers.completed(subject)
@@ -293,7 +287,8 @@ async def test_closed_items_are_dropped_when_no_message_about_them_can_come_any_
 async def test_an_erasure_forgets_deadlines_and_plans_and_notes_nothing_new(keepers: Keepers) -> None:
     subject, other = await keepers.subject(), await keepers.subject()
     generation, theirs = await keepers.completed(subject), await keepers.completed(other)
-    erasure_id = await keepers.fence(subject)
+    erasure_id = ErasureId.new()
+    assert await keepers.clear(subject) == ()
     await keepers.erase(subject, erasure_id)
 
     kind, body = (await keepers.told(subject))[-1]
@@ -301,6 +296,7 @@ async def test_an_erasure_forgets_deadlines_and_plans_and_notes_nothing_new(keep
     assert {count["store"]: (count["before"], count["after"]) for count in body["counts"]} == {
         "pg:retention.deadlines": (1, 0),
         "pg:retention.plans_held": (1, 0),
+        "pg:retention.legal_holds": (0, 0),
     }
     await keepers.completed(subject)
     await keepers.plan(subject, "pro")

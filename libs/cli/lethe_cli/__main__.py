@@ -7,11 +7,13 @@ from rich.console import Console
 
 from lethe_cli.commands import (
     accounts,
+    calendar,
     certificate,
     clock,
     demo,
     doctor,
     generate,
+    holds,
     mine,
     operators,
     policy,
@@ -36,7 +38,7 @@ def build() -> typer.Typer:
     doctor.register(app)
     app.add_typer(clock.app, name="clock")
     app.add_typer(programs.app, name="service")
-    for module in (demo, generate, mine, accounts, operators):
+    for module in (demo, generate, mine, accounts, calendar, operators, holds):
         module.register(app)
     app.add_typer(certificate.app, name="certificate")
     app.add_typer(policy.app, name="policy")

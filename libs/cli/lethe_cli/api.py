@@ -9,10 +9,12 @@ from typing import Any, Self
 import httpx2
 
 from lethe_cli.errors import ApiRefused, NotReached
+from lethe_common.catalogue import Kind, declare, held
 
 _TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
 _CHUNK_BYTES = 1024**2
 Answer = dict[str, Any]
+HEADERS = declare(Kind.HEADER, {"Authorization": held("identity.credentials", is_sealed=False)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,17 @@ class Coalescer(Generic[Q, A]):
         Raises:
             QueueFull: `max_waiting` items wait already.
         """
+        return await self.start(item)
+
+    def start(self, item: Q) -> asyncio.Future[A]:
+        """The same, to be awaited later: the item waits from now on.
+
+        Raises:
+            QueueFull: `max_waiting` items wait already.
+        """
         if len(self._waiting) >= self._max_waiting:
             raise QueueFull("The service is overloaded. Try again in a few seconds.")
-        return await self._enqueue(item)
+        return self._enqueue(item)
 
     async def put_all(self, items: Sequence[Q]) -> list[A | Exception]:
         """The same for several at once: each one's answer, or what its own attempt raised, in their order.

@@ -6,8 +6,13 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from lethe_common.catalogue import Kind, declare, each, impersonal
+
 _REQUEST_SECONDS = 5.0
 _REASONS = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}
+HEADERS = declare(
+    Kind.HEADER, each(("Content-Type", "Content-Length", "Connection"), impersonal("form of an operator's page"))
+)
 
 
 class HealthServer:

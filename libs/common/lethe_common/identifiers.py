@@ -111,6 +111,10 @@ class HoldId(Identifier, prefix="hold"):
     """Credits set aside for one generation."""
 
 
+class LegalHoldId(Identifier, prefix="legal"):
+    """One legal hold: what it covers is kept until it ends."""
+
+
 class GrantId(Identifier, prefix="grant"):
     """Credits given to a subject."""
 

@@ -12,19 +12,41 @@ from typing import Any
 
 import structlog
 
+from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.errors import LetheError
 
-_ALLOWED = frozenset(
+_OURS = held("technical.log", is_sealed=False)
+FRAME_FIELDS = declare(
+    Kind.LOG_FIELD,
+    each(("event", "level", "timestamp", "service"), _OURS),
+)
+"""What every line has, put there on its way out."""
+FIELDS = declare(
+    Kind.LOG_FIELD,
     {
-        "event", "level", "timestamp", "service", "error", "error_code", "where", "logger", "template",
-        "trace_id", "request_id", "method", "route", "status", "duration_ms",
-        "account_id", "generation_id", "run_id", "hold_id", "upload_id", "erasure_id", "certificate_id", "mail_id",
-        "event_id", "event_type", "stream", "consumer", "subject", "parked_id", "deliveries", "call",
-        "count", "total", "attempt", "state", "cause", "rule", "category", "model", "provider", "store", "owner",
-        "port", "version", "policy_hash", "seconds", "delay_seconds", "size_bytes", "sequence", "worker", "purpose",
-        "policy_time", "step", "lease_token", "epoch_id", "difference", "revision", "profile",
-    }
+        **each(
+            ("certificate_id", "erasure_id", "event_id", "generation_id", "mail_id", "request_id"),
+            _OURS,
+        ),
+        **each(("error", "where"), impersonal("type of an exception, and places in our code")),
+        **each(("logger", "template"), impersonal("a library's name and its unfilled sentence; a mail's template")),
+        **each(
+            (
+                "age", "call", "category", "cause", "consumer", "error_code", "event_type", "kind", "policy_hash", "provider",
+                "revision", "state", "store", "stream", "subject", "worker",
+            ),
+            impersonal("a name of ours"),
+        ),
+        **each(
+            (
+                "attempt", "count", "delay_seconds", "deliveries", "hold_count", "port", "sequence", "total", "version",
+            ),
+            impersonal("a number"),
+        ),
+    },
 )  # fmt: skip
+"""What a log call may say beside its event. All else is replaced by `[redacted]`."""
+_ALLOWED = frozenset(FRAME_FIELDS.holdings) | frozenset(FIELDS.holdings)
 
 
 def configure(service: str, level: str) -> None:

@@ -1,4 +1,4 @@
-"""What every service answers to operators: its parked messages, their replay, its health."""
+"""What every service answers to operators: its parked messages, their replay, its health, what it was refused to send."""
 
 import json
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from lethe_common.bus import Bus, parking
 from lethe_common.bus.requests import Answer
 from lethe_common.clock import Clock
 from lethe_common.database import Database, inbox, outbox
+from lethe_common.egress.refusals import Refusals
 from lethe_common.errors import LetheError
 from lethe_common.logging import describe
 from lethe_common.policy import Policy, PolicyBook
@@ -27,9 +28,9 @@ class ParkedGone(LetheError):
 
 
 def operator_answers(
-    service: Service, database: Database, bus: Bus, book: PolicyBook, clock: Clock
+    service: Service, database: Database, bus: Bus, book: PolicyBook, clock: Clock, refusals: Refusals
 ) -> Mapping[type[Call[Any, Any]], Answer]:
-    """The three answers, for one service."""
+    """The four answers, for one service."""
 
     async def listing(question: operators.ParkedListQuestion, _caller: Service) -> operators.ParkedListAnswer:
         parked, total = await parking.listing(database.pool, question.limit)
@@ -47,7 +48,16 @@ def operator_answers(
                 **dict(standing(book, clock.now())),
             )
 
+    async def refused(_question: operators.EgressRefusalsQuestion, _caller: Service) -> operators.EgressRefusalsAnswer:
+        return operators.EgressRefusalsAnswer(
+            refusals=tuple(
+                operators.EgressRefusal(at=one.at, recipient=one.recipient, purpose=one.purpose, reason=one.reason)
+                for one in refusals.last()
+            )
+        )
+
     return {
+        operators.egress_refusals(service): refused,
         operators.parked_list(service): listing,
         operators.parked_replay(service): replay,
         operators.health(service): health,

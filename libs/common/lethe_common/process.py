@@ -5,6 +5,7 @@ import contextlib
 import gc
 import importlib
 import importlib.metadata
+import os
 import resource
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,11 +27,13 @@ from lethe_common.bus.requests import Answer
 from lethe_common.clock import Clock, RealClock, Sweep, VirtualClock, monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, keep_partitions, migrate, turn_partitions
+from lethe_common.egress import DirectWay, Egress, PorterWay, Recipients, Refusals
+from lethe_common.egress.declared import endpoints, must_be_declared, parties_of, recipients_of, words
 from lethe_common.errors import Unavailable
 from lethe_common.events.envelope import Event
 from lethe_common.health import HealthServer
 from lethe_common.operations import operator_answers, standing
-from lethe_common.policy import Catalogue, PolicyBook, load_profile
+from lethe_common.policy import Catalogue, Policy, PolicyBook, Profile, load_profile
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.settings import ServiceSettings
@@ -59,6 +62,7 @@ class Frame:
     catalogue: Catalogue
     metrics: telemetry.Metrics
     version: str
+    egress: Egress
 
 
 @dataclass
@@ -141,10 +145,12 @@ class Process(Generic[S]):
 
     async def start(self) -> None:
         """Migrate, connect, build, consume, answer."""
-        settings, service = self._settings, self._blueprint.service
+        settings = self._settings
         self.health_port = await self._health.start(settings.health_host, settings.health_port)
+        profile, clock = load_profile(settings.profile), self._clock()
+        egress = self._egress(profile.book.governing(clock.now()), clock)
         await _until_there(self._migrate)
-        self.frame = await self._open()
+        self.frame = await self._open(profile, clock, egress)
         parts = await self._blueprint.build(self.frame, settings)
         bus, database = self.frame.bus, self.frame.database
         await turn_partitions(database.pool, settings.outbox_days, settings.inbox_days)
@@ -154,7 +160,9 @@ class Process(Generic[S]):
         self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps
         for worker in (*parts.workers, bus.relay.run, *consumers, self._keep_partitions, self._sweep_regularly):
             self._spawn(worker)
-        operators = operator_answers(service, self.frame.database, bus, self.frame.book, self.frame.clock)
+        operators = operator_answers(
+            self.frame.service, database, bus, self.frame.book, self.frame.clock, self.frame.egress.refusals
+        )
         await bus.answer({**operators, **parts.answers}, self.frame.version)
         if isinstance(self.frame.clock, VirtualClock):
             clock = self.frame.clock
@@ -179,6 +187,7 @@ class Process(Generic[S]):
         for hook in self._on_close:
             await hook()
         if hasattr(self, "frame"):
+            await self.frame.egress.close()
             await self.frame.bus.close()
             await self.frame.database.close()
         await self._health.stop()
@@ -189,7 +198,7 @@ class Process(Generic[S]):
         schema = Schema(str(service), str(service), revisions, self._blueprint.tables)
         await migrate(self._settings.database_owner_url.get_secret_value(), schema)
 
-    async def _open(self) -> Frame:
+    async def _open(self, profile: Profile, clock: Clock, egress: Egress) -> Frame:
         settings, service = self._settings, self._blueprint.service
         bus = Bus(service, settings, self._metrics)
         database = await Database.open(
@@ -202,9 +211,17 @@ class Process(Generic[S]):
         )
         await _until_there(bus.open)
         version = importlib.metadata.version(f"lethe-{service}")
-        clock = self._clock()
-        profile = load_profile(settings.profile)
-        return Frame(service, clock, database, bus, profile.book, profile.catalogue, self._metrics, version)
+        return Frame(service, clock, database, bus, profile.book, profile.catalogue, self._metrics, version, egress)
+
+    def _egress(self, policy: Policy, clock: Clock) -> Egress:
+        """The way out: through the porter where there is one, and then nothing is dialled from here."""
+        settings = self._settings
+        recipients = Recipients(recipients_of(parties_of(policy), words(settings.egress_private)))
+        # Before anything is connected to. What a later version of the policy declares counts from the next start on.
+        must_be_declared(endpoints(settings, os.environ), words(settings.own_hosts), recipients.hosts)
+        file = settings.egress_socket
+        way = DirectWay(recipients, lambda: clock.now().date()) if file is None else PorterWay(file)
+        return Egress(recipients, way, Refusals(self._metrics.registry, clock.now))
 
     def _clock(self) -> Clock:
         file = self._settings.clock_file

@@ -28,6 +28,10 @@ class ServiceSettings(BaseSettings):
     s3_bucket: str = "lethe"
     s3_secure: bool = False
 
+    own_hosts: str = ""
+    egress_socket: Path | None = None
+    egress_private: str = ""
+
     profile: Path
     clock_file: Path | None = None
     health_host: str = "127.0.0.1"

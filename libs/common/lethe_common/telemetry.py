@@ -16,6 +16,29 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from lethe_common.catalogue import Kind, declare, each, impersonal
+
+METRICS = declare(
+    Kind.METRIC,
+    each(
+        (
+            "lethe_events_told", "lethe_events_relayed", "lethe_events_replayed", "lethe_events_handled",
+            "lethe_events_retried", "lethe_events_parked", "lethe_rpc_seconds", "lethe_outbox_pending",
+        ),
+        impersonal("a number about all of a service's work"),
+    ),
+)  # fmt: skip
+LABELS = declare(
+    Kind.METRIC_LABEL,
+    each(
+        (
+            "lethe_events_told.type", "lethe_events_handled.type", "lethe_events_retried.type",
+            "lethe_events_parked.stream", "lethe_rpc_seconds.call", "lethe_rpc_seconds.outcome",
+        ),
+        impersonal("a name of a fixed list"),
+    ),
+)  # fmt: skip
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 

@@ -22,6 +22,8 @@ from lethe_gateway.callers import Caller
 from lethe_gateway.errors import NotFound
 
 _LOOK_SECONDS = 0.25
+_HELD = "held"
+"""A legal hold keeps something of the account: waiting any longer is of no use."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,7 +54,7 @@ class Erasures:
             while True:
                 answer = await self._ask(claim)
                 left = until - monotonic_seconds()
-                if answer.certificate is not None or left <= 0:
+                if answer.certificate is not None or answer.state == _HELD or left <= 0:
                     return Outcome(claim, erasure_id, answer.state, answer.certificate)
                 try:
                     # The event that wakes is a hint; another replica may have taken it.

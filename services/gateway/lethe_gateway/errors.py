@@ -82,8 +82,10 @@ class NotVerified(Forbidden):
 class NotFound(GatewayError):
     code, status = "not_found", 404
 
-    def __init__(self, message: str = "There is nothing with this id. Check the id and the key.") -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str = "There is nothing with this id. Check the id and the key.", *, code: str | None = None
+    ) -> None:
+        super().__init__(message, code=code)
 
 
 class Conflict(GatewayError):

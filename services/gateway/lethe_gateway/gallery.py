@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from enum import StrEnum
 
 import asyncpg
 import structlog
@@ -18,12 +19,21 @@ from lethe_gateway.callers import Caller
 from lethe_gateway.errors import Gone, NotFound
 from lethe_gateway.intake import PROMPT
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.legal_holds import LegalHolds
 from lethe_gateway.watchers import Watchers
 
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 0.5
 RUNNING = frozenset({"queued", "in_progress"})
+
+
+class Removal(StrEnum):
+    """How far a removal is when its owner is answered."""
+
+    VERIFIED = "verified"
+    UNDER_WAY = "under_way"
+    HELD = "legal_hold"
 
 
 class Gallery:
@@ -36,11 +46,12 @@ class Gallery:
         keys: ItemKeys,
         sealer: Sealer,
         watchers: Watchers,
+        holds: LegalHolds,
         *,
         delete_wait_seconds: float,
     ) -> None:
         self._database, self._clock, self._keys, self._sealer = database, clock, keys, sealer
-        self._watchers, self._delete_wait_seconds = watchers, delete_wait_seconds
+        self._watchers, self._holds, self._delete_wait_seconds = watchers, holds, delete_wait_seconds
 
     async def get(self, caller: Caller, generation_id: str) -> asyncpg.Record:
         """One generation that is still served.
@@ -93,23 +104,30 @@ class Gallery:
             )
         return row, True
 
-    async def remove(self, caller: Caller, generation_id: str) -> bool:
-        """Hide a generation at once, have every trace of it removed, and wait a little.
-
-        True when its absence was verified; repeating is safe.
+    async def remove(self, caller: Caller, generation_id: str) -> Removal:
+        """Hide a generation at once, have every trace of it removed, and wait a little. Repeating is safe.
 
         Raises:
             NotFound: there is none, or it is somebody else's.
         """
         with self._watchers.watch(generation_id, caller.subject_ref) as watch:
             await self._hide(caller, generation_id)
+            if await self._is_held(caller, generation_id):
+                return Removal.HELD
             until = monotonic_seconds() + self._delete_wait_seconds
             while not await queries.tombstone(self._database.pool, generation_id, caller.account_id):
                 left = until - monotonic_seconds()
                 if left <= 0:
-                    return False
+                    return Removal.UNDER_WAY
                 await watch.wait(min(left, _LOOK_SECONDS))
-        return True
+        return Removal.VERIFIED
+
+    async def _is_held(self, caller: Caller, generation_id: str) -> bool:
+        try:
+            return generation_id in await self._holds.held([(caller.subject_ref, generation_id)])
+        except LetheError:
+            # Who removes asks too, and waits for an answer; here it is only about what to say.
+            return False
 
     async def _hide(self, caller: Caller, generation_id: str) -> None:
         async with self._database.transaction() as tx:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lethe_common.catalogue import Kind, declare, each, impersonal
 from lethe_common.logging import describe, places
 from lethe_gateway.errors import TooLarge
 from lethe_gateway.schemas import Problem, Refusal
@@ -22,6 +23,7 @@ _POLICY = (
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+_STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 _ALWAYS = [
     (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -31,6 +33,32 @@ _ALWAYS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), interest-cohort=()"),
 ]
+HEADERS = declare(
+    Kind.HEADER,
+    {
+        **each((name.decode() for name, _ in (*_ALWAYS, _STRICT_TRANSPORT)), impersonal("the same on every answer")),
+        **each(
+            (
+                "accept-ranges", "cache-control", "connection", "content-length", "content-range", "content-type",
+                "retry-after", "vary", "x-accel-buffering",
+            ),
+            impersonal("form of an answer"),
+        ),
+        "content-disposition": impersonal("a file name made of the item's random id"),
+        "etag": impersonal("random id of an asset, or digest of a file of ours"),
+        "openai-poll-after-ms": impersonal("a wait of the queue"),
+        "x-request-id": impersonal("random id made here; what a client sends is never used"),
+    },
+)  # fmt: skip
+"""All that an answer of the gateway may carry."""
+FRAME_HEADERS = declare(
+    Kind.HEADER,
+    {
+        **each(("date", "transfer-encoding"), impersonal("form of an answer")),
+        "set-cookie": impersonal("its cookies are declared by themselves"),
+    },
+)
+"""What the web server and the framework add."""
 _NOT_PASSED_ON = frozenset({b"traceparent", b"tracestate", b"baggage"})
 _NO_STORE = (b"cache-control", b"private, no-store")
 
@@ -42,7 +70,7 @@ class Gate:
         self._app, self._limit_of = app, limit_of
         self._headers = [*_ALWAYS]
         if is_https:
-            self._headers.append((b"strict-transport-security", b"max-age=31536000"))
+            self._headers.append(_STRICT_TRANSPORT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

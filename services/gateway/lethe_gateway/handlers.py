@@ -21,11 +21,12 @@ from lethe_common.events.privacy import (
     ErasureStepRequested,
     StoreCount,
 )
-from lethe_common.events.retention import ItemRemoved
+from lethe_common.events.retention import ItemRemoved, NoticeDue
 from lethe_common.services import Service
 from lethe_gateway import account_queries, queries
 from lethe_gateway import outcome_queries as outcomes
 from lethe_gateway.erasures import Erasures
+from lethe_gateway.mails import Mails, Soon
 from lethe_gateway.outcomes import Told, fold
 from lethe_gateway.uploads import CATEGORY as UPLOAD
 from lethe_gateway.uploads import Uploads
@@ -57,8 +58,8 @@ class GenerationHandlers:
 class SubjectHandlers:
     """How accounts fare."""
 
-    def __init__(self, bus: Bus, uploads: Uploads, erasures: Erasures) -> None:
-        self._bus, self._uploads, self._erasures = bus, uploads, erasures
+    def __init__(self, bus: Bus, uploads: Uploads, erasures: Erasures, mails: Mails) -> None:
+        self._bus, self._uploads, self._erasures, self._mails = bus, uploads, erasures, mails
 
     async def on_credits_granted(self, event: CreditsGranted, _tx: Transaction) -> None:
         """Balances are always asked for and never copied; nothing to write."""
@@ -69,6 +70,13 @@ class SubjectHandlers:
 
     async def on_mail_requested(self, event: MailRequested, tx: Transaction) -> None:
         await tx.execute(account_queries.ASK_FOR_MAIL, event.mail_id, event.subject_ref)
+
+    async def on_notice_due(self, event: NoticeDue, tx: Transaction) -> None:
+        """Some of it goes soon: the owner hears how much and when, not what."""
+        account = await tx.fetchrow(account_queries.ACCOUNT_OF_SUBJECT, event.subject_ref)
+        if account is not None and account["state"] == "active":
+            soon = Soon(count=len(event.items), first_at=min(item.due_at for item in event.items))
+            await self._mails.notify(tx, account["account_id"], event.subject_ref, soon)
 
     async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
         account_id = await tx.fetchval(outcomes.SET_CLOSING, event.subject_ref)

@@ -5,7 +5,6 @@ may write the row, and the database lets one of them do it. So a request whose
 gateway died anywhere on the way is finished by its own retry.
 """
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import Sequence
@@ -117,7 +116,7 @@ class Intake:
 
     async def _hold_and_key(self, request: HoldRequest, price: int) -> tuple[HoldAnswer, HeldKey]:
         """Both at once; a key for which no hold was given is destroyed again."""
-        issuing = asyncio.create_task(self._keys.issue(request.subject_ref, request.generation_id, KeyClass.CONTENT))
+        issuing = self._keys.issuing(request.subject_ref, request.generation_id, KeyClass.CONTENT)
         try:
             hold = await self._holds.place(request, price)
         except BaseException:

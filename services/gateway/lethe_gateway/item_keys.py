@@ -4,7 +4,7 @@ An answer that no key is given is an error here, so that nothing is ever written
 or shown in clear for want of a key.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 from lethe_common.bus import Bus
@@ -63,8 +63,12 @@ class ItemKeys:
             NotSignedIn: the subject is being erased.
             Unavailable: the privacy service is away.
         """
+        return await self.issuing(subject_ref, item_id, key_class)
+
+    def issuing(self, subject_ref: str, item_id: str, key_class: KeyClass) -> Coroutine[None, None, HeldKey]:
+        """The same, asked for at once and awaited later."""
         wish = KeyWish.model_validate({"subject_ref": subject_ref, "item_id": item_id, "key_class": key_class})
-        return _held(await self._issuing.put(wish))
+        return _answered(self._issuing.start(wish))
 
     async def lease(self, purpose: Purpose, subject_ref: str, item_id: str) -> HeldKey:
         """The key of an existing item, for one purpose.
@@ -98,6 +102,10 @@ class ItemKeys:
                 return [error] * len(wishes)
 
         return lease
+
+
+async def _answered(answer: Awaitable[ItemKey | LetheError]) -> HeldKey:
+    return _held(await answer)
 
 
 def _held(answer: ItemKey | LetheError) -> HeldKey:

@@ -5,28 +5,34 @@ it going. Without an SMTP server it waits until it is useless and is then remove
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Literal
 
 import structlog
+from pydantic import BaseModel
 
 from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.events.notice import MailRequested
 from lethe_common.identifiers import MailId, SealKeyId, SubjectRef
+from lethe_common.policy import Policy
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries as queries
 from lethe_gateway.adapters.smtp import MailNotSent, Smtp
 from lethe_gateway.blinding import digest
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.words import load_words
 
 log = structlog.get_logger()
 
 CATEGORY = "mail.queue"
-Template = Literal["password_reset", "verify_email"]
+Template = Literal["password_reset", "verify_email", "deletion_notice"]
+LinkTemplate = Literal["password_reset", "verify_email"]
+_NOTICE: Template = "deletion_notice"
 _SUBJECTS: dict[str, str] = {
     "password_reset": "Set a new password",
     "verify_email": "Confirm your e-mail address",
@@ -41,9 +47,16 @@ _TEXTS: dict[str, str] = {
 _PAGES: dict[str, str] = {"password_reset": "/reset#", "verify_email": "/verify#"}
 
 
+class Soon(BaseModel):
+    """What a notice says: how many things go, and when the first of them does."""
+
+    count: int
+    first_at: datetime
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Written:
-    """A mail ready to enter the queue, and the digest of its link's token."""
+    """A mail ready to enter the queue, and the digest of what it keeps secret: a link's token, or what it says."""
 
     mail_id: MailId
     account_id: str
@@ -67,26 +80,41 @@ class Mails:
         *,
         public_url: str,
         valid: timedelta,
+        policy: Callable[[], Policy],
         attempts_most: int,
     ) -> None:
         self._database, self._clock, self._keys, self._sealer, self._smtp = database, clock, keys, sealer, smtp
         self._public_url, self._valid, self._attempts_most = public_url.rstrip("/"), valid, attempts_most
+        self._policy, self._words = policy, load_words()
 
-    async def write(self, account_id: str, subject_ref: str, template: Template) -> Written:
+    async def write(self, account_id: str, subject_ref: str, template: LinkTemplate) -> Written:
         """Seal a fresh link for an account."""
-        mail_id, token = MailId.new(), secrets.token_urlsafe(32)
-        held = await self._keys.issue(subject_ref, mail_id, KeyClass.IDENTITY)
-        context = SealContext(CATEGORY, subject_ref, mail_id, held.key_id)
-        sealed = self._sealer.seal(held.key, context, token.encode())
-        ref = SubjectRef.trusted(subject_ref)
-        return Written(mail_id, account_id, ref, template, sealed, held.key_id, digest(token))
+        token = secrets.token_urlsafe(32)
+        return await self._write(account_id, subject_ref, template, token)
+
+    async def notify(self, tx: Transaction, account_id: str, subject_ref: str, soon: Soon) -> None:
+        """Put a notice into the queue that something is deleted soon: how many, and from when on. Not what."""
+        mail = await self._write(account_id, subject_ref, _NOTICE, soon.model_dump_json())
+        valid = self._policy().keep(CATEGORY).at_most or self._valid
+        await self._enqueue(tx, mail, min(soon.first_at, self._clock.now() + valid))
 
     async def enqueue(self, tx: Transaction, mail: Written) -> None:
-        """Put a mail into the queue; older links of its kind die."""
-        now = self._clock.now()
-        over = now + self._valid
+        """Put a mail with a link into the queue; older links of its kind die."""
+        over = self._clock.now() + self._valid
         await tx.execute(queries.DELETE_TOKENS, mail.account_id, mail.template)
         await tx.execute(queries.INSERT_TOKEN, mail.token_hash, mail.account_id, mail.template, over)
+        await self._enqueue(tx, mail, over)
+
+    async def _write(self, account_id: str, subject_ref: str, template: Template, secret: str) -> Written:
+        mail_id = MailId.new()
+        held = await self._keys.issue(subject_ref, mail_id, KeyClass.IDENTITY)
+        context = SealContext(CATEGORY, subject_ref, mail_id, held.key_id)
+        sealed = self._sealer.seal(held.key, context, secret.encode())
+        ref = SubjectRef.trusted(subject_ref)
+        return Written(mail_id, account_id, ref, template, sealed, held.key_id, digest(secret))
+
+    async def _enqueue(self, tx: Transaction, mail: Written, over: datetime) -> None:
+        now = self._clock.now()
         row = (
             mail.mail_id,
             mail.account_id,
@@ -135,12 +163,23 @@ class Mails:
         return True
 
     def _message(self, template: str, address: str, token: str) -> EmailMessage:
+        if template == _NOTICE:
+            return self._notice(address, Soon.model_validate_json(token))
         message = EmailMessage()
         message["To"], message["Subject"] = address, _SUBJECTS[template]
         minutes = int(self._valid.total_seconds() // 60)
         # Behind `#`: a fragment is never sent to a server, so it stands in no log.
         link = f"{self._public_url}{_PAGES[template]}{token}"
         message.set_content(_TEXTS[template].format(minutes=minutes, link=link))
+        return message
+
+    def _notice(self, address: str, soon: Soon) -> EmailMessage:
+        """In each language of the policy, the first one's subject."""
+        values = {"n": soon.count, "day": soon.first_at.date().isoformat(), "url": self._public_url}
+        all_words = [self._words[tag] for tag in self._policy().languages]
+        message = EmailMessage()
+        message["To"], message["Subject"] = address, all_words[0]("mail.deletion_notice.subject")
+        message.set_content("\n\n".join(words("mail.deletion_notice", **values) for words in all_words) + "\n")
         return message
 
     async def _remove(self, items: list[tuple[str, str]]) -> None:

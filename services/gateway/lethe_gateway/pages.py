@@ -20,7 +20,7 @@ _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 _HOUR = timedelta(hours=1)
 _YEAR = timedelta(days=365)
 # What the scripts say, so that each language lives in one file.
-_SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "error.")
+_SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "hold.", "late.", "orphan.", "error.")
 
 
 UploadEnd = Literal["hours", "with_video", "until_deleted"]
@@ -108,6 +108,10 @@ class Pages:
     def console(self, language: Language, *, is_signed_in: bool) -> str:
         """The operator's console, or its sign-in."""
         return self._render("console.html" if is_signed_in else "console_sign_in.html", language)
+
+    def retention(self, language: Language) -> str:
+        """The console's page of deadlines: forecast, what is overdue, legal holds."""
+        return self._render("console_retention.html", language)
 
     def reset(self, language: Language) -> str:
         """Setting a new password; the link's secret stays in the address's fragment."""

@@ -65,6 +65,7 @@ PAGE = """
      ORDER BY generation_id {order} LIMIT $4
 """  # index generations_account; ids are in the order of creation
 VERSIONS = f"SELECT {_SHOWN} FROM gateway.generations WHERE generation_id = ANY($1)"  # noqa: S608  fixed names
+SUBJECT_OF = "SELECT subject_ref FROM gateway.generations WHERE generation_id = $1"
 SUBJECT_STORAGE = "SELECT storage_ref FROM gateway.accounts WHERE account_id = $1"
 
 HIDE = """
@@ -91,12 +92,17 @@ INSERT_UPLOAD = """
 ATTACH_UPLOADS = """
     UPDATE gateway.uploads SET is_attached = true, due_at = NULL WHERE upload_id = ANY($1)
 """  # its clock starts when its run is done
+KNOWN_UPLOADS = "SELECT object_key FROM gateway.uploads WHERE object_key = ANY($1)"  # unique index on object_key
 HAS_UPLOAD = "SELECT EXISTS (SELECT FROM gateway.uploads WHERE upload_id = $1)"
+UPLOADS_OF_ACCOUNT = """
+    SELECT upload_id, due_at, size_bytes FROM gateway.uploads WHERE account_id = $1 ORDER BY upload_id LIMIT $2
+"""  # index uploads_account
 DUE_UPLOAD = "UPDATE gateway.uploads SET due_at = LEAST(due_at, $3) WHERE upload_id = $1 AND subject_ref = $2"
 UPLOADS_OVER = """
-    SELECT upload_id, subject_ref, object_key FROM gateway.uploads WHERE due_at <= $1 ORDER BY due_at LIMIT 50
+    SELECT upload_id, subject_ref, generation_id, object_key FROM gateway.uploads WHERE due_at <= $1 ORDER BY due_at LIMIT 50
        FOR UPDATE SKIP LOCKED
 """  # index uploads_due
+HOLD_UPLOADS_BACK = "UPDATE gateway.uploads SET due_at = $2 WHERE upload_id = ANY($1)"
 DELETE_UPLOADS = "DELETE FROM gateway.uploads WHERE upload_id = ANY($1)"
 
 SWEEP_IDEMPOTENCY = "DELETE FROM gateway.idempotency WHERE created_at <= $1"

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import asyncpg
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from lethe_common.rpc.legal_holds import OperatorName, Reason
 
 _MESSAGES = {
     "provider_failed": "The model could not make this video. You were not charged. Try again.",
@@ -61,6 +63,37 @@ class PlanChoice(Body):
 
 class OperatorSignIn(Body):
     token: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class CalendarQuery(Body):
+    limit: int = Field(default=20, ge=1, le=100)
+    after: str | None = Field(default=None, pattern="^video_[0-9a-f]{32}$")
+
+
+class ForecastQuery(Body):
+    days: int = Field(default=30, ge=1, le=366)
+
+
+class LimitQuery(Body):
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class HoldsQuery(Body):
+    all: bool = False
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class HoldProposal(Body):
+    """What to keep: `scope` is a video's or an account's id."""
+
+    scope: Annotated[str, StringConstraints(strip_whitespace=True, pattern="^(video|acct)_[0-9a-f]{32}$")]
+    operator: OperatorName
+    reason: Reason
+    ends_at: AwareDatetime | None = None
+
+
+class HoldDecision(Body):
+    operator: OperatorName
 
 
 class VideoError(BaseModel):
@@ -129,11 +162,12 @@ class Page(BaseModel):
 
 
 class Deleted(BaseModel):
-    """What became of a deletion. `deleted` is true only when nothing is left."""
+    """What became of a deletion. `deleted` is true only when nothing is left; else `reason` says what it waits for."""
 
     id: str
     object: Literal["video.deleted"] = "video.deleted"
     deleted: bool
+    reason: str | None = None
 
 
 class Problem(BaseModel):

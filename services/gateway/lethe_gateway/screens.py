@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from fastapi import APIRouter, Request, Response
 
 from lethe_common.policy.languages import LANGUAGES, Language
+from lethe_gateway.browser import LANGUAGE_COOKIE
 from lethe_gateway.pages import Pages
 from lethe_gateway.words import choose
 
-LANGUAGE_COOKIE = "lethe_lang"
 _YEAR_SECONDS = 365 * 24 * 3600
 _NOT_FOUND = 404
 
@@ -44,12 +44,19 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
 
 
 def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
-    """GET / and /static/* of the console's own application."""
+    """GET /, /retention and /static/* of the console's own application."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     async def console(request: Request) -> Response:
         return _page(request, pages.console(language_of(request), is_signed_in=await is_operator(request)))
+
+    @router.get("/retention")
+    async def retention(request: Request) -> Response:
+        language = language_of(request)
+        if await is_operator(request):
+            return _page(request, pages.retention(language))
+        return _page(request, pages.console(language, is_signed_in=False))
 
     _serve_files(router, pages)
     return router

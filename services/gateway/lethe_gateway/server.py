@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from lethe_common.errors import ConfigurationError
+from lethe_gateway.announced import AnnouncedProtocol
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 30
@@ -17,11 +18,11 @@ _KEEP_ALIVE_SECONDS = 30
 class Server:
     """One application on one port, which is taken at once, so that a taken port is known at start."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, *, stop_seconds: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, *, stop_seconds: int, is_behind_door: bool = False) -> None:
         self._socket = _bind(host, port)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=AnnouncedProtocol if is_behind_door else "httptools",
             ws="none",
             lifespan="off",
             log_config=None,

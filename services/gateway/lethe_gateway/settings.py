@@ -14,6 +14,7 @@ class GatewaySettings(ServiceSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     console_host: str = "127.0.0.1"
     console_port: int = Field(default=8081, ge=0, le=65535)
+    behind_door: bool = False
     public_url: str = "http://127.0.0.1:8080"
     operator_token: SecretStr
     pepper: SecretStr

@@ -7,31 +7,50 @@ and is swept away.
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
+import structlog
+
+from lethe_common.catalogue import Kind, declare, held
 from lethe_common.clock import Clock
 from lethe_common.database import Database
 from lethe_common.identifiers import UploadId
+from lethe_common.rpc.envelope import NoAnswer
+from lethe_common.rpc.orphans import OrphansRemoveAnswer, OrphansRemoveQuestion
 from lethe_common.rpc.privacy import KeyClass
 from lethe_common.sealing import SealContext, Sealer, sealed_size
+from lethe_common.services import Service
 from lethe_common.storage import Storage, new_object_prefix, subject_prefix
 from lethe_gateway import queries
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import NotSignedIn
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.legal_holds import LegalHolds
 from lethe_gateway.submissions import Reference
 
+log = structlog.get_logger()
+
 CATEGORY = "upload.image"
+OBJECTS = declare(Kind.BUCKET_PREFIX, {CATEGORY: held(CATEGORY)})
 _NAME = "image"
 _CHUNK_BYTES = 256 * 1024
+_HOLD_WAIT = timedelta(minutes=15)
 
 
 class Uploads:
     """Stores and removes reference images."""
 
     def __init__(
-        self, database: Database, clock: Clock, keys: ItemKeys, sealer: Sealer, storage: Storage, *, orphan: timedelta
+        self,
+        database: Database,
+        clock: Clock,
+        keys: ItemKeys,
+        sealer: Sealer,
+        storage: Storage,
+        holds: LegalHolds,
+        *,
+        orphan: timedelta,
     ) -> None:
         self._database, self._clock, self._keys = database, clock, keys
-        self._sealer, self._storage, self._orphan = sealer, storage, orphan
+        self._sealer, self._storage, self._holds, self._orphan = sealer, storage, holds, orphan
 
     async def store(self, caller: Caller, generation_id: str, reference: Reference) -> UploadId:
         """Store one image for a generation that is about to be accepted.
@@ -64,17 +83,39 @@ class Uploads:
             await tx.execute(queries.DUE_UPLOAD, upload_id, caller.subject_ref, self._clock.now())
 
     async def sweep(self, now: datetime) -> None:
-        """Remove every upload whose time is over: object versions, key, row."""
-        while True:
-            async with self._database.transaction() as tx:
-                rows = await tx.fetch(queries.UPLOADS_OVER, now)
-                if not rows:
-                    return
-                for row in rows:
-                    key = row["object_key"]
-                    await self._storage.remove_all_versions(key.removesuffix(_NAME), [key])
+        """Remove every upload whose time is over. What a legal hold keeps waits, and all while nobody can say."""
+        try:
+            while await self._sweep_some(now):
+                continue
+        except NoAnswer as error:
+            log.info("uploads_wait", cause=error.code)
+
+    async def _sweep_some(self, now: datetime) -> int:
+        """Remove object versions, key and row of some; how many were over."""
+        async with self._database.transaction() as tx:
+            over = await tx.fetch(queries.UPLOADS_OVER, now)
+            if not over:
+                return 0
+            held = await self._holds.held([(row["subject_ref"], row["generation_id"]) for row in over])
+            kept = [row["upload_id"] for row in over if row["generation_id"] in held]
+            await tx.execute(queries.HOLD_UPLOADS_BACK, kept, now + _HOLD_WAIT)
+            rows = [row for row in over if row["generation_id"] not in held]
+            for row in rows:
+                key = row["object_key"]
+                await self._storage.remove_all_versions(key.removesuffix(_NAME), [key])
+            if rows:
                 await self._keys.destroy([(row["subject_ref"], row["upload_id"]) for row in rows])
-                await tx.execute(queries.DELETE_UPLOADS, [row["upload_id"] for row in rows])
+            await tx.execute(queries.DELETE_UPLOADS, [row["upload_id"] for row in rows])
+        return len(over)
+
+    async def remove_orphans(self, question: OrphansRemoveQuestion, _caller: Service) -> OrphansRemoveAnswer:
+        """Remove those objects to which no upload's row leads. Rows are written first: without one it is nobody's."""
+        keys = [key for key in question.keys if key.startswith(f"{CATEGORY}/")]
+        known = {row["object_key"] for row in await self._database.pool.fetch(queries.KNOWN_UPLOADS, keys)}
+        gone = [key for key in keys if key not in known]
+        for key in gone:
+            await self._storage.remove_key(key)
+        return OrphansRemoveAnswer(removed=tuple(gone))
 
     async def remove_all(self, storage_ref: str, known_keys: Sequence[str]) -> tuple[str, int]:
         """Remove every object of an account: the prefix where nothing may be left, and how many versions went."""

@@ -7,27 +7,34 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.telemetry import TelemetryConfig
 
 from lethe_common.clock import Sweep
+from lethe_common.egress.declared import is_own, words
 from lethe_common.events import billing, identity, jobs, notice, privacy, retention
 from lethe_common.events.gateway import GenerationChanged
+from lethe_common.policy import Policy
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.gateway import GenerationAccepted, GenerationInput
+from lethe_common.rpc.orphans import UploadOrphansRemove
 from lethe_common.sealing import Sealer
 from lethe_common.storage import Storage
 from lethe_gateway import account_queries, queries
 from lethe_gateway.accounts import Accounts
 from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.blinding import Blinding
+from lethe_gateway.browser import CONSOLE_COOKIE, SECURE_SESSION_COOKIE, SESSION_COOKIE
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.accounts import account_routes
+from lethe_gateway.endpoints.calendar import calendar_routes
 from lethe_gateway.endpoints.console import console_routes
 from lethe_gateway.endpoints.content import Contents, content_routes
 from lethe_gateway.endpoints.credits import credit_routes
 from lethe_gateway.endpoints.erasure import erasure_routes
 from lethe_gateway.endpoints.events import Streams, event_routes
 from lethe_gateway.endpoints.keys import key_routes
+from lethe_gateway.endpoints.legal_holds import legal_hold_routes
 from lethe_gateway.endpoints.models import model_routes
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
+from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
 from lethe_gateway.endpoints.videos import video_routes
@@ -39,6 +46,7 @@ from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers
 from lethe_gateway.holds import Holds
 from lethe_gateway.intake import Intake
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.legal_holds import LegalHolds
 from lethe_gateway.mails import Mails
 from lethe_gateway.operators import Operators
 from lethe_gateway.outcomes import TELLING
@@ -46,6 +54,7 @@ from lethe_gateway.pages import Pages, terms_in_force
 from lethe_gateway.passwords import Passwords
 from lethe_gateway.positions import Positions
 from lethe_gateway.published import Published
+from lethe_gateway.purses import Purses
 from lethe_gateway.refusals import install
 from lethe_gateway.screens import console_screens, studio_screens
 from lethe_gateway.server import Server
@@ -71,7 +80,7 @@ class Domain:
             settings.s3_endpoint, settings.s3_access_key, secret, settings.s3_bucket, is_secure=settings.s3_secure
         )
         self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
-        cookie = "__Host-lethe" if settings.is_https else "lethe_session"
+        cookie = SECURE_SESSION_COOKIE if settings.is_https else SESSION_COOKIE
         self.callers = Callers(database, clock, cookie=cookie, public_url=settings.public_url)
         self.session_period = timedelta(days=settings.session_days)
         self.mails = Mails(
@@ -79,9 +88,10 @@ class Domain:
             clock,
             self.keys,
             self.sealer,
-            Smtp(settings.smtp_url, settings.mail_from) if settings.smtp_url else None,
+            _smtp(frame, settings),
             public_url=settings.public_url,
             valid=timedelta(minutes=settings.proof_token_minutes),
+            policy=_in_force(frame),
             attempts_most=settings.mail_attempts_most,
         )
         self.accounts = Accounts(
@@ -97,9 +107,10 @@ class Domain:
             session_period=self.session_period,
             is_verifying=settings.verify_email,
         )
-        orphan = timedelta(minutes=settings.upload_orphan_minutes)
-        self.uploads = Uploads(database, clock, self.keys, self.sealer, self.storage, orphan=orphan)
+        orphan, legal_holds = timedelta(minutes=settings.upload_orphan_minutes), LegalHolds(bus)
+        self.uploads = Uploads(database, clock, self.keys, self.sealer, self.storage, legal_holds, orphan=orphan)
         self.holds = Holds(bus, max_batch=settings.hold_batch_most, subject_wait_seconds=settings.subject_wait_seconds)
+        self.purses = Purses(bus, subject_wait_seconds=settings.subject_wait_seconds)
         self.intake = Intake(
             database,
             clock,
@@ -113,7 +124,13 @@ class Domain:
         )
         self.watchers, self.positions = Watchers(bus), Positions(bus)
         self.gallery = Gallery(
-            database, clock, self.keys, self.sealer, self.watchers, delete_wait_seconds=settings.delete_wait_seconds
+            database,
+            clock,
+            self.keys,
+            self.sealer,
+            self.watchers,
+            legal_holds,
+            delete_wait_seconds=settings.delete_wait_seconds,
         )
         self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
 
@@ -134,11 +151,14 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         console_app(frame, settings, pages, published), lambda _method, _path: settings.body_limit_bytes, is_https=False
     )
     servers = [
-        Server(public, settings.host, settings.port, stop_seconds=settings.stop_streams_seconds),
-        Server(console, settings.console_host, settings.console_port, stop_seconds=settings.stop_streams_seconds),
+        Server(app, host, port, stop_seconds=settings.stop_streams_seconds, is_behind_door=settings.behind_door)
+        for app, host, port in (
+            (public, settings.host, settings.port),
+            (console, settings.console_host, settings.console_port),
+        )
     ]
     generations = GenerationHandlers(domain.watchers, frame.clock)
-    subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures)
+    subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures, domain.mails)
     answers, watchers = Answers(frame.database), domain.watchers
 
     async def on_access_revoked(event: identity.AccessRevoked) -> None:
@@ -154,11 +174,13 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             privacy.ErasureStepRequested: subjects.on_erasure_step_requested,
             privacy.ErasureCompleted: subjects.on_erasure_completed,
             notice.MailRequested: subjects.on_mail_requested,
+            retention.NoticeDue: subjects.on_notice_due,
         },
         batch_handlers=dict.fromkeys(TELLING, generations.on_told),
         answers={
             GenerationInput: answers.generation_input,
             GenerationAccepted: answers.generation_accepted,
+            UploadOrphansRemove: domain.uploads.remove_orphans,
         },
         listeners={
             GenerationChanged: watchers.on_changed,
@@ -214,7 +236,8 @@ def public_app(
             domain.accounts, callers, blinding, signins, period=domain.session_period, is_https=settings.is_https
         ),
         key_routes(frame.database, bus, frame.clock, callers, keys_most=settings.api_keys_most),
-        credit_routes(bus, callers, frame.catalogue),
+        credit_routes(domain.purses, callers, frame.catalogue),
+        calendar_routes(bus, frame.database, callers, _in_force(frame)),
         model_routes(frame.catalogue, frame.clock),
         erasure_routes(domain.erasures, callers, blinding, claims, is_https=settings.is_https),
         studio_screens(pages, callers.has_session),
@@ -242,15 +265,31 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages, published
     app = FastAPI(title="Lethe console", version=frame.version, docs_url=None, redoc_url=None, openapi_url=None)
     install(app, pages)
     period = timedelta(hours=settings.console_session_hours)
-    operators = Operators(settings.operator_token, period, cookie="lethe_console")
+    operators = Operators(settings.operator_token, period, cookie=CONSOLE_COOKIE)
     app.include_router(console_routes(frame.bus, frame.database, operators))
     app.include_router(record_routes(published, operators))
+    app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
+    app.include_router(retention_routes(frame.bus, operators))
 
     async def is_operator(request: Request) -> bool:
         return operators.has_session(request)
 
     app.include_router(console_screens(pages, is_operator))
     return app
+
+
+def _in_force(frame: Frame) -> Callable[[], Policy]:
+    return lambda: frame.book.governing(frame.clock.now())
+
+
+def _smtp(frame: Frame, settings: GatewaySettings) -> Smtp | None:
+    """The mail server: one of our own is dialled, one outside is a recipient and reached as such."""
+    if settings.smtp_url is None:
+        return None
+    smtp = Smtp(settings.smtp_url, settings.mail_from)
+    if is_own(smtp.host, words(settings.own_hosts)):
+        return smtp
+    return Smtp(settings.smtp_url, settings.mail_from, frame.egress.tunnel)
 
 
 def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:

@@ -36,6 +36,14 @@ def admit(
     return admitted
 
 
+def first(newcomers: Iterable[tuple[str, int, int | None]], count: int) -> set[str]:
+    """Of newcomers `(generation_id, priority, slot)`, in their order, the first `count` that workers would claim."""
+    admitted = [
+        (-priority, slot, place, key) for place, (key, priority, slot) in enumerate(newcomers) if slot is not None
+    ]
+    return {key for *_, key in sorted(admitted)[:count]}
+
+
 def free_slots(occupancy: Occupancy, limit: int) -> list[int]:
     """The slots a newcomer may take, the lowest last; none while older runs wait."""
     if occupancy.has_waiting:

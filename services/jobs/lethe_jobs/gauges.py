@@ -2,7 +2,30 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from lethe_common.catalogue import Kind, declare, each, impersonal
 from lethe_common.telemetry import Metrics
+
+METRICS = declare(
+    Kind.METRIC,
+    each(
+        (
+            "lethe_runs_queued", "lethe_runs_running", "lethe_runs_claimed", "lethe_runs_settled",
+            "lethe_leases_lost", "lethe_run_seconds", "lethe_generations_removed",
+        ),
+        impersonal("a number about all runs"),
+    ),
+)  # fmt: skip
+LABELS = declare(
+    Kind.METRIC_LABEL,
+    each(
+        (
+            "lethe_runs_queued.kind", "lethe_runs_running.provider", "lethe_runs_claimed.provider",
+            "lethe_runs_settled.state", "lethe_runs_settled.cause", "lethe_run_seconds.provider",
+            "lethe_generations_removed.rule",
+        ),
+        impersonal("a name of a fixed list"),
+    ),
+)  # fmt: skip
 
 
 class Gauges:

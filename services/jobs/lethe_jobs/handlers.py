@@ -5,6 +5,8 @@ commits. Workers are woken after the commit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
@@ -19,40 +21,50 @@ from lethe_common.events.jobs import (
     UploadProcessed,
 )
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
-from lethe_common.events.retention import ItemDue
+from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.identifiers import GenerationId, SubjectRef, UploadId
-from lethe_jobs.admissions import Occupancy, admit
+from lethe_jobs.admissions import admit, first
 from lethe_jobs.bells import Bells
 from lethe_jobs.plans import Plans
 from lethe_jobs.queries import erasures, removals, runs, subjects
 from lethe_jobs.queries.runs import Newcomer
+from lethe_jobs.queries.subjects import KnownSubject, Surroundings
 from lethe_jobs.runs import Cause
+from lethe_jobs.workers import Workers
 
 _OUTPUT_CATEGORIES = "output."
+_AT_ONCE = timedelta(0)
 
 
 class GenerationHandlers:
     """Requests, cancellations, plans."""
 
-    def __init__(self, clock: Clock, plans: Plans, bells: Bells, provider_of: Callable[[str], str]) -> None:
-        self._clock, self._plans, self._bells, self._provider_of = clock, plans, bells, provider_of
+    def __init__(
+        self, clock: Clock, plans: Plans, bells: Bells, workers: Workers, provider_of: Callable[[str], str]
+    ) -> None:
+        self._clock, self._plans, self._bells, self._workers = clock, plans, bells, workers
+        self._provider_of = provider_of
         self.opening_plan = plans.opening
 
     async def on_generations_requested(self, events: Sequence[GenerationRequested], tx: Transaction) -> None:
         requests = list({event.generation_id: event for event in events}.values())
         refs = [request.subject_ref for request in requests]
         known = await subjects.meet(tx, refs, self._plans.opening)
-        occupied, unwanted = await subjects.occupancy(tx, refs, [request.generation_id for request in requests])
+        around = await subjects.surroundings(
+            tx,
+            refs,
+            [request.generation_id for request in requests],
+            [self._provider_of(one.model) for one in requests],
+        )
         welcome = {ref for ref, subject in known.items() if not subject.is_fenced}
-        unwanted |= {request.generation_id for request in requests if request.subject_ref not in welcome}
+        unwanted = around.forestalled | {one.generation_id for one in requests if one.subject_ref not in welcome}
         wanted = [request for request in requests if request.generation_id not in unwanted]
         if wanted:
-            await self._queue(tx, wanted, known, occupied)
+            await self._queue(tx, self._newcomers(wanted, known, around), known, around)
         for request in requests:
             if request.generation_id in unwanted:
                 # Told again if need be: billing gives the credits back once.
                 self.tell_cancelled(tx, request.generation_id, request.subject_ref, request.upload_id)
-        tx.after_commit(self._bells.queue.ring)
 
     async def on_generation_cancel_requested(self, event: GenerationCancelRequested, tx: Transaction) -> None:
         known = await subjects.lock(tx, [event.subject_ref])
@@ -97,16 +109,12 @@ class GenerationHandlers:
                 UploadProcessed(upload_id=upload_id, generation_id=generation_id, subject_ref=ref, processed_at=now)
             )
 
-    async def _queue(
-        self,
-        tx: Transaction,
-        requests: Sequence[GenerationRequested],
-        known: dict[str, subjects.KnownSubject],
-        occupied: Mapping[str, Occupancy],
-    ) -> None:
+    def _newcomers(
+        self, requests: Sequence[GenerationRequested], known: Mapping[str, KnownSubject], around: Surroundings
+    ) -> list[Newcomer]:
         limits = self._plans.limits(known)
-        slots = admit([(request.generation_id, request.subject_ref) for request in requests], occupied, limits)
-        newcomers = [
+        slots = admit([(one.generation_id, one.subject_ref) for one in requests], around.occupied, limits)
+        return [
             Newcomer(
                 request,
                 self._provider_of(request.model),
@@ -115,16 +123,39 @@ class GenerationHandlers:
             )
             for request, slot in zip(requests, slots, strict=True)
         ]
-        if await runs.queue(tx, newcomers) < len(newcomers):
+
+    async def _queue(
+        self, tx: Transaction, newcomers: Sequence[Newcomer], known: Mapping[str, KnownSubject], around: Surroundings
+    ) -> None:
+        taken = self._take(tx, newcomers, around.busy_providers)
+        new = await runs.queue(tx, newcomers, taken, self._workers.name, self._workers.lease)
+        if len(new) < len(newcomers):
             # A run that was there already did not take the slot meant for it.
-            await subjects.admit_waiting(tx, limits)
+            await subjects.admit_waiting(tx, self._plans.limits(known))
+        leased = [(one.provider, one.leased()) for one in newcomers if one.request.generation_id in taken & new]
+        tx.after_commit(lambda: self._workers.begin(leased))
+        if len(leased) < len(newcomers):
+            tx.after_commit(self._bells.queue.ring)
+
+    def _take(self, tx: Transaction, newcomers: Sequence[Newcomer], busy: set[str]) -> set[str]:
+        """Which newcomers this process's workers lease at once: where nobody waits before them, and as many as are free."""
+        taken: set[str] = set()
+        for provider in {newcomer.provider for newcomer in newcomers} - busy:
+            theirs = [
+                (one.request.generation_id, one.priority, one.slot) for one in newcomers if one.provider == provider
+            ]
+            reserved = self._workers.reserve(provider, len(theirs))
+            tx.after_commit(partial(self._workers.give_back, provider, reserved))
+            tx.after_failure(partial(self._workers.give_back, provider, reserved))
+            taken |= first(theirs, reserved)
+        return taken
 
 
 class RemovalHandlers:
-    """Deletions, expiries, erasures."""
+    """Deletions, expiries, erasures, and what forbids them."""
 
-    def __init__(self, clock: Clock, generations: GenerationHandlers, bells: Bells) -> None:
-        self._clock, self._generations, self._bells = clock, generations, bells
+    def __init__(self, clock: Clock, generations: GenerationHandlers, bells: Bells, *, hold_wait: timedelta) -> None:
+        self._clock, self._generations, self._bells, self._hold_wait = clock, generations, bells, hold_wait
 
     async def on_generations_delete_requested(
         self, events: Sequence[GenerationDeleteRequested], tx: Transaction
@@ -136,6 +167,15 @@ class RemovalHandlers:
         outputs = [event for event in events if event.category.startswith(_OUTPUT_CATEGORIES)]
         items = {event.generation_id: event.subject_ref for event in outputs}
         await self._remove(tx, items, RemovalRule.EXPIRED, Cause.EXPIRED)
+
+    async def on_hold_placed(self, event: LegalHoldPlaced, tx: Transaction) -> None:
+        """What was asked to go need not ask at each attempt whether it may."""
+        await removals.hold_back_scope(tx, event.subject_ref, event.generation_id, self._hold_wait)
+
+    async def on_hold_lifted(self, event: LegalHoldLifted, tx: Transaction) -> None:
+        """What was asked to go meanwhile asks again whether it may."""
+        await removals.hold_back_scope(tx, event.subject_ref, event.generation_id, _AT_ONCE)
+        tx.after_commit(self._bells.removals.ring)
 
     async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
         # Introduced even when unknown: a request that is still on its way must meet the fence.

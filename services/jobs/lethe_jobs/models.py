@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, SmallInteger
 from sqlmodel import Field, SQLModel
 
-from lethe_common.catalogue import held, impersonal
+from lethe_common.catalogue import Kind, declare, held, impersonal
 from lethe_common.database import registry
 
 SCHEMA = "jobs"
 OUTPUT_PREFIX = "outputs"
+OBJECTS = declare(Kind.BUCKET_PREFIX, {OUTPUT_PREFIX: held("output.video")})
 
 _PSEUDONYM = held("identity.account", is_sealed=False)
 _PARAMETER = held("content.generation", is_sealed=False)
@@ -116,6 +117,7 @@ class Removal(Table, table=True):
     generation_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("id of the generation"))
     subject_ref: str = Field(sa_column_kwargs=_PSEUDONYM)
     rule: str = Field(sa_column_kwargs=impersonal("why it goes"))
+    place: str = Field(sa_column_kwargs=impersonal("random folder of its objects, for the order of the work"))
     object_versions: int = Field(sa_column_kwargs=impersonal("count"))
     failures_count: int = Field(sa_column_kwargs=impersonal("count"))
     next_attempt_at: datetime = _time(impersonal("pacing of retries"))

@@ -1,5 +1,6 @@
 """What a plan means for the queue: how many runs at once, and how soon."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lethe_common.policy import Catalogue
@@ -25,6 +26,6 @@ class Plans:
         """A plan's standing; a plan that left the catalogue stands as the one accounts open with."""
         return self._standings.get(plan) or self._standings[self.opening]
 
-    def limits(self, subjects: dict[str, KnownSubject]) -> dict[str, int]:
+    def limits(self, subjects: Mapping[str, KnownSubject]) -> dict[str, int]:
         """Runs at once, by subject."""
         return {ref: self.standing(subject.plan).at_once for ref, subject in subjects.items()}

@@ -5,7 +5,6 @@ that is worked on until all of it is done; each step may be repeated. The last
 one deletes the rows and tells, together.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -16,6 +15,7 @@ from lethe_common.database import Database
 from lethe_common.errors import LetheError, Unavailable
 from lethe_common.events.jobs import AssetRemoved
 from lethe_common.rpc.privacy import KeyDestroy, KeyDestroyQuestion, LeaseWish
+from lethe_common.rpc.retention import RemovalCheck, RemovalCheckQuestion, RemovalWish
 from lethe_common.storage import Storage
 from lethe_jobs.bells import Bell
 from lethe_jobs.gauges import Gauges
@@ -41,14 +41,14 @@ class Removals:
         gauges: Gauges,
         *,
         batch: int,
-        at_once: int,
         lease: timedelta,
         poll_seconds: float,
         tombstones: timedelta,
+        hold_wait: timedelta,
     ) -> None:
         self._database, self._bus, self._storage, self._bell, self._gauges = database, bus, storage, bell, gauges
         self._batch, self._lease, self._poll_seconds, self._tombstones = batch, lease, poll_seconds, tombstones
-        self._turns = asyncio.Semaphore(at_once)
+        self._hold_wait = hold_wait
 
     async def run(self) -> None:
         """Remove for ever; a worker of the frame. Woken by commits, with a slow poll as safety net."""
@@ -66,15 +66,14 @@ class Removals:
             due = await queries.take(tx, self._batch, self._lease)
         if not due:
             return 0
-        emptied = [
-            one for one, is_empty in zip(due, await asyncio.gather(*map(self._empty, due)), strict=True) if is_empty
-        ]
+        free = await self._free(due)
+        emptied = await self._empty(free)
         is_keyless = await self._destroy_keys(emptied)
         done = emptied if is_keyless else []
         if done:
             await self._finish(done)
         kept = {one.generation_id for one in done}
-        await self._defer([one for one in due if one.generation_id not in kept])
+        await self._defer([one for one in free if one.generation_id not in kept])
         return len(due)
 
     async def prune(self, _now: datetime) -> None:
@@ -83,20 +82,42 @@ class Removals:
             await queries.prune(tx, self._tombstones, _PRUNE_BATCH)
             await subjects.prune_fences(tx, self._tombstones, _PRUNE_BATCH)
 
-    async def _empty(self, due: Due) -> bool:
-        """Remove a generation's objects. The count is kept at once, for a crash before the report."""
-        if due.object_prefix is None:
-            return True
+    async def _free(self, due: Sequence[Due]) -> list[Due]:
+        """Those that no legal hold keeps. The others wait for its end; while nobody can say, all wait."""
+        wishes = tuple(RemovalWish(generation_id=one.generation_id, subject_ref=one.subject_ref) for one in due)
         try:
-            async with self._turns:
-                gone = await self._storage.remove_all_versions(due.object_prefix)
-            if gone.object_versions + gone.multiparts:
-                async with self._database.transaction() as tx:
-                    await queries.count_objects(tx, due.generation_id, gone.object_versions + gone.multiparts)
+            held = set((await self._bus.ask(RemovalCheck, RemovalCheckQuestion(wishes=wishes))).held)
         except LetheError as error:
-            log.warning("removal_waits", generation_id=due.generation_id, cause=type(error).__name__)
-            return False
-        return True
+            log.warning("hold_check_waits", count=len(due), cause=type(error).__name__)
+            await self._defer(due)
+            return []
+        if held:
+            log.info("removals_held", count=len(held))
+            async with self._database.transaction() as tx:
+                await queries.hold_back(tx, held, self._hold_wait)
+        return [one for one in due if one.generation_id not in held]
+
+    async def _empty(self, due: Sequence[Due]) -> list[Due]:
+        """Remove the objects of these; those of which nothing is left. Counts are kept at once, for a crash before the report."""
+        by_prefix = {one.object_prefix: one for one in due if one.object_prefix is not None}
+        bare = [one for one in due if one.object_prefix is None]
+        if not by_prefix:
+            return bare
+        try:
+            gone = await self._storage.remove_sets(by_prefix)
+            counted = {
+                by_prefix[prefix].generation_id: count
+                for prefix, removed in gone.removed.items()
+                if (count := removed.object_versions + removed.multiparts)
+            }
+            async with self._database.transaction() as tx:
+                await queries.count_objects(tx, counted)
+        except LetheError as error:
+            log.warning("removals_wait_for_store", count=len(by_prefix), cause=type(error).__name__)
+            return bare
+        if gone.failed:
+            log.warning("removals_left_objects", count=len(gone.failed))
+        return bare + [one for prefix, one in by_prefix.items() if prefix not in gone.failed]
 
     async def _destroy_keys(self, due: Sequence[Due]) -> bool:
         if not due:

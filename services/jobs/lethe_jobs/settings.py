@@ -27,7 +27,7 @@ class JobsSettings(ServiceSettings):
     removal_poll_seconds: float = Field(default=0.5, gt=0)
     removal_batch: int = Field(default=200, ge=1, le=256)
     removal_lease_seconds: float = Field(default=60.0, gt=0)
-    removals_at_once: int = Field(default=8, ge=1, le=64)
+    removal_hold_seconds: float = Field(default=3600.0, gt=0)
     tombstone_days: int = Field(default=8, ge=4)
 
     position_most: int = Field(default=10_000, ge=1)

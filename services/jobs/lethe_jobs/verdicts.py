@@ -80,6 +80,11 @@ def released(run: Run) -> Verdict:
 
 
 def delivered_of(assets: Sequence[Asset]) -> Delivered:
-    """What is charged for: the video's real size and length."""
+    """What is charged for: the video's real size and length; and what all of it takes in the store."""
     video = next(asset for asset in assets if asset.variant == "video")
-    return Delivered(width_px=video.width_px, height_px=video.height_px, duration_seconds=video.duration_seconds)
+    return Delivered(
+        width_px=video.width_px,
+        height_px=video.height_px,
+        duration_seconds=video.duration_seconds,
+        stored_bytes=sum(asset.sealed_size_bytes for asset in assets),
+    )

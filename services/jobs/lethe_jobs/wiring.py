@@ -7,9 +7,10 @@ from datetime import timedelta
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import GenerationCancelRequested, GenerationDeleteRequested, GenerationRequested
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
-from lethe_common.events.retention import ItemDue
+from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.jobs import AssetLocate, RunList, RunPosition
+from lethe_common.rpc.orphans import OutputOrphansRemove
 from lethe_common.sealing import Sealer
 from lethe_common.storage import Storage
 from lethe_jobs.adapters.local import LocalProvider
@@ -22,6 +23,7 @@ from lethe_jobs.gauges import Gauges
 from lethe_jobs.handlers import GenerationHandlers, RemovalHandlers
 from lethe_jobs.heartbeats import Heart
 from lethe_jobs.inputs import Inputs
+from lethe_jobs.orphans import Orphans
 from lethe_jobs.outputs import Outputs
 from lethe_jobs.paces import Pace
 from lethe_jobs.performances import Performances
@@ -73,8 +75,8 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
         database, storage, bells.erasures, lease=timedelta(seconds=settings.removal_lease_seconds),
         poll_seconds=settings.removal_poll_seconds,
     )  # fmt: skip
-    generations = GenerationHandlers(clock, plans, bells, provider_of)
-    removing = RemovalHandlers(clock, generations, bells)
+    generations = GenerationHandlers(clock, plans, bells, workers, provider_of)
+    removing = RemovalHandlers(clock, generations, bells, hold_wait=timedelta(seconds=settings.removal_hold_seconds))
     answers = Endpoints(database, pace, {one.name: one.at_once for one in providers}, settings.position_most)
     return Parts(
         batch_handlers={
@@ -85,11 +87,18 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
         handlers={
             GenerationCancelRequested: generations.on_generation_cancel_requested,
             PlanChanged: generations.on_plan_changed,
+            LegalHoldPlaced: removing.on_hold_placed,
+            LegalHoldLifted: removing.on_hold_lifted,
             ErasureFenced: removing.on_erasure_fenced,
             ErasureStepRequested: removing.on_erasure_step_requested,
             ErasureCompleted: removing.on_erasure_completed,
         },
-        answers={RunPosition: answers.position, AssetLocate: answers.assets, RunList: answers.runs},
+        answers={
+            RunPosition: answers.position,
+            AssetLocate: answers.assets,
+            RunList: answers.runs,
+            OutputOrphansRemove: Orphans(database, bus, storage).remove,
+        },
         workers=[
             workers.run, settlements.run, heart.run, heart.say_progress, expiries.run, removals.run, erasures.run,
         ],
@@ -118,7 +127,7 @@ def _storage(settings: JobsSettings) -> Storage:
 def _removals(frame: Frame, settings: JobsSettings, storage: Storage, bells: Bells, gauges: Gauges) -> Removals:
     return Removals(
         frame.database, frame.bus, storage, bells.removals, gauges,
-        batch=settings.removal_batch, at_once=settings.removals_at_once,
+        batch=settings.removal_batch,
         lease=timedelta(seconds=settings.removal_lease_seconds), poll_seconds=settings.removal_poll_seconds,
-        tombstones=timedelta(days=settings.tombstone_days),
+        tombstones=timedelta(days=settings.tombstone_days), hold_wait=timedelta(seconds=settings.removal_hold_seconds),
     )  # fmt: skip

@@ -48,10 +48,12 @@ class Workers:
         batch: int,
         poll_seconds: float,
     ) -> None:
-        self._name, self._providers, self._database = name, providers, database
+        self.name, self.lease = name, lease
+        self._providers, self._database = providers, database
+        self._by_name = {provider.name: provider for provider in providers}
         self._bell, self._heart, self._inputs, self._performances = bell, heart, inputs, performances
         self._settlements, self._gauges = settlements, gauges
-        self._lease, self._batch, self._poll_seconds = lease, batch, poll_seconds
+        self._batch, self._poll_seconds = batch, poll_seconds
         self._busy: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -88,12 +90,37 @@ class Workers:
             return False
         is_single = provider.at_once_everywhere is None
         async with self._database.single() if is_single else self._database.transaction() as tx:
-            runs = await queries.claim(tx, provider.name, free, provider.at_once_everywhere, self._name, self._lease)
+            runs = await queries.claim(tx, provider.name, free, provider.at_once_everywhere, self.name, self.lease)
         if runs:
-            self._occupy(provider, len(runs))
-            self._gauges.claimed.labels(provider.name).inc(len(runs))
-            self._spawn(provider, runs)
+            self._start(provider, runs)
         return len(runs) == free
+
+    def reserve(self, provider_name: str, wanted: int) -> int:
+        """Set places aside for runs that are to be leased as they are queued; give them all back afterwards.
+
+        There are none of a provider whose limit holds over all processes: that takes a look at the others.
+        """
+        provider = self._by_name[provider_name]
+        if self._is_stopping or provider.at_once_everywhere is not None:
+            return 0
+        reserved = max(0, min(wanted, self._batch, provider.at_once - self._busy[provider_name]))
+        self._occupy(provider, reserved)
+        return reserved
+
+    def give_back(self, provider_name: str, reserved: int) -> None:
+        """The transaction is over, however it ended."""
+        self._occupy(self._by_name[provider_name], -reserved)
+
+    def begin(self, leased: Sequence[tuple[str, Run]]) -> None:
+        """These were leased in this process's name."""
+        for name in {name for name, _ in leased}:
+            runs = [run for provider_name, run in leased if provider_name == name]
+            self._start(self._by_name[name], runs)
+
+    def _start(self, provider: GenerationProvider, runs: list[Run]) -> None:
+        self._occupy(provider, len(runs))
+        self._gauges.claimed.labels(provider.name).inc(len(runs))
+        self._spawn(provider, runs)
 
     def _occupy(self, provider: GenerationProvider, count: int) -> None:
         was_full = self._busy[provider.name] >= provider.at_once

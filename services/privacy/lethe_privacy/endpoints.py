@@ -1,13 +1,14 @@
 """What the privacy service answers. Keys of all callers that wait at one moment are made together."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from lethe_common.bus.requests import Answer
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database
+from lethe_common.purposes import Standing, Uses
 from lethe_common.rpc import privacy as rpc
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
@@ -24,8 +25,17 @@ Keys = tuple[rpc.ItemKey, ...]
 class KeyAnswers:
     """Keys and logins."""
 
-    def __init__(self, subjects: Subjects, keys: ItemKeys, *, max_batch: int, max_waiting: int, writers: int) -> None:
-        self._subjects, self._keys = subjects, keys
+    def __init__(
+        self,
+        subjects: Subjects,
+        keys: ItemKeys,
+        uses: Callable[[], Uses],
+        *,
+        max_batch: int,
+        max_waiting: int,
+        writers: int,
+    ) -> None:
+        self._subjects, self._keys, self._uses = subjects, keys, uses
         self.issuing = Coalescer[Wishes, Keys](
             self._issue_together, max_batch=max_batch, max_waiting=max_waiting, writers=writers
         )
@@ -62,7 +72,9 @@ class KeyAnswers:
 
     async def lease(self, question: rpc.KeyLeaseQuestion, caller: Service) -> rpc.KeysAnswer:
         """Open the keys of existing items."""
-        if not leases.is_allowed(caller, question.purpose):
+        # No purpose of a lease rests on consent yet; whether the subject is being forgotten is looked up with its key.
+        is_use = leases.is_use(self._uses(), question.purpose, Standing())
+        if not (is_use and leases.is_allowed(caller, question.purpose)):
             return rpc.KeysAnswer(
                 keys=tuple(
                     rpc.ItemKey(item_id=wish.item_id, refusal=leases.PURPOSE_REFUSED) for wish in question.wishes

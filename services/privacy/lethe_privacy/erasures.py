@@ -1,8 +1,10 @@
 """Erasures: the order of an erasure's steps. Pure; `saga.py` takes the steps.
 
-    requested ──fence──> erasing ──all owners reported──> destroying ──keys gone──> verifying ──> completed
-                            ^                                  ^                        │ something is left
-                            │                                  └──all reported again── verification_failed
+    requested ──fence──> fenced ──clear──> erasing ──all owners reported──> destroying ──keys gone──> verifying ──> completed
+                           │  ^                                                 ^                       │ something is left
+                   a legal hold│                                                └──all reported again── verification_failed
+                           v  │ it ended
+                           held
 
 Each state names the one step that is outstanding. Every step may be taken twice
 with the same effect, so a crash anywhere is followed by the same step again.
@@ -25,6 +27,8 @@ class State(StrEnum):
     """How far an erasure is."""
 
     REQUESTED = "requested"
+    FENCED = "fenced"
+    HELD = "held"
     ERASING = "erasing"
     DESTROYING = "destroying"
     VERIFYING = "verifying"
@@ -36,6 +40,7 @@ class Step(StrEnum):
     """What is to be done next."""
 
     FENCE = "fence"
+    CLEAR = "clear"
     ASK_OWNERS = "ask_owners"
     DESTROY_KEYS = "destroy_keys"
     VERIFY = "verify"
@@ -43,6 +48,8 @@ class Step(StrEnum):
 
 OUTSTANDING = {
     State.REQUESTED: Step.FENCE,
+    State.FENCED: Step.CLEAR,
+    State.HELD: Step.CLEAR,
     State.ERASING: Step.ASK_OWNERS,
     State.DESTROYING: Step.DESTROY_KEYS,
     State.VERIFYING: Step.VERIFY,

@@ -1,4 +1,4 @@
-"""What the privacy service does when an owner reports. Reports come twice and late."""
+"""What the privacy service does when an owner reports, and when a hold ends. Both are told twice and late."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ import structlog
 
 from lethe_common.database import Transaction
 from lethe_common.events.privacy import ErasureStepReported
+from lethe_common.events.retention import LegalHoldLifted
 from lethe_privacy import queries
 from lethe_privacy.erasures import Report, State, after_report, merged
 
@@ -24,3 +25,8 @@ async def on_step_reported(event: ErasureStepReported, tx: Transaction) -> None:
         erasure.state is not State.DESTROYING
     ):
         await tx.execute(queries.MOVE, event.erasure_id, State.DESTROYING, timedelta(0))
+
+
+async def on_hold_lifted(event: LegalHoldLifted, tx: Transaction) -> None:
+    """An erasure that waited for it asks again; another hold may still keep it."""
+    await tx.execute(queries.ASK_AGAIN_WHETHER_HELD, event.subject_ref)

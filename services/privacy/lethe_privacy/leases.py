@@ -1,5 +1,8 @@
 """Leases: which service may open what for which purpose. Everything not listed is refused."""
 
+from collections.abc import Mapping
+
+from lethe_common.purposes import Standing, Uses
 from lethe_common.rpc.privacy import Purpose
 from lethe_common.services import Service
 
@@ -12,6 +15,16 @@ ALLOWED = frozenset({
     (Service.JOBS, Purpose.STORE),
 })  # fmt: skip
 
+# What each purpose opens, in the policy's words: category and use. All of it has to be allowed.
+OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
+    Purpose.SIGN_IN: (("identity.credentials", "service"),),
+    Purpose.SHOW: (("identity.email", "service"), ("content.prompt", "service")),
+    Purpose.MAIL: (("identity.email", "service"), ("mail.queue", "service")),
+    Purpose.GENERATE: (("content.prompt", "service"), ("upload.image", "service")),
+    Purpose.STORE: (("output.video", "service"),),
+    Purpose.SERVE: (("output.video", "service"), ("output.thumbnail", "service")),
+}
+
 PURPOSE_REFUSED = "purpose_refused"
 SUBJECT_UNKNOWN = "subject_unknown"
 SUBJECT_FENCED = "subject_fenced"
@@ -21,6 +34,11 @@ KEY_UNKNOWN = "key_unknown"
 def is_allowed(caller: Service, purpose: Purpose) -> bool:
     """Whether a service may lease keys for a purpose at all."""
     return (caller, purpose) in ALLOWED
+
+
+def is_use(uses: Uses, purpose: Purpose, standing: Standing) -> bool:
+    """Whether the policy, and what the subject chose, allow all that a purpose opens."""
+    return all(uses.allowed(category, use, standing) for category, use in OPENS[purpose])
 
 
 def refusal_of(subject_state: str | None) -> str | None:

@@ -7,13 +7,16 @@ from sqlalchemy import DateTime
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from lethe_common.catalogue import held, impersonal
+from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.database import registry
+from lethe_privacy.schemas import CERTIFICATE_KEYS
 
 _MOMENT: Any = DateTime(timezone=True)
 _RECORD = held("erasure.record", is_sealed=False)
 _REFERENCE = held("identity.account", is_sealed=False)
 _KEY = held("key.material")
+_RESIDUE_KEYS = declare(Kind.JSON_KEY, each(("store", "method", "found"), impersonal("where something was left")))
+_COUNT_KEYS = declare(Kind.JSON_KEY, each(("store", "category", "before", "after", "retained_ground"), _RECORD))
 
 
 class Table(SQLModel, registry=registry("privacy")):
@@ -34,7 +37,9 @@ class Erasure(Table, table=True):
     pseudonym: str = Field(sa_column_kwargs=_RECORD)
     state: str = Field(sa_column_kwargs=impersonal("how far it is"))
     failures: int = Field(sa_column_kwargs=impersonal("a count"))
-    residue: list[Any] = Field(sa_type=JSONB, sa_column_kwargs=impersonal("names of stores and counts"))
+    residue: list[Any] = Field(
+        sa_type=JSONB, sa_column_kwargs=impersonal("names of stores and counts", keys=_RESIDUE_KEYS)
+    )
     not_before: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("database time of the next step"))
     requested_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
     completed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
@@ -58,8 +63,8 @@ class Step(Table, table=True):
     erasure_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
     owner: str = Field(primary_key=True, sa_column_kwargs=impersonal("a service's name"))
     is_reported: bool = Field(sa_column_kwargs=impersonal("whether this round's report came"))
-    counts: list[Any] = Field(sa_type=JSONB, sa_column_kwargs=_RECORD)
-    prefixes: list[Any] = Field(sa_type=JSONB, sa_column_kwargs=_RECORD)
+    counts: list[Any] = Field(sa_type=JSONB, sa_column_kwargs=held("erasure.record", is_sealed=False, keys=_COUNT_KEYS))
+    prefixes: list[str] = Field(sa_type=JSONB, sa_column_kwargs=_RECORD)
 
 
 class Certificate(Table, table=True):
@@ -70,7 +75,7 @@ class Certificate(Table, table=True):
 
     certificate_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
     erasure_id: str = Field(sa_column_kwargs=impersonal("random id"))
-    document: str = Field(sa_column_kwargs=_RECORD)
+    document: str = Field(sa_column_kwargs=held("erasure.record", is_sealed=False, keys=CERTIFICATE_KEYS))
     issued_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
 
 

@@ -32,6 +32,7 @@ TAKE_DUE = f"""
 """  # noqa: S608  as above; index erasures_due
 
 MOVE = "UPDATE erasures SET state = $2, not_before = now() + $3 WHERE erasure_id = $1"
+ASK_AGAIN_WHETHER_HELD = "UPDATE erasures SET not_before = now() WHERE subject_ref = $1 AND state = 'held'"
 FAIL = """
     UPDATE erasures
        SET state = 'verification_failed', failures = failures + 1, residue = $2, not_before = now() + $3

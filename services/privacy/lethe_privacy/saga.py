@@ -5,6 +5,7 @@ comes first and may be repeated; the row here moves on only afterwards.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.errors import LetheError
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested, StoreCount
-from lethe_common.identifiers import ErasureId, SubjectRef
+from lethe_common.identifiers import ErasureId, LegalHoldId, SubjectRef
 from lethe_common.logging import describe
 from lethe_common.services import Service
 from lethe_privacy import queries
@@ -29,6 +30,8 @@ from lethe_privacy.verification import Verifier
 log = structlog.get_logger()
 
 _AT_ONCE = timedelta(0)
+HeldBy = Callable[[SubjectRef], Awaitable[Sequence[LegalHoldId]]]
+"""Which legal holds keep anything of a subject? Once the answer was none, none can be placed on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Pace:
     retry_first: timedelta
     retry_most: timedelta
     claims_per_erasure: int
+    hold_retry: timedelta
+    """How often a held erasure asks again, should it not have heard of the hold's end."""
 
 
 class ErasureSaga:
@@ -54,11 +59,13 @@ class ErasureSaga:
         signing_key: Ed25519PrivateKey,
         clock: Clock,
         pace: Pace,
+        held_by: HeldBy,
     ) -> None:
-        self._database, self._subjects, self._verifier = database, subjects, verifier
+        self._database, self._subjects, self._verifier, self._held_by = database, subjects, verifier, held_by
         self._attestor, self._signing_key, self._clock, self._pace = attestor, signing_key, clock, pace
         self._steps = {
             Step.FENCE: self._fence,
+            Step.CLEAR: self._clear,
             Step.ASK_OWNERS: self._ask_owners,
             Step.DESTROY_KEYS: self._destroy_keys,
             Step.VERIFY: self._verify,
@@ -119,19 +126,31 @@ class ErasureSaga:
         return erasure
 
     async def _fence(self, erasure: Erasure) -> None:
-        """Close the key store for the subject, count what it has, and tell the owners."""
+        """Close the key store for the subject, count what it has, and have the owners refuse new work."""
         counts = await self._subjects.fence(erasure.subject_ref)
         async with self._database.transaction() as tx:
             if await self._has_moved(tx, erasure):
                 return
             await queries.put_report(tx, erasure.erasure_id, _own_report(counts))
-            await tx.execute(queries.MOVE, erasure.erasure_id, State.ERASING, self._pace.step_retry)
+            await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
             tx.tell(
                 ErasureFenced(
                     erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref, fenced_at=self._clock.now()
                 )
             )
-            tx.tell(ErasureStepRequested(erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref))
+
+    async def _clear(self, erasure: Erasure) -> None:
+        """Ask retention whether a legal hold keeps anything of the subject; only without one do owners erase."""
+        held_by = await self._held_by(erasure.subject_ref)
+        async with self._database.transaction() as tx:
+            if await self._has_moved(tx, erasure):
+                return
+            if held_by:
+                await tx.execute(queries.MOVE, erasure.erasure_id, State.HELD, self._pace.hold_retry)
+                log.info("erasure_held", erasure_id=erasure.erasure_id, count=len(held_by))
+            else:
+                await tx.execute(queries.MOVE, erasure.erasure_id, State.ERASING, self._pace.step_retry)
+                tx.tell(ErasureStepRequested(erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref))
 
     async def _ask_owners(self, erasure: Erasure) -> None:
         """Ask again: a message may be parked, or something was left."""

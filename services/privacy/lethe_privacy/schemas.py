@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.certificates import ERASURE_FORMAT
 from lethe_common.identifiers import CertificateId, ErasureId
 
@@ -92,3 +93,37 @@ class ErasureStatement(Part):
     residuals: tuple[Residual, ...]
     horizon: Horizon
     verifier: Verifier
+
+
+_RECORD = held("erasure.record", is_sealed=False)
+CERTIFICATE_KEYS = declare(
+    Kind.JSON_KEY,
+    {
+        **each(("key_id", "signature"), impersonal("who signed, and the signature")),
+        **each(
+            (
+                "payload.subject", "payload.certificate_id", "payload.erasure_id", "payload.requested_at",
+                "payload.completed_at",
+            ),
+            _RECORD,
+        ),
+        **each(
+            (f"payload.stores.{key}" for key in ("owner", "store", "category", "before", "after", "method")), _RECORD
+        ),
+        **each((f"payload.checked.{key}" for key in ("store", "method", "found")), _RECORD),
+        **each((f"payload.retained.{key}" for key in ("store", "category", "count", "ground", "until")), _RECORD),
+        **each(
+            ("payload.format", "payload.clock", "payload.policy.profile", "payload.policy.hash"),
+            impersonal("by which rules it was made"),
+        ),
+        **each(
+            (
+                *(f"payload.residuals.{key}" for key in ("place", "holds", "ends", "until")),
+                *(f"payload.horizon.{key}" for key in ("is_key_rotation_running", "statement")),
+                *(f"payload.verifier.{key}" for key in ("id", "build", "not_scanned")),
+            ),
+            impersonal("the same in all certificates of a build"),
+        ),
+    },
+)  # fmt: skip
+"""The keys of a certificate as it is kept; `lethe_common.certificates` says what is around the payload."""

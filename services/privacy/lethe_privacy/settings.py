@@ -30,3 +30,4 @@ class PrivacySettings(ServiceSettings):
     erasure_step_retry_seconds: float = Field(default=15.0, gt=0)
     erasure_retry_first_seconds: float = Field(default=2.0, gt=0)
     erasure_retry_most_seconds: float = Field(default=600.0, gt=0)
+    erasure_hold_retry_seconds: float = Field(default=3600.0, gt=0)

@@ -56,6 +56,7 @@ PLACES = (
     Place(Cluster.DATA, "billing.subjects"),
     Place(Cluster.DATA, "retention.deadlines"),
     Place(Cluster.DATA, "retention.plans_held"),
+    Place(Cluster.DATA, "retention.legal_holds"),
     Place(Cluster.KEYS, "keys.item_keys"),
     Place(Cluster.KEYS, "keys.class_keys"),
     Place(Cluster.KEYS, "keys.login_index"),

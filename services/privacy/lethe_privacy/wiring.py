@@ -11,14 +11,17 @@ from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate
 from lethe_common.errors import ConfigurationError
 from lethe_common.events.privacy import ErasureStepReported
+from lethe_common.events.retention import LegalHoldLifted
 from lethe_common.process import Frame, Parts
+from lethe_common.purposes import uses_in_force
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
+from lethe_privacy.adapters.retention import Retention
 from lethe_privacy.certificates import Attestor
 from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.endpoints import ErasureAnswers, KeyAnswers
-from lethe_privacy.handlers import on_step_reported
+from lethe_privacy.handlers import on_hold_lifted, on_step_reported
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.models import KeysTable
 from lethe_privacy.saga import ErasureSaga, Pace
@@ -45,16 +48,26 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     key_answers = KeyAnswers(
         subjects,
         keys,
+        uses_in_force(frame.book, frame.clock),
         max_batch=settings.key_batch_questions,
         max_waiting=settings.keys_waiting_questions,
         writers=settings.key_writers,
     )
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     verifier = Verifier(_verifier_urls(settings), storage)
-    saga = ErasureSaga(frame.database, subjects, verifier, attestor, signing_key, frame.clock, _pace(settings))
+    saga = ErasureSaga(
+        frame.database,
+        subjects,
+        verifier,
+        attestor,
+        signing_key,
+        frame.clock,
+        _pace(settings),
+        Retention(frame.bus).held_by,
+    )
     erasure_answers = ErasureAnswers(saga, frame.database, certificates.public_pem(signing_key))
     return Parts(
-        handlers={ErasureStepReported: on_step_reported},
+        handlers={ErasureStepReported: on_step_reported, LegalHoldLifted: on_hold_lifted},
         answers={**key_answers.answers(), **erasure_answers.answers()},
         workers=[key_answers.issuing.run, key_answers.leasing.run, saga.run],
         on_close=[keys_database.close, storage.close],
@@ -111,4 +124,5 @@ def _pace(settings: PrivacySettings) -> Pace:
         retry_first=timedelta(seconds=settings.erasure_retry_first_seconds),
         retry_most=timedelta(seconds=settings.erasure_retry_most_seconds),
         claims_per_erasure=settings.claims_per_erasure,
+        hold_retry=timedelta(seconds=settings.erasure_hold_retry_seconds),
     )

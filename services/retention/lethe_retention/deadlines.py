@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
-from lethe_common.policy import Catalogue, PolicyBook
+from lethe_common.policy import Catalogue, Policy, PolicyBook
 from lethe_common.policy.rules import BY_COMPLETION
 
 CATEGORY = "output.video"
@@ -25,6 +25,20 @@ class Deadline:
     category: str
     started_at: datetime
     due_at: datetime | None
+    stored_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Why a deadline is when it is. `plan` is the catalogue's; None when the category does not count by plan.
+
+    `period` is None while no clock runs.
+    """
+
+    from_event: str
+    plan: str | None
+    period: timedelta | None
+    on_plan_change: str
 
 
 @dataclass(slots=True)
@@ -37,10 +51,13 @@ class Removal:
 
 
 class Timetable:
-    """Computes deadlines. `now` is policy time: no version that takes effect later counts yet."""
+    """Computes deadlines. `now` is policy time: no version that takes effect later counts yet.
 
-    def __init__(self, book: PolicyBook, catalogue: Catalogue) -> None:
-        self._book, self._catalogue = book, catalogue
+    `notice_lead`: how long before them their owner is told; None: never.
+    """
+
+    def __init__(self, book: PolicyBook, catalogue: Catalogue, *, notice_lead: timedelta | None = None) -> None:
+        self._book, self._catalogue, self._notice_lead = book, catalogue, notice_lead
 
     def version(self, now: datetime) -> int:
         """The number of the version that decides now."""
@@ -53,6 +70,7 @@ class Timetable:
         started_at: datetime,
         plans: Sequence[PlanSince],
         now: datetime,
+        stored_bytes: int = 0,
     ) -> Deadline:
         """The deadline of an item whose generation ended at `started_at`.
 
@@ -60,7 +78,31 @@ class Timetable:
         the deadline moves when the plan is told.
         """
         due_at = self.due_at(CATEGORY, started_at, plans, now)
-        return Deadline(item_id, subject_ref, CATEGORY, started_at, due_at)
+        return Deadline(item_id, subject_ref, CATEGORY, started_at, due_at, stored_bytes)
+
+    def notice_at(self, deadline: Deadline) -> datetime | None:
+        """When its owner is told. Of what is kept no longer than the lead nobody is told: it would be at once."""
+        if self._notice_lead is None or deadline.due_at is None:
+            return None
+        notice_at = deadline.due_at - self._notice_lead
+        return notice_at if notice_at > deadline.started_at else None
+
+    def rule(self, deadline: Deadline, plans: Sequence[PlanSince], now: datetime) -> Rule:
+        """Why a deadline is when it is: its period, and the latest of its owner's plans that gives it."""
+        policy = self._book.governing(now)
+        keep = policy.keep(deadline.category)
+        category = policy.rule(deadline.category).keep.with_category or deadline.category
+        on_plan_change = policy.rule(category).on_plan_change
+        if deadline.due_at is None:
+            return Rule(keep.from_event, None, None, on_plan_change)
+        period = deadline.due_at - deadline.started_at
+        held = sorted(plans, key=lambda plan: plan[1]) or [(self._catalogue.opening_plan.id, deadline.started_at)]
+        giving = [plan for plan, _ in held if self._gives(policy, deadline.category, plan, period)]
+        plan = giving[-1] if keep.exactly is not None and giving else None
+        return Rule(keep.from_event, plan, period, on_plan_change)
+
+    def _gives(self, policy: Policy, category: str, plan: str, period: timedelta) -> bool:
+        return policy.period(category, self._catalogue.plan(plan).retention) == period
 
     def due_at(self, category: str, started_at: datetime, plans: Sequence[PlanSince], now: datetime) -> datetime | None:
         """When the time is over of what ended then; None while the event has not come from which its period counts."""

@@ -4,15 +4,18 @@ from lethe_common.clock import Clock
 from lethe_common.database import Transaction
 from lethe_common.events.privacy import (
     ErasureCompleted,
-    ErasureFenced,
     ErasureStepReported,
     ErasureStepRequested,
     StoreCount,
 )
 from lethe_common.services import Service
-from lethe_retention import queries
+from lethe_retention import hold_queries, queries
 
-_CATEGORIES = {"deadlines": "content.generation", "plans_held": "identity.account"}
+_CATEGORIES = {
+    "deadlines": "content.generation",
+    "plans_held": "identity.account",
+    "legal_holds": "identity.account",
+}
 
 
 class ErasureHandlers:
@@ -21,15 +24,12 @@ class ErasureHandlers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
-        """From now on nothing new is noted of this subject."""
-        await self._fence(tx, event.subject_ref)
-
     async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
         """Forget, and report what there was and what is left."""
         await self._fence(tx, event.subject_ref)
         before = await tx.fetchrow(queries.COUNT_OF_SUBJECT, event.subject_ref)
         await tx.execute(queries.FORGET_SUBJECT, event.subject_ref)
+        await hold_queries.forget(tx, event.subject_ref, self._clock.now())
         after = await tx.fetchrow(queries.COUNT_OF_SUBJECT, event.subject_ref)
         assert before is not None  # noqa: S101  a SELECT of counts always has its one row
         assert after is not None  # noqa: S101  as above

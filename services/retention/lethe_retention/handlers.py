@@ -30,11 +30,14 @@ class ItemHandlers:
         gone, plans = await queries.fenced(tx, refs), await queries.plans(tx, refs)
         now = self._clock.now()
         deadlines = [
-            self._timetable.deadline(key, event.subject_ref, _ended_at(event), plans[event.subject_ref], now)
+            self._timetable.deadline(
+                key, event.subject_ref, _ended_at(event), plans[event.subject_ref], now, _stored_bytes(event)
+            )
             for key, event in by_id.items()
             if event.subject_ref not in gone
         ]
-        new = await queries.schedule(tx, deadlines, self._timetable.version(now))
+        notices = [self._timetable.notice_at(deadline) for deadline in deadlines]
+        new = await queries.schedule(tx, deadlines, notices, self._timetable.version(now))
         running = [deadline for deadline in deadlines if deadline.due_at is not None]
         tell_scheduled(tx, [deadline for deadline in running if deadline.item_id in new])
 
@@ -85,7 +88,8 @@ class PlanHandlers:
                 != deadline.due_at
             ]
             if moved:
-                await queries.move(tx, moved, self._timetable.version(now))
+                notices = [self._timetable.notice_at(one) for one in moved]
+                await queries.move(tx, moved, notices, self._timetable.version(now))
                 tell_scheduled(tx, moved)
             if len(page) < _PAGE:
                 return
@@ -96,3 +100,7 @@ def _ended_at(event: Outcome) -> datetime:
     if isinstance(event, GenerationCompleted):
         return event.completed_at
     return event.failed_at if isinstance(event, GenerationFailed) else event.cancelled_at
+
+
+def _stored_bytes(event: Outcome) -> int:
+    return event.delivered.stored_bytes if isinstance(event, GenerationCompleted) else 0

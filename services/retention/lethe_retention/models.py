@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import ARRAY, DateTime, Text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Text
 from sqlmodel import Field, SQLModel
 
 from lethe_common.catalogue import held, impersonal
@@ -38,6 +38,8 @@ class DeadlineRow(Table, table=True):
     removed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_STEP)
     look_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_STEP)
     closed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_STEP)
+    notice_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_STEP)
+    stored_bytes: int = Field(sa_type=BigInteger, sa_column_kwargs=_PARAMETERS)
 
 
 class PlanHeldRow(Table, table=True):
@@ -48,6 +50,44 @@ class PlanHeldRow(Table, table=True):
     subject_ref: str = Field(primary_key=True, sa_column_kwargs=_ACCOUNT)
     since: datetime = Field(primary_key=True, sa_type=_MOMENT, sa_column_kwargs=_ACCOUNT)
     plan: str = Field(sa_column_kwargs=_ACCOUNT)
+
+
+class LegalHoldRow(Table, table=True):
+    """What must not be removed while the law asks for it. Scope and reason go with the subject's erasure."""
+
+    __tablename__: ClassVar[Any] = "legal_holds"
+
+    hold_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    subject_ref: str | None = Field(sa_column_kwargs=_ACCOUNT)
+    item_id: str | None = Field(sa_column_kwargs=_PARAMETERS)
+    state: str = Field(sa_column_kwargs=impersonal("how far the hold is"))
+    reason: str | None = Field(sa_column_kwargs=_ERASURE)
+    ends_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("end of the hold"))
+
+
+class LegalHoldStepRow(Table, table=True):
+    """Who did what with a hold, and when. Never changed."""
+
+    __tablename__: ClassVar[Any] = "legal_hold_steps"
+    __table_args__: ClassVar[Any] = ({"info": {"append_only": True}},)
+
+    hold_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    step: str = Field(primary_key=True, sa_column_kwargs=impersonal("of a fixed list"))
+    operator: str = Field(sa_column_kwargs=_ERASURE)
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of an operator's action"))
+
+
+class OrphanRow(Table, table=True):
+    """Something that one store has and another does not. It goes as soon as it is not seen any more."""
+
+    __tablename__: ClassVar[Any] = "orphans"
+
+    kind: str = Field(primary_key=True, sa_column_kwargs=impersonal("of a fixed list"))
+    place: str = Field(primary_key=True, sa_column_kwargs=impersonal("name of a table or an object prefix"))
+    name: str = Field(primary_key=True, sa_column_kwargs=_PARAMETERS)
+    first_seen_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of a sweep"))
+    last_seen_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of a sweep"))
+    asked_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of a request"))
 
 
 class FenceRow(Table, table=True):

@@ -25,8 +25,11 @@ HOLD_PLANS = """
 """
 
 SCHEDULE = """
-    INSERT INTO deadlines (item_id, subject_ref, category, started_at, due_at, policy_version)
-    SELECT *, $6::integer FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+    INSERT INTO deadlines
+           (item_id, subject_ref, category, started_at, due_at, stored_bytes, notice_at, policy_version)
+    SELECT *, $8::integer
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[],
+                  $7::timestamptz[])
         ON CONFLICT (item_id) DO NOTHING
     RETURNING item_id
 """
@@ -40,9 +43,12 @@ OPEN_PAGE = """
        FOR UPDATE
 """  # index deadlines_subject
 
+# Who was told of a deadline that stays is not told again.
 MOVE = """
-    UPDATE deadlines d SET due_at = m.due_at, policy_version = $3
-      FROM unnest($1::text[], $2::timestamptz[]) m(item_id, due_at)
+    UPDATE deadlines d
+       SET due_at = m.due_at, policy_version = $4,
+           notice_at = CASE WHEN d.due_at IS DISTINCT FROM m.due_at THEN m.notice_at ELSE d.notice_at END
+      FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) m(item_id, due_at, notice_at)
      WHERE d.item_id = m.item_id
 """
 
@@ -62,19 +68,42 @@ BEHIND_HELD = """
        FOR UPDATE
 """  # the primary key
 
-TAKE_DUE = """
+# Holds are few: each item costs one look into a small index.
+HELD = """
+    EXISTS (SELECT 1 FROM legal_holds h
+             WHERE h.state = 'in_force' AND h.subject_ref = d.subject_ref
+               AND (h.item_id IS NULL OR h.item_id = d.item_id))
+"""  # index legal_holds_in_force
+
+TAKE_DUE = f"""
     UPDATE deadlines SET state = 'due', told_at = now()
-     WHERE item_id IN (SELECT item_id FROM deadlines WHERE state = 'open' AND due_at <= $1
+     WHERE item_id IN (SELECT item_id FROM deadlines d WHERE state = 'open' AND due_at <= $1 AND NOT {HELD}
                         ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
     RETURNING item_id, subject_ref, category, started_at, due_at
-"""  # index deadlines_open
+"""  # noqa: S608  our own condition; index deadlines_open
 
-TAKE_DUE_AGAIN = """
+TAKE_DUE_AGAIN = f"""
     UPDATE deadlines SET told_at = now()
-     WHERE item_id IN (SELECT item_id FROM deadlines WHERE state = 'due' AND told_at < now() - $1::interval
+     WHERE item_id IN (SELECT item_id FROM deadlines d
+                        WHERE state = 'due' AND told_at < now() - $1::interval AND NOT {HELD}
                         ORDER BY told_at LIMIT $2 FOR UPDATE SKIP LOCKED)
     RETURNING item_id, subject_ref, category, started_at, due_at
-"""  # index deadlines_due
+"""  # noqa: S608  our own condition; index deadlines_due
+
+# Whoever is told is told of what else goes within the same day, so that nobody hears more than once a day.
+TAKE_NOTICES = f"""
+    WITH told AS (
+        SELECT DISTINCT subject_ref FROM (
+            SELECT subject_ref FROM deadlines d
+             WHERE state = 'open' AND notice_at IS NOT NULL AND notice_at <= $1 AND due_at > $1 AND NOT {HELD}
+             ORDER BY notice_at LIMIT $3) first
+    )
+    UPDATE deadlines SET notice_at = NULL
+     WHERE item_id IN (SELECT item_id FROM deadlines d JOIN told USING (subject_ref)
+                        WHERE state = 'open' AND notice_at <= $2 AND due_at > $1 AND NOT {HELD}
+                        ORDER BY item_id FOR UPDATE OF d)
+    RETURNING item_id, subject_ref, due_at
+"""  # noqa: S608  our own condition; indexes deadlines_notice, deadlines_subject
 
 # What was closed before is looked at once more, so that whoever asked again hears the answer again.
 REMOVED = """
@@ -105,22 +134,10 @@ CLOSE = """
     RETURNING item_id
 """
 
-UNSETTLED = "SELECT count(*) FROM deadlines WHERE state IN ('due', 'removed') AND due_at <= $1"
-
-SUMMARY = """
-    SELECT count(*) FILTER (WHERE state = 'open') AS open,
-           count(*) FILTER (WHERE state = 'due') AS due,
-           count(*) FILTER (WHERE state = 'removed') AS removed,
-           count(*) FILTER (WHERE due_at <= $1) AS overdue,
-           min(due_at) FILTER (WHERE state = 'open') AS next_due_at
-      FROM deadlines
-     WHERE state IN ('open', 'due', 'removed')
-"""
-
-OVERDUE = """
-    SELECT count(*) FROM (
-        SELECT 1 FROM deadlines WHERE state IN ('open', 'due', 'removed') AND due_at <= $1 LIMIT 100000) over
-"""
+UNSETTLED = f"""
+    SELECT count(*) FROM deadlines d
+     WHERE (state = 'removed' OR state = 'due' AND NOT {HELD}) AND due_at <= $1
+"""  # noqa: S608  our own condition
 
 PRUNE_CLOSED = """
     DELETE FROM deadlines
@@ -144,7 +161,8 @@ PRUNE_FENCES = """
 
 COUNT_OF_SUBJECT = """
     SELECT (SELECT count(*) FROM deadlines WHERE subject_ref = $1) AS deadlines,
-           (SELECT count(*) FROM plans_held WHERE subject_ref = $1) AS plans_held
+           (SELECT count(*) FROM plans_held WHERE subject_ref = $1) AS plans_held,
+           (SELECT count(*) FROM legal_holds WHERE subject_ref = $1) AS legal_holds
 """
 
 FORGET_SUBJECT = """
@@ -171,8 +189,14 @@ async def lock(tx: Transaction, statement: str, subject_refs: Iterable[str]) -> 
     await tx.fetch(statement, sorted(set(subject_refs)))
 
 
-async def schedule(tx: Transaction, deadlines: Sequence[Deadline], version: int) -> set[str]:
-    """Store deadlines of items that have none, computed by this version, and return which those were."""
+async def schedule(
+    tx: Transaction, deadlines: Sequence[Deadline], notices: Sequence[datetime | None], version: int
+) -> set[str]:
+    """Store deadlines of items that have none, computed by this version, each with when it is told of.
+
+    Returns:
+        Which items had none.
+    """
     rows = await tx.fetch(
         SCHEDULE,
         [deadline.item_id for deadline in deadlines],
@@ -180,14 +204,19 @@ async def schedule(tx: Transaction, deadlines: Sequence[Deadline], version: int)
         [deadline.category for deadline in deadlines],
         [deadline.started_at for deadline in deadlines],
         [deadline.due_at for deadline in deadlines],
+        [deadline.stored_bytes for deadline in deadlines],
+        notices,
         version,
     )
     return {row[0] for row in rows}
 
 
-async def move(tx: Transaction, deadlines: Sequence[Deadline], version: int) -> None:
-    """Store deadlines that were computed again, by this version."""
-    await tx.execute(MOVE, [one.item_id for one in deadlines], [one.due_at for one in deadlines], version)
+async def move(
+    tx: Transaction, deadlines: Sequence[Deadline], notices: Sequence[datetime | None], version: int
+) -> None:
+    """Store deadlines that were computed again, by this version, each with when it is told of."""
+    ids, due = [one.item_id for one in deadlines], [one.due_at for one in deadlines]
+    await tx.execute(MOVE, ids, due, notices, version)
 
 
 async def removed(tx: Transaction, removals: Mapping[str, Removal], category: str, at: datetime) -> None:

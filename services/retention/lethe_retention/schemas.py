@@ -1,16 +1,112 @@
-"""How rows become answers. What goes in is defined in `lethe_common.rpc.retention`."""
+"""How rows and values become answers and facts. What goes in is defined in `lethe_common.rpc`."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import asyncpg
 
-from lethe_common.rpc.retention import DeadlineSummaryAnswer
+from lethe_common.events.retention import ITEMS_MOST, LegalHoldLifted, LegalHoldPlaced, NoticeDue
+from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
+from lethe_common.rpc.legal_holds import LegalHold, LegalHoldStep
+from lethe_common.rpc.retention import (
+    CalendarItem,
+    DeadlineSummaryAnswer,
+    KeepRule,
+    OverdueCount,
+    OverdueItem,
+    OverdueListAnswer,
+)
+from lethe_retention.deadlines import Rule
+from lethe_retention.legal_holds import Hold
+from lethe_retention.overdue import Overdue
 
 
 def summary(row: asyncpg.Record) -> DeadlineSummaryAnswer:
-    """The calendar in five numbers."""
+    """The calendar in six numbers."""
     return DeadlineSummaryAnswer(
         open=row["open"],
         due=row["due"],
         removed=row["removed"],
         overdue=row["overdue"],
+        held=row["held"],
         next_due_at=row["next_due_at"],
     )
+
+
+def overdue(counts: Overdue, rows: Sequence[asyncpg.Record]) -> OverdueListAnswer:
+    """What should have gone."""
+    return OverdueListAnswer(
+        counts=tuple(
+            OverdueCount(category=category, age=age, count=count) for (category, age), count in sorted(counts.items())
+        ),
+        items=tuple(
+            OverdueItem(
+                generation_id=GenerationId.trusted(row["item_id"]),
+                category=row["category"],
+                due_at=row["due_at"],
+                state=row["state"],
+                late_seconds=int(row["late"].total_seconds()),
+            )
+            for row in rows
+        ),
+    )
+
+
+def item(row: asyncpg.Record, rule: Rule) -> CalendarItem:
+    """An item as its owner sees it."""
+    return CalendarItem(
+        generation_id=GenerationId.trusted(row["item_id"]),
+        category=row["category"],
+        started_at=row["started_at"],
+        due_at=row["due_at"],
+        state=row["state"],
+        is_held=row["is_held"],
+        stored_bytes=row["stored_bytes"],
+        rule=KeepRule(
+            from_event=rule.from_event,
+            plan=rule.plan,
+            period_seconds=None if rule.period is None else int(rule.period.total_seconds()),
+            on_plan_change=rule.on_plan_change,
+        ),
+    )
+
+
+def legal_hold(hold: Hold, waiting: int) -> LegalHold:
+    """A hold as operators see it."""
+    return LegalHold(
+        hold_id=hold.hold_id,
+        state=hold.state,
+        subject_ref=hold.subject_ref,
+        generation_id=hold.item_id,
+        reason=hold.reason,
+        ends_at=hold.ends_at,
+        waiting=waiting,
+        steps=tuple(LegalHoldStep(step=done.step, operator=done.operator, at=done.at) for done in hold.steps),
+    )
+
+
+def placed(hold: Hold, subject_ref: SubjectRef, at: datetime) -> LegalHoldPlaced:
+    """What is told of a hold that is in force now."""
+    return LegalHoldPlaced(
+        hold_id=hold.hold_id, subject_ref=subject_ref, generation_id=hold.item_id, placed_at=at, ends_at=hold.ends_at
+    )
+
+
+def lifted(
+    hold_id: LegalHoldId, subject_ref: SubjectRef, item_id: GenerationId | None, at: datetime
+) -> LegalHoldLifted:
+    """What is told of a hold that is over."""
+    return LegalHoldLifted(hold_id=hold_id, subject_ref=subject_ref, generation_id=item_id, lifted_at=at)
+
+
+def notices(rows: Sequence[asyncpg.Record]) -> Iterator[NoticeDue]:
+    """What is told of items that go soon: one event a subject, or more where it has very many."""
+    items: dict[str, list[NoticeDue.Item]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row["due_at"], row["item_id"])):
+        one = NoticeDue.Item(generation_id=GenerationId.trusted(row["item_id"]), due_at=row["due_at"])
+        items[row["subject_ref"]].append(one)
+    for subject_ref, all_of_it in items.items():
+        for start in range(0, len(all_of_it), ITEMS_MOST):
+            part = tuple(all_of_it[start : start + ITEMS_MOST])
+            yield NoticeDue(subject_ref=SubjectRef.trusted(subject_ref), items=part)

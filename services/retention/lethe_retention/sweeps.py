@@ -9,11 +9,17 @@ from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.events.retention import ItemDue
 from lethe_common.policy import PolicyBook
-from lethe_retention import queries
-from lethe_retention.deadlines import CATEGORY, Deadline
+from lethe_retention import calendar_queries, hold_queries, queries, schemas
+from lethe_retention.deadlines import Deadline
 from lethe_retention.gauges import Gauges
+from lethe_retention.legal_holds import Step
+from lethe_retention.overdue import Overdue, changes
 
 log = structlog.get_logger()
+
+_TOGETHER = timedelta(days=1)
+_CLOCK = "clock"
+"""Who ended a hold whose end had come, in its history."""
 
 
 class Sweeps:
@@ -36,15 +42,18 @@ class Sweeps:
         self._batch, self._due_again = batch, due_again
         self._closed_period, self._fence_period = closed_period, fence_period
         self._settle_seconds, self._settle_poll_seconds = settle_seconds, settle_poll_seconds
+        self._overdue: Overdue = {}
 
     async def tell_due(self, now: datetime) -> None:
         """Tell every item whose time is over; and again those whose owner has not answered for long."""
+        await self._end_holds(now)
         while await self._take(queries.TAKE_DUE, now) == self._batch:
             pass
         await self._take(queries.TAKE_DUE_AGAIN, self._due_again)
+        await self._tell_notices(now)
         await self._prune(queries.PRUNE_CLOSED, now - self._closed_period)
         await self._prune(queries.PRUNE_FENCES, now - self._fence_period)
-        await self._count_overdue(now)
+        await self._watch_overdue(now)
 
     async def settle(self, now: datetime) -> None:
         """Wait until nothing due at `now` is left unverified, within `settle_seconds`.
@@ -58,6 +67,28 @@ class Sweeps:
                 log.warning("items_unsettled", count=unsettled)
                 return
             await asyncio.sleep(self._settle_poll_seconds)
+
+    async def _tell_notices(self, now: datetime) -> None:
+        """Tell the owners of what goes soon, everything of one owner together."""
+        told = True
+        while told:
+            async with self._database.transaction() as tx:
+                rows = await tx.fetch(queries.TAKE_NOTICES, now, now + _TOGETHER, self._batch)
+                for notice in schemas.notices(rows):
+                    tx.tell(notice)
+            told = bool(rows)
+            self._gauges.noticed.inc(len(rows))
+
+    async def _end_holds(self, now: datetime) -> None:
+        """End the holds whose end has come, before what they kept is taken."""
+        ended = self._batch
+        while ended == self._batch:
+            async with self._database.transaction() as tx:
+                rows = await tx.fetch(hold_queries.TAKE_ENDED, now, self._batch)
+                for row in rows:
+                    await tx.execute(hold_queries.ADD_STEP, row["hold_id"], Step.ENDED, _CLOCK, now)
+                    tx.tell(schemas.lifted(*hold_queries.scope_of(row), now))
+            ended = len(rows)
 
     async def _take(self, statement: str, limit: datetime | timedelta) -> int:
         async with self._database.transaction() as tx:
@@ -74,11 +105,19 @@ class Sweeps:
                 tag = await tx.execute(statement, before, self._batch)
             removed = int(tag.rpartition(" ")[2])
 
-    async def _count_overdue(self, now: datetime) -> None:
-        overdue = await self._count(queries.OVERDUE, now - self._book.governing(now).grace(CATEGORY))
-        self._gauges.overdue.set(overdue)
-        if overdue:
-            log.error("items_overdue", count=overdue)
+    async def _watch_overdue(self, now: datetime) -> None:
+        """Show how much is overdue, and say it when it changes; also that it is over."""
+        policy = self._book.governing(now)
+        graces = {category: policy.grace(category) for category in policy.categories}
+        async with self._database.transaction() as tx:
+            overdue = await calendar_queries.overdue(tx, graces, now)
+        for change in changes(self._overdue, overdue):
+            self._gauges.overdue.labels(change.category, change.age).set(change.count)
+            if change.count:
+                log.error("items_overdue", category=change.category, age=change.age, count=change.count)
+            else:
+                log.info("items_overdue", category=change.category, age=change.age, count=0)
+        self._overdue = overdue
 
     async def _count(self, statement: str, at: datetime) -> int:
         async with self._database.transaction() as tx:

@@ -1,22 +1,40 @@
 """Everything retention is made of, built once."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
+from lethe_common.bus.requests import Answer
 from lethe_common.clock import Sweep
 from lethe_common.database import Database
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import AssetRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
-from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
+from lethe_common.events.privacy import ErasureCompleted, ErasureStepRequested
 from lethe_common.process import Frame, Parts
-from lethe_common.rpc.retention import DeadlineSummary
+from lethe_common.rpc.envelope import Call
+from lethe_common.rpc.legal_holds import LegalHoldApprove, LegalHoldLift, LegalHoldList, LegalHoldPropose
+from lethe_common.rpc.orphans import OrphanList
+from lethe_common.rpc.retention import (
+    CalendarForecast,
+    CalendarPage,
+    DeadlineSummary,
+    ErasureClear,
+    OverdueList,
+    RemovalCheck,
+)
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_retention.adapters.eyes import Cluster, Eyes
+from lethe_retention.adapters.owners import owners
+from lethe_retention.adapters.places import Places
 from lethe_retention.deadlines import Timetable
-from lethe_retention.endpoints import Calendar
+from lethe_retention.endpoints.calendar import Calendar
+from lethe_retention.endpoints.legal_holds import LegalHolds
+from lethe_retention.endpoints.orphans import Orphans
 from lethe_retention.erasures import ErasureHandlers
 from lethe_retention.gauges import Gauges
 from lethe_retention.handlers import ItemHandlers, PlanHandlers
+from lethe_retention.orphan_sweep import OrphanSweep, Pace
 from lethe_retention.settings import Settings
 from lethe_retention.sweeps import Sweeps
 from lethe_retention.verification import Verification
@@ -29,11 +47,13 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     Raises:
         DatabaseAway: a database cannot be reached with the verifier's credentials.
     """
-    gauges, timetable = Gauges(frame.metrics), Timetable(frame.book, frame.catalogue)
+    gauges, lead = Gauges(frame.metrics), settings.notice_lead_hours
+    timetable = Timetable(frame.book, frame.catalogue, notice_lead=None if lead is None else timedelta(hours=lead))
     databases, storage = await _verifier_databases(settings), _verifier_storage(settings)
+    eyes = Eyes(databases, storage)
     verification = Verification(
         frame.database,
-        Eyes(databases, storage, at_once=settings.look_at_once).still_there,
+        eyes.still_there,
         frame.clock,
         gauges,
         batch=settings.look_batch,
@@ -45,9 +65,11 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     sweeps = _sweeps(frame, settings, gauges)
     versions = Versions(frame.database, frame.book, timetable, frame.clock, batch=settings.versions_batch)
     due: list[Sweep] = [versions.apply, sweeps.tell_due]
+    places = Places(databases[Cluster.DATA], storage, page=settings.orphan_page)
+    orphans = OrphanSweep(frame.database, places, eyes.still_there, owners(frame.bus), gauges, _orphan_pace(settings))
+    orphan_list = Orphans(frame.database, orphans, age=timedelta(seconds=settings.orphan_age_seconds))
     return Parts(
         handlers={
-            ErasureFenced: erasures.on_erasure_fenced,
             ErasureStepRequested: erasures.on_erasure_step_requested,
             ErasureCompleted: erasures.on_erasure_completed,
         },
@@ -58,11 +80,37 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             AssetRemoved: items.on_assets_removed,
             PlanChanged: PlanHandlers(timetable, frame.clock).on_plans_changed,
         },
-        answers={DeadlineSummary: Calendar(frame.database, frame.book, frame.clock).summary},
-        workers=[verification.run, versions.run],
+        answers={**_answers(frame, timetable), OrphanList: orphan_list.list},
+        workers=[verification.run, versions.run, orphans.run],
         # Real time does not wait for anybody; who moves a virtual clock wants to see the effect.
         sweeps=[*due, sweeps.settle] if frame.clock.kind == "virtual" else due,
         on_close=[*(database.close for database in databases.values()), storage.close],
+    )
+
+
+def _answers(frame: Frame, timetable: Timetable) -> Mapping[type[Call[Any, Any]], Answer]:
+    calendar = Calendar(frame.database, frame.book, timetable, frame.clock)
+    holds = LegalHolds(frame.database, frame.clock)
+    return {
+        DeadlineSummary: calendar.summary,
+        OverdueList: calendar.overdue,
+        CalendarForecast: calendar.forecast,
+        CalendarPage: calendar.page,
+        RemovalCheck: holds.check,
+        ErasureClear: holds.clear,
+        LegalHoldList: holds.list,
+        LegalHoldPropose: holds.propose,
+        LegalHoldApprove: holds.approve,
+        LegalHoldLift: holds.lift,
+    }
+
+
+def _orphan_pace(settings: Settings) -> Pace:
+    return Pace(
+        every_seconds=settings.orphan_sweep_seconds,
+        age=timedelta(seconds=settings.orphan_age_seconds),
+        grace=timedelta(seconds=settings.orphan_grace_seconds),
+        most=settings.orphans_most,
     )
 
 

@@ -30,6 +30,7 @@ def all_pages() -> dict[str, str]:
             "studio": pages.studio(language, is_signed_in=True),
             "console sign-in": pages.console(language, is_signed_in=False),
             "console": pages.console(language, is_signed_in=True),
+            "deadlines": pages.retention(language),
             "reset": pages.reset(language),
             "verify": pages.verify(language),
             "erasure": pages.erasure(language),
@@ -175,3 +176,16 @@ async def test_the_console_hides_behind_its_sign_in() -> None:
 
     assert 'id="operator"' in html
     assert 'id="run-rows"' not in html
+
+
+async def test_the_page_of_deadlines_hides_behind_the_sign_in_too() -> None:
+    pages = Pages(lambda: TERMS)
+    for is_operator, shown in ((False, 'id="operator"'), (True, 'id="hold-form"')):
+        app = FastAPI()
+
+        async def answer(_request: Request, answer: bool = is_operator) -> bool:
+            return answer
+
+        app.include_router(console_screens(pages, answer))
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as browser:
+            assert shown in (await browser.get("/retention")).text

@@ -38,7 +38,7 @@ def test_after_a_failed_verification_all_owners_report_again_before_the_next_loo
 
 
 @given(
-    st.sampled_from([State.REQUESTED, State.DESTROYING, State.VERIFYING, State.COMPLETED]),
+    st.sampled_from([State.REQUESTED, State.FENCED, State.HELD, State.DESTROYING, State.VERIFYING, State.COMPLETED]),
     st.sets(st.sampled_from(Service)),
 )
 def test_a_late_report_never_moves_an_erasure_back(state: State, reported: set[Service]) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.policy import load_book, load_catalogue, load_profile
 from lethe_common.policy.errors import UnknownPlan
-from lethe_retention.deadlines import CATEGORY, Timetable
+from lethe_retention.deadlines import CATEGORY, Rule, Timetable
 from tests.tree import ROOT
 from tests.unit.common.policy_files import in_two_versions
 
@@ -72,3 +73,40 @@ def test_a_deadline_by_the_book_is_that_of_one_version_or_the_instant_of_a_chang
         assert due_at == old
     else:
         assert due_at == max({"longest": max(old, new), "new": new, "at_creation": old}[choice], START)
+
+
+@pytest.mark.parametrize(
+    ("lead", "notice_at"),
+    [
+        (None, None),
+        (timedelta(days=2), START + timedelta(days=5)),
+        (timedelta(days=7), None),
+        (timedelta(days=14), None),
+    ],
+)
+def test_a_notice_comes_a_lead_before_the_deadline_and_never_at_the_start(
+    lead: timedelta | None, notice_at: datetime | None
+) -> None:
+    profile = load_profile(ROOT / "deploy/profiles/aisora2")
+    timetable = Timetable(profile.book, profile.catalogue, notice_lead=lead)
+
+    assert timetable.notice_at(timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [], START)) == notice_at
+
+
+def test_the_rule_of_a_deadline_names_the_latest_plan_that_gives_its_period(timetable: Timetable) -> None:
+    plans = [("free", START), ("pro", START + timedelta(days=1)), ("basic", START + timedelta(days=2))]
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, plans, START)
+
+    assert timetable.rule(deadline, plans, START) == Rule("completed", "pro", timedelta(days=90), "longest")
+
+
+def test_the_rule_of_a_deadline_whose_owner_has_no_known_plan_names_the_opening_plan(timetable: Timetable) -> None:
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [], START)
+
+    assert timetable.rule(deadline, [], START).plan == "free"
+
+
+def test_a_period_that_no_plan_gives_any_more_is_shown_without_one(timetable: Timetable) -> None:
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [("free", START)], START)
+
+    assert timetable.rule(replace(deadline, due_at=START + timedelta(days=8)), [("free", START)], START).plan is None

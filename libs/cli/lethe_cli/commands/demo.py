@@ -18,14 +18,18 @@ import typer
 
 from lethe_cli.api import Answer, Api
 from lethe_cli.commands.generate import follow, submit
-from lethe_cli.errors import ApiRefused, CommandError
+from lethe_cli.errors import CommandError
 from lethe_cli.local.ports import free_ports
 from lethe_cli.local.profiles import find
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
+from lethe_common.catalogue import Kind, declare, held
 from lethe_common.certificates import render, verify
 from lethe_common.policy import load_profile
 
+_FOLDER = "lethe-demo-"
+# A whole suite with a person of its own lives there until the demo ends.
+TEMPORARY_FILES = declare(Kind.TEMPORARY_FILE, {f"{_FOLDER}*": held("output.video", is_sealed=False)})
 _PROMPT = "a paper boat in the rain"
 _TOLERANCE_SECONDS = 0.1
 _READY = " ready  "
@@ -49,7 +53,7 @@ def demo(
     on this machine, and nothing leaves it.
     """
     # The folder itself is the data folder: as root, the database's own user must be able to pass through it.
-    with tempfile.TemporaryDirectory(prefix="lethe-demo-") as folder, _suite(Path(folder), profile) as url:
+    with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder, _suite(Path(folder), profile) as url:
         email = f"visitor-{secrets.token_hex(4)}@example.org"
         account = _sign_up(url, email)
         with api(url, account["api_key"]["key"]) as client:
@@ -112,7 +116,7 @@ def _sign_up(url: str, email: str) -> Answer:
 
 
 def _generate(client: Api, output: Path, *, is_clocked: bool) -> Answer:
-    quote = _quote(client)
+    quote = client.post("/v1/quotes", {"seconds": "4"})
     _say("quote", f"{quote['credits']} credits of {quote['available']}, binding until {day(quote['expires_at'])}")
     accepted = submit(client, _PROMPT, model=None, size=None, seconds="4", reference=None)
     _say("accepted", f"{accepted['id']}: “{_PROMPT}”")
@@ -128,16 +132,6 @@ def _generate(client: Api, output: Path, *, is_clocked: bool) -> Answer:
     client.download(f"/v1/videos/{video['id']}/content", output)
     _say("video", f"{output.resolve()}  {_measured(output, video)}")
     return _with_deadline(client, video) if is_clocked else video
-
-
-def _quote(client: Api) -> Answer:
-    """Billing hears of a new account a moment after the sign-up has been answered."""
-    for _ in range(_DEADLINE_LOOKS):
-        try:
-            return client.post("/v1/quotes", {"seconds": "4"})
-        except ApiRefused:
-            time.sleep(_LOOK_SECONDS)
-    return client.post("/v1/quotes", {"seconds": "4"})
 
 
 def _measured(file: Path, video: Answer) -> str:

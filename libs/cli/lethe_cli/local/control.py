@@ -18,9 +18,12 @@ from pydantic import BaseModel, ValidationError
 from lethe_cli.errors import CommandError, NotRunning, NotStarted
 from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.supervisor import Keeper, State, Supervisor
+from lethe_common.catalogue import Kind, declare, impersonal
 
 _PATH_BYTES_MOST = 100  # a Unix socket's path may have 107 bytes on Linux, 103 on macOS
 _ANSWER_SECONDS = 120.0
+_SHORT = "lethe-control-"
+TEMPORARY_FILES = declare(Kind.TEMPORARY_FILE, {f"{_SHORT}*": impersonal("a socket: it holds no bytes")})
 
 Verb = Literal["status", "stop", "start", "restart", "kill"]
 
@@ -74,7 +77,7 @@ class ControlSocket:
         path = str(self._link.absolute())
         if len(path.encode()) <= _PATH_BYTES_MOST:
             return path
-        self._short = tempfile.TemporaryDirectory(prefix="lethe-", dir="/tmp")
+        self._short = tempfile.TemporaryDirectory(prefix=_SHORT, dir="/tmp")
         short = Path(self._short.name) / "control.sock"
         self._link.symlink_to(short)
         return str(short)

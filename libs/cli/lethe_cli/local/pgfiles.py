@@ -17,10 +17,15 @@ from lethe_cli.errors import FolderRefused, ProgramMissing
 from lethe_cli.local.accounts import can_reach, can_run, give
 from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.programs import Account
+from lethe_common.catalogue import Kind, declare, impersonal
 
 _LEAST_MAJOR = 17
 _SYSTEM_FOLDER = Path("/var/lib/lethe")
 _NOTE = "belongs_to"
+_HOME = "data-"
+TEMPORARY_FILES = declare(
+    Kind.TEMPORARY_FILE, {f"{_HOME}*": impersonal("a database's own folder: its columns are declared one by one")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ def _elsewhere(folder: DataFolder) -> Path:
             "Open the folders above it, or choose another folder with --data."
         )
     folder.postgres.unlink(missing_ok=True)  # a link to what somebody removed
-    home = Path(tempfile.mkdtemp(dir=_system_folder()))
+    home = Path(tempfile.mkdtemp(prefix=_HOME, dir=_system_folder()))
     folder.postgres.symlink_to(home)
     return home
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from lethe_cli.errors import PortTaken
+from lethe_common.catalogue import Kind, declare, impersonal
 
 LOOPBACK = "127.0.0.1"
 
@@ -15,6 +16,8 @@ LOOPBACK = "127.0.0.1"
 # so that none is taken between our look and the server's start.
 _FIRST, _LAST = 20000, 32000
 _TRIES = 2000
+_CLAIMS = "lethe-ports"
+TEMPORARY_FILES = declare(Kind.TEMPORARY_FILE, {_CLAIMS: impersonal("empty files named by port numbers")})
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -59,7 +62,7 @@ def _reserve(port: int) -> bool:
 
     The lock's file stays open on purpose: it ends with this process, however that ends.
     """
-    folder = Path(tempfile.gettempdir()) / "lethe-ports"
+    folder = Path(tempfile.gettempdir()) / _CLAIMS
     try:
         folder.mkdir(exist_ok=True)
         descriptor = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)

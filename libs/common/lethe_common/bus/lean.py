@@ -17,7 +17,7 @@ class LeanClient(Client):
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         """`Name: value` lines; what is no such line is left out. Of a name that comes twice the last one counts."""
-        pairs = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
+        pairs = [line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n")]
         return {name.strip(): value.strip() for name, colon, value in pairs if colon}
 
     async def publish_together(self, commands: Sequence[bytes]) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lethe_common.catalogue import Kind, declare, each, impersonal
 from lethe_common.events.catalogue import EVENTS, STREAMS, heard_by, stream_of
 from lethe_common.rpc.catalogue import answered_by, asked_by
 from lethe_common.services import Service
@@ -51,6 +52,14 @@ class Listen:
 def durables(service: Service) -> tuple[str, str]:
     """The names of a service's consumers on every stream it hears: the working one and the slow second look."""
     return service.value, f"{service}-sweep"
+
+
+CONSUMERS = declare(
+    Kind.CONSUMER,
+    each(
+        (name for service in Service for name in durables(service)), impersonal("how far a service has read a stream")
+    ),
+)
 
 
 def inbox(service: Service) -> str:

@@ -25,7 +25,14 @@ from lethe_common.clock import monotonic_seconds
 from lethe_common.database import outbox
 from lethe_common.errors import Unavailable
 from lethe_common.events.catalogue import EVENTS, stream_of
-from lethe_common.events.envelope import MESSAGE_ID_HEADER, Envelope
+from lethe_common.events.envelope import (
+    BATCH_COMMIT_HEADER,
+    BATCH_ID_HEADER,
+    BATCH_SEQUENCE_HEADER,
+    EXPECTED_STREAM_HEADER,
+    MESSAGE_ID_HEADER,
+    Envelope,
+)
 from lethe_common.services import Service
 from lethe_common.telemetry import Metrics
 
@@ -267,16 +274,16 @@ async def publish_batch(client: LeanClient, envelopes: list[Envelope]) -> list[i
         BatchRefused: one of them is there already (error 10201) or the batch broke.
     """
     batch_id = uuid.uuid4().hex
-    mark = b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %%d\r\n" % batch_id.encode()
+    mark = f"{BATCH_ID_HEADER}: {batch_id}\r\n{BATCH_SEQUENCE_HEADER}: %d\r\n".encode()
     await client.publish_together([
         command(envelope.type, envelope.header_lines() + mark % position, envelope.data)
         for position, envelope in enumerate(envelopes[:-1], start=1)
     ])  # fmt: skip
     last = envelopes[-1]
     headers = last.headers() | {
-        "Nats-Batch-Id": batch_id,
-        "Nats-Batch-Sequence": str(len(envelopes)),
-        "Nats-Batch-Commit": "1",
+        BATCH_ID_HEADER: batch_id,
+        BATCH_SEQUENCE_HEADER: str(len(envelopes)),
+        BATCH_COMMIT_HEADER: "1",
     }
     reply = await client.request(last.type, last.data, timeout=_PUBLISH_SECONDS, headers=headers)
     acknowledged = json.loads(reply.data)
@@ -292,9 +299,8 @@ async def publish_singly(js: JetStreamContext, stream: str, envelopes: list[Enve
 
     async def publish(envelope: Envelope) -> int:
         async with slots:
-            stored = await js.publish(
-                envelope.type, envelope.data, timeout=_PUBLISH_SECONDS, stream=stream, headers=envelope.headers()
-            )
+            headers = envelope.headers() | {EXPECTED_STREAM_HEADER: stream}
+            stored = await js.publish(envelope.type, envelope.data, timeout=_PUBLISH_SECONDS, headers=headers)
             return stored.seq
 
     return list(await asyncio.gather(*(publish(envelope) for envelope in envelopes)))

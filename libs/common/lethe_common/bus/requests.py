@@ -14,6 +14,7 @@ from nats.micro.service import EndpointConfig, ServiceConfig
 from nats.micro.service import Service as MicroService
 from pydantic import ValidationError
 
+from lethe_common.catalogue import Kind, declare, each, impersonal
 from lethe_common.clock import monotonic_seconds
 from lethe_common.errors import LetheError
 from lethe_common.logging import describe, places
@@ -31,6 +32,13 @@ Answer = Callable[[Any, Service], Awaitable[Message]]
 _CODE_HEADER = "Nats-Service-Error-Code"
 _TEXT_HEADER = "Nats-Service-Error"
 _STATUS_HEADER = "Lethe-Status"
+HEADERS = declare(
+    Kind.HEADER,
+    {
+        **each((_CODE_HEADER, _STATUS_HEADER), impersonal("a code of a fixed list")),
+        _TEXT_HEADER: impersonal("a sentence of an error tree, none of which echoes input"),
+    },
+)
 _MOST_AT_ONCE = 256
 _FIRST_WAIT_SECONDS, _MOST_WAIT_SECONDS = 0.02, 0.25
 

@@ -5,6 +5,10 @@ that uniqueness of (event, consumer) and dropping a day whole go together. Their
 age is the machine's, not policy time: it answers to the bus's age limit.
 """
 
+from lethe_common.catalogue import Kind, Places, declare, each, held, impersonal
+from lethe_common.events.catalogue import FIELDS
+from lethe_common.events.envelope import HEADERS
+
 CREATE = """
 CREATE TABLE IF NOT EXISTS {schema}.outbox (
     event_id uuid NOT NULL PRIMARY KEY,
@@ -104,18 +108,35 @@ GRANT EXECUTE ON FUNCTION {schema}.turn_partitions(text, integer) TO {role};
 
 TURN = "SELECT turn_partitions($1, $2)"
 
-COLUMNS: dict[str, dict[str, str]] = {
-    "outbox": dict.fromkeys(
-        ("event_id", "stream", "type", "source", "told_at", "traceparent", "stream_seq", "stream_created"),
-        "envelope of an event; random ids",
-    )
-    | {"data": "events carry random refs, parameters and amounts only"},
-    "inbox": dict.fromkeys(("event_id", "consumer", "handled_at"), "random ids"),
-    "parked": dict.fromkeys(
-        (
-            "parked_id", "consumer", "stream", "stream_created", "stream_seq", "subject", "headers", "data",
-            "event_id", "error", "deliveries", "parked_at",
-        ),
-        "a message as it was on the bus, where nothing personal travels",
+_ENVELOPE = impersonal("envelope of an event; random ids")
+_TRANSPORT = impersonal("a message's way over the bus")
+_PASSED_ON = held("technical.log", is_sealed=False, keys=FIELDS)
+
+COLUMNS: dict[str, Places] = {
+    "outbox": declare(
+        Kind.COLUMN,
+        {
+            **each(
+                ("event_id", "stream", "type", "source", "told_at", "traceparent", "stream_seq", "stream_created"),
+                _ENVELOPE,
+            ),
+            "data": _PASSED_ON,
+        },
+    ),
+    "inbox": declare(Kind.COLUMN, each(("event_id", "consumer", "handled_at"), _ENVELOPE)),
+    "parked": declare(
+        Kind.COLUMN,
+        {
+            **each(
+                (
+                    "parked_id", "consumer", "stream", "stream_created", "stream_seq", "subject", "event_id",
+                    "deliveries", "parked_at",
+                ),
+                _TRANSPORT,
+            ),
+            "error": impersonal("a kind of error; texts of others are not kept"),
+            "headers": impersonal("what rode on the message", keys=HEADERS),
+            "data": _PASSED_ON,
+        },
     ),
 }  # fmt: skip

@@ -105,20 +105,27 @@ class Database:
             DatabaseAway: the connection failed. Whether a commit under way took effect is unknown:
                 callers are idempotent.
         """
-        async with self._connection() as connection:
-            tx = Transaction(connection, self._service)
-            tag = await connection.execute(f"BEGIN; {opening}")
-            tx.opened = int(tag.rpartition(" ")[2]) if tag.startswith("INSERT") else 0
-            try:
-                yield tx
-                if tx.told:
-                    await outbox.write(tx)
-            except BaseException:
-                # A connection that broke has nothing to roll back, and its own error is the one to be told.
-                with contextlib.suppress(*_AWAY):
-                    await connection.execute("ROLLBACK")
-                raise
-            await connection.execute("COMMIT")
+        undoers: list[Callable[[], None]] = []
+        try:
+            async with self._connection() as connection:
+                tx = Transaction(connection, self._service)
+                undoers = tx.undoers
+                tag = await connection.execute(f"BEGIN; {opening}")
+                tx.opened = int(tag.rpartition(" ")[2]) if tag.startswith("INSERT") else 0
+                try:
+                    yield tx
+                    if tx.told:
+                        await outbox.write(tx)
+                except BaseException:
+                    # A connection that broke has nothing to roll back, and its own error is the one to be told.
+                    with contextlib.suppress(*_AWAY):
+                        await connection.execute("ROLLBACK")
+                    raise
+                await connection.execute("COMMIT")
+        except BaseException:
+            for undo in undoers:
+                undo()
+            raise
         self._committed(tx)
 
     @asynccontextmanager

@@ -22,6 +22,7 @@ class Transaction:
         self.written: list[Envelope] = []
         """Told by a statement of the handler's own that wrote them into the outbox."""
         self.followers: list[Callable[[], None]] = []
+        self.undoers: list[Callable[[], None]] = []
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """All rows."""
@@ -56,3 +57,7 @@ class Transaction:
     def after_commit(self, follow: Callable[[], None]) -> None:
         """Call this right after the commit, in this process: to wake who waits for the rows. Lost in a crash."""
         self.followers.append(follow)
+
+    def after_failure(self, undo: Callable[[], None]) -> None:
+        """Call this if the transaction does not commit, or may not have: to give back what was set aside for it."""
+        self.undoers.append(undo)

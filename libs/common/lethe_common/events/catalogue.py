@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.events import billing, gateway, identity, jobs, notice, privacy, retention
 from lethe_common.events.envelope import Event
 from lethe_common.services import Service
@@ -67,3 +68,52 @@ def heard_by(service: Service) -> dict[str, list[type[Event]]]:
         if kind.is_stored and service in kind.listeners:
             heard.setdefault(stream_of(kind.type).name, []).append(kind)
     return heard
+
+
+_PARAMETERS = held("content.generation", is_sealed=False)
+_ACCOUNT = held("identity.account", is_sealed=False)
+_RECORD = held("erasure.record", is_sealed=False)
+_MONEY = held("ledger.transfer", is_sealed=False)
+_REFERENCE = impersonal("random reference; who it is stands sealed in the gateway's accounts")
+
+FIELDS = declare(
+    Kind.JSON_KEY,
+    {
+        "subject_ref": _REFERENCE,
+        **each(
+            (
+                "asset_ids", "certificate_id", "changes.generation_id", "items.generation_id", "erasure_id", "generation_id", "grant_id",
+                "hold_id", "mail_id", "upload_id",
+            ),
+            impersonal("random id"),
+        ),
+        "prefixes": impersonal("random object prefixes"),
+        **each(("changes.state_version", "object_versions", "rows", "percent"), impersonal("a count")),
+        **each(("category", "owner", "template"), impersonal("a name of ours")),
+        **each(("cause", "code", "rule"), impersonal("a word of a fixed list")),
+        **each(("plan", "since", "opened_at"), _ACCOUNT),
+        **each(("credits", "source"), _MONEY),
+        **each(
+            (
+                "model", "width_px", "height_px", "seconds", "requested_at", "started_at", "completed_at", "failed_at",
+                "cancelled_at", "processed_at", "removed_at", "verified_at", "due_at", "items.due_at", "delivered.duration_seconds",
+                "delivered.width_px", "delivered.height_px", "delivered.stored_bytes",
+            ),
+            _PARAMETERS,
+        ),
+        **each(
+            (
+                "fenced_at", "placed_at", "lifted_at", "ends_at", "counts.store", "counts.category", "counts.before", "counts.after",
+                "counts.retained_ground",
+            ),
+            _RECORD,
+        ),
+    },
+)  # fmt: skip
+"""The fields of all events: what lies in outboxes, streams and parked messages."""
+
+STREAM_PLACES = declare(
+    Kind.STREAM,
+    each(("IDENTITY", "JOBS", "BILLING", "RETENTION", "PRIVACY", "NOTICE"), held("technical.log", is_sealed=False)),
+)
+"""Each stream holds references, parameters and amounts, for as long as its `max_age`."""

@@ -14,6 +14,7 @@ from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lethe_common.catalogue import Kind, declare, each, impersonal
 from lethe_common.clock import wall
 from lethe_common.errors import LetheError
 from lethe_common.identifiers import uuid7
@@ -21,6 +22,27 @@ from lethe_common.services import Service
 
 MESSAGE_ID_HEADER = "Nats-Msg-Id"
 TRACE_HEADER = "traceparent"
+BATCH_ID_HEADER, BATCH_SEQUENCE_HEADER, BATCH_COMMIT_HEADER = (
+    "Nats-Batch-Id",
+    "Nats-Batch-Sequence",
+    "Nats-Batch-Commit",
+)
+EXPECTED_STREAM_HEADER = "Nats-Expected-Stream"
+HEADERS = declare(
+    Kind.HEADER,
+    {
+        **each((MESSAGE_ID_HEADER, "ce-id"), impersonal("random id of an event")),
+        **each(("ce-specversion", "ce-datacontenttype"), impersonal("a constant of CloudEvents")),
+        "ce-type": impersonal("a type of the event catalogue"),
+        "ce-source": impersonal("name of a service"),
+        "ce-time": impersonal("when an event was told; whose it is stands in its body only, as a reference"),
+        TRACE_HEADER: impersonal("random ids of a trace that began at the gateway"),
+        BATCH_ID_HEADER: impersonal("random id of one publish"),
+        **each((BATCH_SEQUENCE_HEADER, BATCH_COMMIT_HEADER), impersonal("position in one publish")),
+        EXPECTED_STREAM_HEADER: impersonal("a stream's name"),
+    },
+)
+"""All that rides on an event: the envelope, and the relay's atomic batches (NATS ADR-50)."""
 
 
 class Undecodable(LetheError):

@@ -94,6 +94,8 @@ class Delivered(Event.Part):
     width_px: int = Field(gt=0)
     height_px: int = Field(gt=0)
     duration_seconds: float = Field(ge=0)
+    stored_bytes: int = Field(default=0, ge=0)
+    """What all its objects take in the object store."""
 
 
 class GenerationCompleted(Event):

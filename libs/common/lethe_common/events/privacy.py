@@ -18,7 +18,7 @@ class ErasureFenced(Event):
 
     type: ClassVar[str] = "privacy.erasure.fenced.v1"
     speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
-    listeners: ClassVar[tuple[Service, ...]] = _OWNERS
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY, Service.JOBS, Service.BILLING)
 
     erasure_id: ErasureId
     subject_ref: SubjectRef

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lethe_common.events.envelope import Event
 from lethe_common.events.jobs import RemovalRule
-from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
 from lethe_common.services import Service
 
 ITEMS_MOST = 256
@@ -55,3 +55,47 @@ class ItemRemoved(Event):
     rule: RemovalRule
     removed_at: datetime
     verified_at: datetime
+
+
+class LegalHoldPlaced(Event):
+    """From now on nothing in this scope is removed: one generation, or everything of the subject when it is None."""
+
+    type: ClassVar[str] = "retention.hold.placed.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _RETENTION
+    listeners: ClassVar[tuple[Service, ...]] = (Service.JOBS,)
+
+    hold_id: LegalHoldId
+    subject_ref: SubjectRef
+    generation_id: GenerationId | None
+    placed_at: datetime
+    ends_at: datetime | None
+
+
+class LegalHoldLifted(Event):
+    """A hold was lifted or ended. Another one may still cover the same: who removes asks again."""
+
+    type: ClassVar[str] = "retention.hold.lifted.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _RETENTION
+    listeners: ClassVar[tuple[Service, ...]] = (Service.JOBS, Service.PRIVACY)
+
+    hold_id: LegalHoldId
+    subject_ref: SubjectRef
+    generation_id: GenerationId | None
+    lifted_at: datetime
+
+
+class NoticeDue(Event):
+    """Some of a subject's items go soon. Each item is told of once for each deadline it gets."""
+
+    type: ClassVar[str] = "retention.notice.due.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _RETENTION
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+
+    class Item(Event.Part):
+        """One item and its deadline."""
+
+        generation_id: GenerationId
+        due_at: datetime
+
+    subject_ref: SubjectRef
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)

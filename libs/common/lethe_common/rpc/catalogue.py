@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lethe_common.rpc import billing, gateway, jobs, operators, privacy, retention
+from lethe_common.rpc import billing, gateway, jobs, legal_holds, operators, orphans, privacy, retention
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 
@@ -12,6 +12,8 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *jobs.CALLS,
     *privacy.CALLS,
     *retention.CALLS,
+    *legal_holds.CALLS,
+    *orphans.CALLS,
     *operators.OPERATOR_CALLS,
 )
 

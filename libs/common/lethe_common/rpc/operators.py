@@ -1,4 +1,4 @@
-"""What every service answers to operators, through the gateway's console: parked messages and health."""
+"""What every service answers to operators, through the gateway's console: parked messages, health, refused egress."""
 
 import uuid
 from datetime import datetime
@@ -72,6 +72,30 @@ class HealthAnswer(PolicyStanding):
     parked: int
 
 
+class EgressRefusalsQuestion(Message):
+    pass
+
+
+class EgressRefusal(Message):
+    """A passage that was not sent; never what it was about."""
+
+    at: datetime
+    recipient: str
+    purpose: str
+    reason: str
+
+
+class EgressRefusalsAnswer(Message):
+    """The last refusals of the replica that answers, newest first."""
+
+    refusals: tuple[EgressRefusal, ...]
+
+
+def egress_refusals(service: Service) -> type[Call[EgressRefusalsQuestion, EgressRefusalsAnswer]]:
+    """The call that tells what a service was refused to send."""
+    return _CALLS[service][3]
+
+
 def parked_list(service: Service) -> type[Call[ParkedListQuestion, ParkedListAnswer]]:
     """The call that lists a service's parked messages."""
     return _CALLS[service][0]
@@ -93,6 +117,7 @@ def _calls_of(
     type[Call[ParkedListQuestion, ParkedListAnswer]],
     type[Call[ParkedReplayQuestion, ParkedReplayAnswer]],
     type[Call[HealthQuestion, HealthAnswer]],
+    type[Call[EgressRefusalsQuestion, EgressRefusalsAnswer]],
 ]:
     class ParkedList(Call[ParkedListQuestion, ParkedListAnswer]):
         name: ClassVar[str] = "parked.list"
@@ -117,7 +142,15 @@ def _calls_of(
         timeout_seconds: ClassVar[float] = 2.0
         idempotency: ClassVar[str] = "reads only"
 
-    return ParkedList, ParkedReplay, Health
+    class EgressRefusals(Call[EgressRefusalsQuestion, EgressRefusalsAnswer]):
+        name: ClassVar[str] = "egress.refusals"
+        callee: ClassVar[Service] = service
+        callers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+        question, answer = EgressRefusalsQuestion, EgressRefusalsAnswer
+        timeout_seconds: ClassVar[float] = 2.0
+        idempotency: ClassVar[str] = "reads only"
+
+    return ParkedList, ParkedReplay, Health, EgressRefusals
 
 
 _CALLS = {service: _calls_of(service) for service in Service}

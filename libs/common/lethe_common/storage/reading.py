@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
@@ -35,6 +36,18 @@ async def stat(connection: Connection, key: str) -> ObjectFacts:
         return ObjectFacts(key, found.size or 0, found.etag or "", found.content_type or "", found.version_id)
 
     return await connection.call(look)
+
+
+async def list_keys(connection: Connection, prefix: str, after: str) -> list[str]:
+    """One page of keys in their order, those of which only old versions are left included. No key twice."""
+
+    def look() -> list[str]:
+        listed = connection.client.list_objects(
+            connection.bucket, prefix, recursive=True, include_version=True, start_after=after or None
+        )
+        return [found.object_name or "" for found in islice(listed, connection.limits.page)]
+
+    return [key for key in dict.fromkeys(await connection.call(look)) if key > after]
 
 
 async def get_range(

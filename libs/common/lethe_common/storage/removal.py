@@ -8,7 +8,9 @@ three are asked; callers who know their keys give them. What MinIO forgot it del
 itself after 24 hours (`stale_uploads_expiry`), and it was sealed.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -43,21 +45,36 @@ class Remains:
 
 async def remove_all_versions(connection: Connection, prefix: str, known_keys: Sequence[str]) -> Removed:
     """Remove page after page until none is left."""
-    _check_prefix(prefix)
+    check_prefix(prefix)
     uploads = await _until_none_is_left(connection, partial(_abort_page, connection, prefix, known_keys))
     versions = await _until_none_is_left(connection, partial(_delete_page, connection, prefix))
     return Removed(object_versions=versions, multiparts=uploads)
 
 
+async def remove_key(connection: Connection, key: str) -> int:
+    """Remove every version of one key, whatever else begins like it."""
+
+    def remove() -> int:
+        listed = connection.client.list_objects(connection.bucket, key, recursive=True, include_version=True)
+        found = [one for one in islice(listed, connection.limits.page) if one.object_name == key]
+        wanted = [DeleteObject(key, one.version_id) for one in found]
+        failed = list(connection.client.remove_objects(connection.bucket, wanted)) if wanted else []
+        if failed:
+            raise StorageFailed(f"The object store did not remove {len(failed)} versions ({failed[0].code}).")
+        return len(found)
+
+    return await _until_none_is_left(connection, remove)
+
+
 async def remains(connection: Connection, prefix: str, known_keys: Sequence[str]) -> Remains:
     """Needs a listing identity only."""
-    _check_prefix(prefix)
+    check_prefix(prefix)
     versions = await connection.call(lambda: len(_versions_page(connection, prefix)))
     uploads = await connection.call(lambda: len(_uploads_page(connection, prefix, known_keys)))
     return Remains(object_versions=versions, multiparts=uploads)
 
 
-async def _until_none_is_left(connection: Connection, remove_page: partial[int]) -> int:
+async def _until_none_is_left(connection: Connection, remove_page: Callable[[], int]) -> int:
     total = 0
     for _ in range(connection.limits.removal_rounds):
         removed = await connection.call(remove_page)
@@ -110,7 +127,27 @@ def _uploads_page(connection: Connection, prefix: str, known_keys: Sequence[str]
     }
 
 
-def _check_prefix(prefix: str) -> None:
+def open_uploads(connection: Connection, scope: str, prefixes: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Unfinished uploads under any of these prefixes, as (prefix, key, upload id): one listing for all, where it fits."""
+    found = _uploads_page(connection, scope, ())
+    if len(found) >= connection.limits.page:
+        return [(prefix, *one) for prefix in prefixes for one in _uploads_page(connection, prefix, ())]
+    by_prefix = [(_holder(prefixes, key), key, upload_id) for key, upload_id in found]
+    return [(prefix, key, upload_id) for prefix, key, upload_id in by_prefix if prefix is not None]
+
+
+def abort_uploads(connection: Connection, uploads: Sequence[tuple[str, str, str]]) -> dict[str, int]:
+    """Abort these; how many were there under each prefix."""
+    return Counter(prefix for prefix, key, upload_id in uploads if _abort(connection, key, upload_id))
+
+
+def _holder(in_order: Sequence[str], key: str) -> str | None:
+    """Which of these prefixes, in their order, a key lies under."""
+    place = bisect_right(in_order, key) - 1
+    return in_order[place] if place >= 0 and key.startswith(in_order[place]) else None
+
+
+def check_prefix(prefix: str) -> None:
     """A prefix without its final `/` would reach the neighbours whose names begin alike."""
     if not prefix.endswith("/") or prefix == "/":
         raise ValueError("a prefix ends with a slash")

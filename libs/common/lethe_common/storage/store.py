@@ -1,13 +1,14 @@
 """The one door to the object store. Speaks S3 and nothing of one vendor's alone."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 
-from lethe_common.storage import bucket, reading, removal, writing
+from lethe_common.storage import bucket, reading, removal, sets, writing
 from lethe_common.storage.connection import connect
 from lethe_common.storage.limits import Limits
 from lethe_common.storage.reading import ObjectFacts
 from lethe_common.storage.removal import Remains, Removed
+from lethe_common.storage.sets import RemovedSet
 from lethe_common.storage.writing import Stored
 
 _REGION = "us-east-1"
@@ -83,6 +84,13 @@ class Storage:
         """
         return await reading.stat(self._connection, key)
 
+    async def list_keys(self, prefix: str, after: str = "") -> list[str]:
+        """Up to a page (1000) of keys under a prefix, in their order, after a key. Empty at the end.
+
+        A key is listed as long as any version or delete marker of it is there. A list/read-only identity suffices.
+        """
+        return await reading.list_keys(self._connection, prefix, after)
+
     async def remove_all_versions(self, prefix: str, known_keys: Sequence[str] = ()) -> Removed:
         """Remove every version, delete marker and unfinished upload under a prefix that ends with `/`.
 
@@ -90,6 +98,21 @@ class Storage:
         Safe to repeat; what is gone counts nothing.
         """
         return await removal.remove_all_versions(self._connection, prefix, known_keys)
+
+    async def remove_sets(self, prefixes: Collection[str]) -> RemovedSet:
+        """Remove everything under many prefixes, as `remove_all_versions` does, with requests that they share.
+
+        Where removing some fails, the others are done, and the answer says which may have something left.
+        """
+        return await sets.remove_sets(self._connection, prefixes)
+
+    async def remains_in(self, prefixes: Collection[str]) -> set[str]:
+        """Under which of many prefixes anything is. A list/read-only identity suffices."""
+        return await sets.remains_in(self._connection, prefixes)
+
+    async def remove_key(self, key: str) -> int:
+        """Remove every version and delete marker of one key; how many there were. What lies beside it stays."""
+        return await removal.remove_key(self._connection, key)
 
     async def remains(self, prefix: str, known_keys: Sequence[str] = ()) -> Remains:
         """What `remove_all_versions` would find. A list/read-only identity suffices."""

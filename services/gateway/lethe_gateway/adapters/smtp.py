@@ -1,5 +1,7 @@
 """Mail out over SMTP (aiosmtplib). TLS from the start with `smtps://`, else STARTTLS where it is offered."""
 
+import socket
+from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from urllib.parse import unquote, urlsplit
@@ -7,10 +9,26 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from pydantic import SecretStr
 
+from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.clock import wall
-from lethe_common.errors import LetheError
+from lethe_common.egress import EgressRefused
+from lethe_common.errors import LetheError, Unavailable
 
 _TIMEOUT_SECONDS = 20.0
+_TLS_PORT, _SUBMISSION_PORT = 465, 587
+HEADERS = declare(
+    Kind.HEADER,
+    {
+        "To": held("identity.email", is_sealed=False),
+        **each(("From", "Subject"), impersonal("the operator's address; a sentence of the template")),
+        **each(("Date", "Message-ID"), impersonal("when it was sent, and a random id")),
+    },
+)
+"""What stands above a mail. It travels to the recipient's server and rests here nowhere."""
+
+
+Tunnel = Callable[[str, int], Awaitable[socket.socket]]
+"""A connection to a host and port, or a refusal; of `lethe_common.egress`."""
 
 
 class MailNotSent(LetheError):
@@ -26,12 +44,21 @@ class MailNotSent(LetheError):
 class Smtp:
     """One SMTP server, from a URL such as `smtp://user:password@host:587`."""
 
-    def __init__(self, url: SecretStr, sender: str) -> None:
+    def __init__(self, url: SecretStr, sender: str, tunnel: Tunnel | None = None) -> None:
         parts = urlsplit(url.get_secret_value())
         self._host, self._port, self._is_tls = parts.hostname or "127.0.0.1", parts.port, parts.scheme == "smtps"
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
-        self._sender = sender
+        self._sender, self._tunnel = sender, tunnel
+
+    @property
+    def host(self) -> str:
+        """Where it is."""
+        return self._host
+
+    @property
+    def _usual_port(self) -> int:
+        return _TLS_PORT if self._is_tls else _SUBMISSION_PORT
 
     async def send(self, message: EmailMessage) -> None:
         """Hand one mail over.
@@ -43,14 +70,18 @@ class Smtp:
         message["Date"] = formatdate(wall().timestamp())
         message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
         try:
+            connection = (
+                None if self._tunnel is None else await self._tunnel(self._host, self._port or self._usual_port)
+            )
             await aiosmtplib.send(
                 message,
                 hostname=self._host,
-                port=self._port,
+                port=self._port if connection is None else None,
+                sock=connection,
                 username=self._user,
                 password=self._password,
                 use_tls=self._is_tls,
                 timeout=_TIMEOUT_SECONDS,
             )
-        except (aiosmtplib.SMTPException, OSError) as error:
+        except (aiosmtplib.SMTPException, OSError, EgressRefused, Unavailable) as error:
             raise MailNotSent(type(error).__name__) from error

@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from lethe_common.bus import Bus
 from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import Catalogue
 from lethe_common.rpc.billing import (
@@ -18,6 +17,7 @@ from lethe_common.rpc.billing import (
 )
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.bodies import read_optional, read_query
+from lethe_gateway.purses import Purses
 from lethe_gateway.schemas import unix
 from lethe_gateway.submissions import OrderCreate, Ordered, order, priced
 
@@ -31,25 +31,27 @@ class HistoryQuery(BaseModel):
     after: str | None = Field(default=None, pattern="^xfer_[0-9a-f]{32}$")
 
 
-def credit_routes(bus: Bus, callers: Callers, catalogue: Catalogue) -> APIRouter:
+def credit_routes(purses: Purses, callers: Callers, catalogue: Catalogue) -> APIRouter:
     """Balance, statement, binding prices."""
     router = APIRouter(prefix="/v1")
 
     @router.get("/credits")
     async def balance(request: Request) -> Response:
         caller = await callers.of(request)
-        known = await bus.ask(BalanceGet, BalanceQuestion(subject_ref=SubjectRef(caller.subject_ref)))
+        caller.must_be_active()
+        known = await purses.ask(BalanceGet, BalanceQuestion(subject_ref=SubjectRef(caller.subject_ref)))
         content = {"object": "credits", "available": known.available, "held": known.held, "plan": known.plan}
         return JSONResponse({**content, "grants": [_grant(grant) for grant in known.grants]})
 
     @router.get("/credits/history")
     async def history(request: Request) -> Response:
         caller = await callers.of(request)
+        caller.must_be_active()
         query = read_query(request, HistoryQuery)
         question = BalanceQuestion(
             subject_ref=SubjectRef(caller.subject_ref), history_limit=query.limit, history_after=query.after
         )
-        known = await bus.ask(BalanceGet, question)
+        known = await purses.ask(BalanceGet, question)
         data = [_transfer(line) for line in known.history]
         ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
         return JSONResponse({"object": "list", "data": data, **ends, "has_more": known.has_more})
@@ -60,7 +62,7 @@ def credit_routes(bus: Bus, callers: Callers, catalogue: Catalogue) -> APIRouter
         caller.must_be_active()
         ordered = order(catalogue, await read_optional(request, OrderCreate))
         question = QuoteQuestion(subject_ref=SubjectRef(caller.subject_ref), order=priced(ordered))
-        return JSONResponse(_quote(await bus.ask(QuoteMake, question), ordered), 201)
+        return JSONResponse(_quote(await purses.ask(QuoteMake, question), ordered), 201)
 
     return router
 

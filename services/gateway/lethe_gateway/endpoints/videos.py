@@ -14,7 +14,7 @@ from lethe_gateway import media, multipart
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.bodies import read, read_query, reply
 from lethe_gateway.errors import BadRequest, WrongMediaType
-from lethe_gateway.gallery import RUNNING, Gallery
+from lethe_gateway.gallery import RUNNING, Gallery, Removal
 from lethe_gateway.intake import Intake, Ticket
 from lethe_gateway.positions import Positions
 from lethe_gateway.queries import Acceptance
@@ -25,6 +25,7 @@ from lethe_gateway.watchers import Watchers
 _KNOWN = frozenset(VideoCreate.model_fields)
 _LONGEST_KEY = 255
 _DELETE_AGAIN_SECONDS = 2
+_HELD_AGAIN_SECONDS = 24 * 3600
 
 
 class PageQuery(BaseModel):
@@ -110,9 +111,12 @@ def _ending_routes(router: APIRouter, callers: Callers, gallery: Gallery, watche
     @router.delete("/{generation_id}")
     async def delete(request: Request, generation_id: str) -> Response:
         caller = await callers.of(request)
-        if await gallery.remove(caller, generation_id):
+        removal = await gallery.remove(caller, generation_id)
+        if removal is Removal.VERIFIED:
             return reply(Deleted(id=generation_id, deleted=True))
-        return reply(Deleted(id=generation_id, deleted=False), 202, {"Retry-After": str(_DELETE_AGAIN_SECONDS)})
+        wait = _HELD_AGAIN_SECONDS if removal is Removal.HELD else _DELETE_AGAIN_SECONDS
+        unfinished = Deleted(id=generation_id, deleted=False, reason=removal.value)
+        return reply(unfinished, 202, {"Retry-After": str(wait)})
 
 
 async def _submission(

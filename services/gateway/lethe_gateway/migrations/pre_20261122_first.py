@@ -66,7 +66,7 @@ _TABLES = (
     "CREATE INDEX mails_due ON gateway.mails (due_at) WHERE is_asked",
     """
     CREATE TABLE gateway.generations (
-        generation_id text PRIMARY KEY CHECK (generation_id ~ '^video_[0-9a-f]{32}$'),
+        generation_id text PRIMARY KEY CHECK (length(generation_id) = 38),
         account_id text NOT NULL REFERENCES gateway.accounts,
         subject_ref text NOT NULL,
         state text NOT NULL CHECK (state IN ('queued', 'in_progress', 'completed', 'failed', 'cancelled')),
@@ -117,8 +117,8 @@ _TABLES = (
     """
     CREATE TABLE gateway.idempotency (
         account_id text NOT NULL REFERENCES gateway.accounts,
-        key_hmac text NOT NULL CHECK (key_hmac ~ '^[0-9a-f]{64}$'),
-        body_hmac text NOT NULL CHECK (body_hmac ~ '^[0-9a-f]{64}$'),
+        key_hmac text NOT NULL CHECK (length(key_hmac) = 64),
+        body_hmac text NOT NULL CHECK (length(body_hmac) = 64),
         generation_id text NOT NULL,
         created_at timestamptz NOT NULL,
         PRIMARY KEY (account_id, key_hmac)

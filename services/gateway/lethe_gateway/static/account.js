@@ -118,9 +118,9 @@ if ($("keys")) {
 async function follow(claim) {
   const known = await call("POST", "/v1/erasures/status", { claim });
   const when = known.requested_at ? moment(known.requested_at * 1000) : "";
-  $("erasure-state").textContent = say(known.certificate ? "js.erased" : "js.erasure_runs", { when });
+  $("erasure-state").textContent = known.state === "held" ? say("js.erasure_held", { when }) : say(known.certificate ? "js.erased" : "js.erasure_runs", { when });
   if (!known.certificate) {
-    setTimeout(() => follow(claim).catch(failed), 2000);
+    setTimeout(() => follow(claim).catch(failed), known.state === "held" ? 60000 : 2000);
     return;
   }
   const text = JSON.stringify(known.certificate, null, 2);

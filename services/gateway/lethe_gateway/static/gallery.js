@@ -108,6 +108,7 @@ async function remove(card) {
     card.part("kept").textContent = say("card.removing");
     const answer = await call("DELETE", `/v1/videos/${video.id}`);
     if (answer.deleted) return gone(card, say("card.removed"));
+    if (answer.reason === "legal_hold") return gone(card, say("card.held_by_law"));
     await new Promise((resolve) => setTimeout(resolve, 2000));
   }
   card.part("kept").textContent = say("card.not_finished");

@@ -87,7 +87,7 @@ CREATE TABLE assets (
     media_type text NOT NULL,
     size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
     sealed_size_bytes bigint NOT NULL CHECK (sealed_size_bytes >= 0),
-    sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    sha256 text NOT NULL CHECK (length(sha256) = 64),
     key_id text NOT NULL,
     width_px integer NOT NULL CHECK (width_px > 0),
     height_px integer NOT NULL CHECK (height_px > 0),

@@ -1,6 +1,6 @@
 """Removals: what has to go, what went, and cancellations that came too early."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,8 +9,10 @@ from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
 
 REQUEST = """
-    INSERT INTO removals (generation_id, subject_ref, rule)
-    SELECT r.generation_id, r.subject_ref, $3 FROM unnest($1::text[], $2::text[]) AS r(generation_id, subject_ref)
+    INSERT INTO removals (generation_id, subject_ref, rule, place)
+    SELECT r.generation_id, r.subject_ref, $3, coalesce(runs.object_prefix, '')
+      FROM unnest($1::text[], $2::text[]) AS r(generation_id, subject_ref)
+      LEFT JOIN runs ON runs.generation_id = r.generation_id
      ORDER BY r.generation_id
         ON CONFLICT (generation_id) DO NOTHING
 """
@@ -19,22 +21,27 @@ REMOVED = "SELECT generation_id FROM removals WHERE generation_id = ANY($1::text
 
 # A run that is still somebody's waits for its worker, or for its lease to run out: else a late object stays behind.
 # `next_attempt_at` is also the lease of who removes: removing twice is harmless, telling twice impossible.
+# In the order of the store's keys: what lies together goes in one walk of it. Keys are random, so nobody waits longer.
 TAKE = """
     WITH chosen AS (
         SELECT m.generation_id FROM removals m
          WHERE m.removed_at IS NULL AND m.next_attempt_at <= now()
            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.generation_id = m.generation_id
                               AND r.state NOT IN ('completed', 'failed', 'cancelled'))
-         ORDER BY m.next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
+         ORDER BY m.place COLLATE "C" LIMIT $1 FOR UPDATE SKIP LOCKED
     )
     UPDATE removals m
        SET next_attempt_at = now() + $2::interval
       FROM chosen c LEFT JOIN runs r USING (generation_id)
      WHERE m.generation_id = c.generation_id
     RETURNING m.generation_id, m.subject_ref, m.rule, r.object_prefix, m.failures_count
-"""  # partial index removals_open
+"""  # partial index removals_place
 
-COUNT_OBJECTS = "UPDATE removals SET object_versions = object_versions + $2 WHERE generation_id = $1"
+COUNT_OBJECTS = """
+    UPDATE removals m SET object_versions = m.object_versions + c.count
+      FROM unnest($1::text[], $2::int[]) AS c(generation_id, count)
+     WHERE m.generation_id = c.generation_id
+"""
 
 DEFER = """
     UPDATE removals m SET failures_count = m.failures_count + 1, next_attempt_at = now() + d.delay
@@ -64,6 +71,16 @@ FINISH = """
     SELECT open.generation_id, coalesce(gone.rows, 0)::int, open.object_versions
       FROM open LEFT JOIN gone USING (generation_id)
 """
+
+HOLD_BACK = """
+    UPDATE removals SET next_attempt_at = now() + $2::interval
+     WHERE generation_id = ANY($1::text[]) AND removed_at IS NULL
+"""
+
+HOLD_BACK_SCOPE = """
+    UPDATE removals SET next_attempt_at = now() + $3::interval
+     WHERE subject_ref = $1 AND ($2::text IS NULL OR generation_id = $2) AND removed_at IS NULL
+"""  # index removals_subject
 
 PRUNE_REMOVALS = """
     DELETE FROM removals WHERE generation_id IN (
@@ -116,14 +133,24 @@ async def take(tx: Transaction, limit: int, lease: timedelta) -> list[Due]:
     ]
 
 
-async def count_objects(tx: Transaction, generation_id: str, versions: int) -> None:
-    """Keep the count of object versions that went, so that a crash before the report does not lose it."""
-    await tx.execute(COUNT_OBJECTS, generation_id, versions)
+async def count_objects(tx: Transaction, versions: Mapping[GenerationId, int]) -> None:
+    """Keep the counts of object versions that went, so that a crash before the report does not lose them."""
+    await tx.execute(COUNT_OBJECTS, list(versions), list(versions.values()))
 
 
 async def defer(tx: Transaction, delays: Sequence[tuple[str, timedelta]]) -> None:
     """Try these again later."""
     await tx.execute(DEFER, [one for one, _ in delays], [delay for _, delay in delays])
+
+
+async def hold_back(tx: Transaction, generation_ids: Collection[str], wait: timedelta) -> None:
+    """These are kept by a legal hold: ask again after a while. It is no failure."""
+    await tx.execute(HOLD_BACK, list(generation_ids), wait)
+
+
+async def hold_back_scope(tx: Transaction, ref: str, generation_id: str | None, wait: timedelta) -> None:
+    """The same for one generation of a subject, or all of them; no wait wakes them."""
+    await tx.execute(HOLD_BACK_SCOPE, ref, generation_id, wait)
 
 
 async def finish(tx: Transaction, generation_ids: Sequence[str]) -> dict[GenerationId, Gone]:

@@ -1,6 +1,6 @@
 """Runs: queued, claimed, kept alive, moved on, stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,12 +15,28 @@ from lethe_jobs.runs import Cause, State, arrow
 _COLUMNS = """r.generation_id, r.lease_token, r.subject_ref, r.hold_id, r.model, r.width_px, r.height_px, r.seconds,
            r.upload_id, r.attempts_count, r.postponed_count"""
 
+# A run that finds a worker free is leased as it is queued: no second version of its row, and no wait.
 QUEUE = """
-    INSERT INTO runs (generation_id, run_id, subject_ref, hold_id, model, provider,
-                      width_px, height_px, seconds, upload_id, priority, slot)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                         $7::int[], $8::int[], $9::int[], $10::text[], $11::smallint[], $12::smallint[])
-        ON CONFLICT (generation_id) DO NOTHING
+    WITH queued AS (
+        INSERT INTO runs (generation_id, run_id, subject_ref, hold_id, model, provider,
+                          width_px, height_px, seconds, upload_id, priority, slot,
+                          state, cause, lease_token, leased_by, leased_until, attempts_count)
+        SELECT n.generation_id, n.run_id, n.subject_ref, n.hold_id, n.model, n.provider,
+               n.width_px, n.height_px, n.seconds, n.upload_id, n.priority, n.slot,
+               CASE WHEN n.is_leased THEN 'leased' ELSE 'queued' END, CASE WHEN n.is_leased THEN 'claimed' END,
+               n.is_leased::int, CASE WHEN n.is_leased THEN $14 END,
+               CASE WHEN n.is_leased THEN clock_timestamp() + $15::interval END, n.is_leased::int
+          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                      $7::int[], $8::int[], $9::int[], $10::text[], $11::smallint[], $12::smallint[], $13::bool[])
+            AS n(generation_id, run_id, subject_ref, hold_id, model, provider, width_px, height_px, seconds, upload_id,
+                 priority, slot, is_leased)
+            ON CONFLICT (generation_id) DO NOTHING
+        RETURNING generation_id, state
+    ), arrows AS (
+        INSERT INTO attempts (generation_id, from_state, to_state, cause)
+        SELECT generation_id, 'queued', 'leased', 'claimed' FROM queued WHERE state = 'leased'
+    )
+    SELECT generation_id FROM queued
 """
 
 # Serialises claims of one provider, so that its limit holds between processes too.
@@ -122,6 +138,22 @@ class Newcomer:
     priority: int
     slot: int | None
 
+    def leased(self) -> Run:
+        """The run as whoever leased it on arrival holds it."""
+        request = self.request
+        return Run(
+            lease=Lease(request.generation_id, 1),
+            subject_ref=request.subject_ref,
+            hold_id=request.hold_id,
+            model=request.model,
+            width_px=request.width_px,
+            height_px=request.height_px,
+            seconds=request.seconds,
+            upload_id=request.upload_id,
+            attempts_count=1,
+            postponed_count=0,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
@@ -131,10 +163,12 @@ class Stopped:
     upload_id: UploadId | None
 
 
-async def queue(tx: Transaction, newcomers: Sequence[Newcomer]) -> int:
-    """Queue runs; those already there stay as they are. Returns how many are new."""
+async def queue(
+    tx: Transaction, newcomers: Sequence[Newcomer], leased: Collection[str], worker: str, lease: timedelta
+) -> set[GenerationId]:
+    """Queue runs, those named in `leased` already in this worker's hands. Returns which are new; others stay as they are."""
     requests = [newcomer.request for newcomer in newcomers]
-    tag = await tx.execute(
+    rows = await tx.fetch(
         QUEUE,
         [request.generation_id for request in requests],
         [RunId.new() for _ in requests],
@@ -148,8 +182,11 @@ async def queue(tx: Transaction, newcomers: Sequence[Newcomer]) -> int:
         [request.upload_id for request in requests],
         [newcomer.priority for newcomer in newcomers],
         [newcomer.slot for newcomer in newcomers],
+        [request.generation_id in leased for request in requests],
+        worker,
+        lease,
     )
-    return int(tag.rpartition(" ")[2])
+    return {GenerationId.trusted(row[0]) for row in rows}
 
 
 async def claim(

@@ -26,19 +26,24 @@ INTRODUCE = """
         ON CONFLICT DO NOTHING
 """
 
-# Taken slots of subjects, and which of some generations were cancelled or removed before they came, in one look.
+# In one look: taken slots of subjects, which of some generations were cancelled or removed before they came, and
+# which providers have runs that wait for a worker.
 OCCUPANCY = """
     SELECT s.subject_ref,
            array(SELECT r.slot FROM runs r WHERE r.subject_ref = s.subject_ref AND r.slot IS NOT NULL) AS slots,
            EXISTS (SELECT 1 FROM runs r
                     WHERE r.subject_ref = s.subject_ref AND r.state = 'queued' AND r.slot IS NULL) AS has_waiting,
-           NULL AS generation_id
+           NULL AS generation_id, NULL AS provider
       FROM unnest($1::text[]) AS s(subject_ref)
      UNION ALL
-    SELECT NULL, NULL, NULL, generation_id FROM removals WHERE generation_id = ANY($2::text[])
+    SELECT NULL, NULL, NULL, generation_id, NULL FROM removals WHERE generation_id = ANY($2::text[])
      UNION ALL
-    SELECT NULL, NULL, NULL, generation_id FROM early_cancels WHERE generation_id = ANY($2::text[])
-"""  # partial indexes runs_slot and runs_waiting, primary keys
+    SELECT NULL, NULL, NULL, generation_id, NULL FROM early_cancels WHERE generation_id = ANY($2::text[])
+     UNION ALL
+    SELECT NULL, NULL, NULL, NULL, p.provider FROM unnest($3::text[]) AS p(provider)
+     WHERE EXISTS (SELECT 1 FROM runs r WHERE r.provider = p.provider AND r.state = 'queued' AND r.slot IS NOT NULL
+                      AND r.next_attempt_at <= now())
+"""  # partial indexes runs_slot, runs_waiting and runs_claimable, primary keys
 
 # Correlated look-ups on purpose: with a queue's ever stale statistics a join may read all of it.
 ADMIT = """
@@ -98,6 +103,15 @@ class KnownSubject:
     is_fenced: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Taken slots by subject, generations that were cancelled or removed before they came, providers with a queue."""
+
+    occupied: Mapping[str, Occupancy]
+    forestalled: set[str]
+    busy_providers: set[str]
+
+
 async def lock(tx: Transaction, refs: Sequence[str]) -> dict[str, KnownSubject]:
     """The subjects that are known, locked until the transaction ends."""
     rows = await tx.fetch(LOCK, sorted(set(refs)))
@@ -117,13 +131,16 @@ async def meet(tx: Transaction, refs: Sequence[str], opening_plan: str) -> dict[
     return known
 
 
-async def occupancy(
-    tx: Transaction, refs: Sequence[str], generation_ids: Sequence[str]
-) -> tuple[dict[str, Occupancy], set[str]]:
-    """Taken slots of locked subjects, and which of these generations were cancelled or removed before they came."""
-    rows = await tx.fetch(OCCUPANCY, sorted(set(refs)), generation_ids)
-    occupied = {row[0]: Occupancy(frozenset(row[1]), row[2]) for row in rows if row[0] is not None}
-    return occupied, {row[3] for row in rows if row[0] is None}
+async def surroundings(
+    tx: Transaction, refs: Sequence[str], generation_ids: Sequence[str], providers: Sequence[str]
+) -> Surroundings:
+    """What newcomers of locked subjects meet."""
+    rows = await tx.fetch(OCCUPANCY, sorted(set(refs)), generation_ids, sorted(set(providers)))
+    return Surroundings(
+        {row[0]: Occupancy(frozenset(row[1]), row[2]) for row in rows if row[0] is not None},
+        {row[3] for row in rows if row[3] is not None},
+        {row[4] for row in rows if row[4] is not None},
+    )
 
 
 async def admit_waiting(tx: Transaction, limits: Mapping[str, int]) -> int:

@@ -5,7 +5,6 @@ object prefixes it reports. The gateway's own row of an item is not among them:
 it holds the sealed prompt until it hears that the item's key is seen to be gone.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,11 +52,9 @@ class Eyes:
         databases: Mapping[Cluster, Database],
         storage: Storage,
         *,
-        at_once: int,
         places: Sequence[Place] = PLACES,
     ) -> None:
         self._databases, self._storage, self._places = databases, storage, places
-        self._turns = asyncio.Semaphore(at_once)
 
     async def still_there(self, items: Mapping[str, Sequence[str]]) -> set[str]:
         """Which items (with their object prefixes) can still be seen anywhere.
@@ -69,9 +66,8 @@ class Eyes:
         found: set[str] = set()
         for place in self._places:
             found |= await self._look_into(place, list(items))
-        with_objects = [(item, prefix) for item, prefixes in items.items() if item not in found for prefix in prefixes]
-        seen = await asyncio.gather(*(self._has_objects(prefix) for _, prefix in with_objects))
-        return found | {item for (item, _), is_there in zip(with_objects, seen, strict=True) if is_there}
+        owners = {prefix: item for item, prefixes in items.items() if item not in found for prefix in prefixes}
+        return found | {owners[prefix] for prefix in await self._storage.remains_in(owners)}
 
     async def _look_into(self, place: Place, items: list[str]) -> set[str]:
         try:
@@ -79,7 +75,3 @@ class Eyes:
                 return {row[0] for row in await tx.fetch(place.seen, items)}
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError) as error:
             raise PlaceNotSeen(place.table) from error
-
-    async def _has_objects(self, prefix: str) -> bool:
-        async with self._turns:
-            return not (await self._storage.remains(prefix)).is_empty

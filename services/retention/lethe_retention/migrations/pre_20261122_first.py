@@ -9,8 +9,8 @@ DDL = """
 SET LOCAL lock_timeout = '5s';
 
 CREATE TABLE deadlines (
-    item_id text PRIMARY KEY CHECK (item_id ~ '^video_[0-9a-f]{32}$'),
-    subject_ref text NOT NULL CHECK (subject_ref ~ '^subj_[0-9a-f]{32}$'),
+    item_id text PRIMARY KEY CHECK (length(item_id) = 38),
+    subject_ref text NOT NULL CHECK (length(subject_ref) = 37),
     category text NOT NULL,
     started_at timestamptz NOT NULL,
     due_at timestamptz NOT NULL,

@@ -6,7 +6,7 @@ Rows of before count as computed by no version, so that the first start of the n
 from lethe_common.database import script
 
 revision = "retention_20261125_versions"
-down_revision = "retention_20261122_first"
+down_revision = "retention_20261125_notices"
 
 DDL = """
 SET LOCAL lock_timeout = '5s';

@@ -1,0 +1,50 @@
+"""The porter as a process: `python -m lethe_common.egress`. It alone has a way out; see docs/operate.md, Egress."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import structlog
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lethe_common import logging as logs
+from lethe_common.clock import RealClock
+from lethe_common.egress.declared import parties_of, recipients_of, words
+from lethe_common.egress.porter import Porter
+from lethe_common.egress.recipients import Recipients
+from lethe_common.egress.ways import DirectWay
+from lethe_common.policy import load_profile
+
+log = structlog.get_logger()
+
+
+class PorterSettings(BaseSettings):
+    """The same variables as the services'; no credentials among them."""
+
+    model_config = SettingsConfigDict(env_prefix="LETHE_", extra="ignore", frozen=True)
+
+    profile: Path
+    egress_socket: Path
+    egress_private: str = ""
+    log_level: str = "info"
+
+
+async def main() -> None:
+    """Carry until SIGTERM or SIGINT."""
+    settings = PorterSettings()
+    logs.configure("egress", settings.log_level)
+    clock = RealClock()
+    policy = load_profile(settings.profile).book.governing(clock.now())
+    recipients = Recipients(recipients_of(parties_of(policy), words(settings.egress_private)))
+    porter = Porter(DirectWay(recipients, lambda: clock.now().date()), settings.egress_socket)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await porter.start()
+    log.info("ready", policy_hash=policy.hash, count=len(recipients.hosts))
+    await stopping.wait()
+    await porter.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

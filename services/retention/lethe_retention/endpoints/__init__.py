@@ -1,0 +1,1 @@
+"""What retention answers: to operators, and to whoever is about to remove something."""

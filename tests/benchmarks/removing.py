@@ -1,0 +1,135 @@
+"""How quickly items with objects go, from their deadline until retention has seen that nothing is left.
+
+The whole suite runs as it is: retention tells what is due, jobs removes objects, rows
+and keys and reports, retention looks with its own credentials. Against it: a bare loop
+that lists and deletes as many objects of the same store, a thousand a request, and
+looks at nothing. Items are written into the tables by hand; what they cost to make is
+another benchmark's.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+
+from lethe_common.clock import monotonic_seconds
+from lethe_common.database.roles import KEYS_DATABASE
+from lethe_common.identifiers import AssetId, GenerationId, RunId, SealKeyId, SubjectRef
+from lethe_common.storage import Storage
+from tests.suite import RunningSuite, fresh_suite
+
+_SUBJECTS = 100
+_OBJECT = b"\0" * 1024
+_WRITERS = 16
+_PAGE = 1000
+_GIVE_UP_SECONDS = 1800.0
+_LOOK_SECONDS = 0.1
+
+_RUNS = """
+    INSERT INTO jobs.runs (generation_id, run_id, subject_ref, hold_id, model, provider, width_px, height_px, seconds,
+                           state, priority, object_prefix)
+    SELECT g, r, s, 'hold', 'noop', 'noop', 64, 36, 4, 'completed', 0, p
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS t(g, r, s, p)
+"""
+_ASSETS = """
+    INSERT INTO jobs.assets (generation_id, variant, asset_id, subject_ref, object_key, media_type, size_bytes,
+                             sealed_size_bytes, sha256, key_id, width_px, height_px, frames, duration_seconds)
+    SELECT g, 'video', a, s, k, 'video/mp4', 1024, 1024, repeat('0', 64), 'seal', 64, 36, 96, 4
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS t(g, a, s, k)
+"""
+_SUBJECT_ROWS = """
+    INSERT INTO jobs.subjects (subject_ref, object_random, plan)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+"""
+_DEADLINES = """
+    INSERT INTO retention.deadlines (item_id, subject_ref, category, started_at, due_at, stored_bytes)
+    SELECT g, s, 'output.video', $3::timestamptz - interval '6 days', $3::timestamptz + interval '1 day', 1024
+      FROM unnest($1::text[], $2::text[]) AS t(g, s)
+"""
+_KEYS = """
+    INSERT INTO keys.item_keys (item_id, subject_ref, key_class, key_id, wrapped, created_at)
+    SELECT g, s, 'content', k, decode(repeat('00', 60), 'hex'), now() FROM unnest($1::text[], $2::text[], $3::text[]) AS t(g, s, k)
+"""
+_LEFT = "SELECT count(*) FROM (SELECT 1 FROM retention.deadlines WHERE state <> 'closed' LIMIT 1) kept"
+_TRACES = "SELECT (SELECT count(*) FROM jobs.runs) + (SELECT count(*) FROM jobs.assets)"
+
+
+@contextmanager
+def suite() -> Iterator[RunningSuite]:
+    """A whole suite on a virtual clock."""
+    with fresh_suite(settings={"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}) as running:
+        yield running
+
+
+async def removed(suite: RunningSuite, items: int) -> float:
+    """Items a second, from the moment they are due until all are seen to be gone."""
+    await _write(suite, items)
+    began = monotonic_seconds()
+    await asyncio.to_thread(suite.advance, "P2D")
+    while (await suite.fetch(_LEFT))[0][0]:
+        assert monotonic_seconds() < began + _GIVE_UP_SECONDS, "items are left"
+        await asyncio.sleep(_LOOK_SECONDS)
+    took = monotonic_seconds() - began
+    assert (await suite.fetch(_TRACES))[0][0] == 0
+    return items / took
+
+
+async def bare(suite: RunningSuite, objects: int) -> float:
+    """Objects a second that a loop of listing and DeleteObjects removes, looking at nothing."""
+    prefix = f"bare/{secrets.token_hex(16)}/"
+    await _put(suite, [f"{prefix}{number % _SUBJECTS}/{number}/video" for number in range(objects)])
+    return await asyncio.to_thread(_delete_all, suite, prefix, objects)
+
+
+def _delete_all(suite: RunningSuite, prefix: str, objects: int) -> float:
+    key = suite.s3_key("admin")
+    client = Minio(suite.s3_endpoint, key.access_key, key.secret_key, secure=False, region="us-east-1")
+    bucket, gone, began = suite.runtime.s3_bucket, 0, time.monotonic()
+    names = [found.object_name or "" for found in client.list_objects(bucket, prefix, recursive=True)]
+    for start in range(0, len(names), _PAGE):
+        page = [DeleteObject(name) for name in names[start : start + _PAGE]]
+        gone += len(page) - len(list(client.remove_objects(bucket, page)))
+    assert gone == objects
+    return objects / (time.monotonic() - began)
+
+
+async def _write(suite: RunningSuite, items: int) -> None:
+    """Runs, assets, objects, keys and deadlines of items that are due tomorrow."""
+    refs = [SubjectRef.new() for _ in range(_SUBJECTS)]
+    randoms = {ref: secrets.token_hex(16) for ref in refs}
+    owners = [refs[number % _SUBJECTS] for number in range(items)]
+    ids = [GenerationId.new() for _ in range(items)]
+    prefixes = [f"outputs/{randoms[ref]}/{secrets.token_hex(16)}/" for ref in owners]
+    objects = [f"{prefix}{secrets.token_hex(16)}/video" for prefix in prefixes]
+    await _put(suite, objects)
+    now = (await suite.fetch("SELECT to_timestamp($1)", suite.policy_unix()))[0][0]
+    data, keys = await asyncpg.connect(suite.superuser_dsn()), await asyncpg.connect(suite.superuser_dsn(KEYS_DATABASE))
+    try:
+        await data.execute(_SUBJECT_ROWS, refs, [randoms[ref] for ref in refs], ["free"] * _SUBJECTS)
+        await data.execute(_RUNS, ids, [RunId.new() for _ in ids], owners, prefixes)
+        await data.execute(_ASSETS, ids, [AssetId.new() for _ in ids], owners, objects)
+        await keys.execute("SET session_replication_role = replica")
+        await keys.execute(_KEYS, ids, owners, [SealKeyId.new() for _ in ids])
+        await data.execute(_DEADLINES, ids, owners, now)
+        await data.execute("ANALYZE")
+    finally:
+        await data.close()
+        await keys.close()
+
+
+async def _put(suite: RunningSuite, names: list[str]) -> None:
+    key = suite.s3_key("admin")
+    storage = Storage(suite.s3_endpoint, key.access_key, key.secret_key, suite.runtime.s3_bucket)
+    waiting = iter(names)
+
+    async def write() -> None:
+        for name in waiting:
+            await storage.put_bytes(name, _OBJECT)
+
+    await asyncio.gather(*(write() for _ in range(_WRITERS)))
+    await storage.close()
