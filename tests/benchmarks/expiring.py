@@ -89,7 +89,7 @@ async def told(servers: RunningServers, items: int) -> tuple[float, float]:
     database = await Database.open(servers.dsn("retention"), Service.RETENTION)
     profile = load_profile(ROOT / "deploy/profiles/aisora2")
     sweeps = Sweeps(
-        database, profile.policy, Gauges(Metrics()), batch=_DUE_BATCH, due_again=timedelta(hours=1),
+        database, profile.book, Gauges(Metrics()), batch=_DUE_BATCH, due_again=timedelta(hours=1),
         closed_period=timedelta(days=8), fence_period=timedelta(days=14), settle_seconds=1, settle_poll_seconds=0.1,
     )  # fmt: skip
     now = wall()

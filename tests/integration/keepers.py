@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -54,10 +55,12 @@ from lethe_retention.handlers import ItemHandlers, PlanHandlers
 from lethe_retention.models import Table
 from lethe_retention.sweeps import Sweeps
 from lethe_retention.verification import Verification
+from lethe_retention.versions import Versions
 from tests.hand_clock import HandClock
 from tests.servers import RunningServers
 from tests.tree import ROOT
 
+AISORA2 = ROOT / "deploy/profiles/aisora2"
 RUN = """
     INSERT INTO jobs.runs (generation_id, run_id, subject_ref, hold_id, model, provider, width_px, height_px, seconds,
                            state, priority)
@@ -76,12 +79,14 @@ class Keepers:
     keys_outside: asyncpg.Connection
     store: Storage
     settle_seconds: float = 5.0
+    profile: Path = AISORA2
     notice_lead: timedelta | None = None
 
     def __post_init__(self) -> None:
-        profile = load_profile(ROOT / "deploy/profiles/aisora2")
+        profile = load_profile(self.profile)
+        self.book = profile.book
         self.gauges = Gauges(Metrics())
-        timetable = Timetable(profile.policy, profile.catalogue, notice_lead=self.notice_lead)
+        timetable = Timetable(self.book, profile.catalogue, notice_lead=self.notice_lead)
         self.verification = Verification(
             self.database,
             self.eyes.still_there,
@@ -92,13 +97,14 @@ class Keepers:
             again=timedelta(seconds=0.05),
         )
         self.items = ItemHandlers(timetable, self.clock, self.verification.wake)
-        self.plans = PlanHandlers(timetable)
+        self.versions = Versions(self.database, self.book, timetable, self.clock, batch=50)
+        self.plans = PlanHandlers(timetable, self.clock)
         self.erasures = ErasureHandlers(self.clock)
         self.holds = LegalHolds(self.database, self.clock)
-        self.calendar = Calendar(self.database, profile.policy, timetable, self.clock)
+        self.calendar = Calendar(self.database, self.book, timetable, self.clock)
         self.sweeps = Sweeps(
             self.database,
-            profile.policy,
+            self.book,
             self.gauges,
             batch=50,
             due_again=timedelta(seconds=600),
@@ -174,6 +180,7 @@ class Keepers:
             await self.erasures.on_erasure_completed(event, tx)
 
     async def sweep(self) -> None:
+        await self.versions.apply(self.clock.now())
         await self.sweeps.tell_due(self.clock.now())
 
     async def look(self) -> None:
@@ -246,8 +253,10 @@ class Keepers:
 
 
 @asynccontextmanager
-async def opened_keepers(servers: RunningServers, *, notice_lead: timedelta | None = None) -> AsyncIterator[Keepers]:
-    """The schemas brought up to date, and retention on its own."""
+async def opened_keepers(
+    servers: RunningServers, profile: Path = AISORA2, *, notice_lead: timedelta | None = None
+) -> AsyncIterator[Keepers]:
+    """The schemas brought up to date, and retention on its own, on a profile."""
     await migrate(servers.dsn("retention_owner"), schema("retention", lethe_retention.migrations, Table.metadata))
     await migrate(servers.dsn("gateway_owner"), schema("gateway", lethe_gateway.migrations, GatewayTable.metadata))
     await migrate(servers.dsn("jobs_owner"), schema("jobs", lethe_jobs.migrations, JobsTable.metadata))
@@ -265,7 +274,9 @@ async def opened_keepers(servers: RunningServers, *, notice_lead: timedelta | No
     keys_outside = await asyncpg.connect(servers.superuser_dsn("lethe_keys"))
     try:
         eyes = Eyes(databases, seeing)
-        yield Keepers(database, HandClock(), eyes, outside, keys_outside, writing, notice_lead=notice_lead)
+        yield Keepers(
+            database, HandClock(), eyes, outside, keys_outside, writing, profile=profile, notice_lead=notice_lead
+        )
     finally:
         await outside.close()
         await keys_outside.close()

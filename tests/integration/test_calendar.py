@@ -111,7 +111,7 @@ async def test_every_item_of_an_owner_is_listed_once_with_the_rule_behind_it(kee
     assert (first.has_more, second.has_more) == (True, False)
     rule = first.items[0].rule
     assert (rule.from_event, rule.plan, rule.on_plan_change) == ("completed", "free", "longest")
-    assert timedelta(seconds=rule.period_seconds) == timedelta(days=7)
+    assert timedelta(seconds=rule.period_seconds or 0) == timedelta(days=7)
 
 
 async def test_the_rule_names_the_plan_that_gives_the_period(keepers: Keepers) -> None:
@@ -124,7 +124,7 @@ async def test_the_rule_names_the_plan_that_gives_the_period(keepers: Keepers) -
 
     rule = (await page(keepers, subject)).items[0].rule
 
-    assert (rule.plan, timedelta(seconds=rule.period_seconds)) == ("standard", timedelta(days=60))
+    assert (rule.plan, timedelta(seconds=rule.period_seconds or 0)) == ("standard", timedelta(days=60))
 
 
 async def test_what_is_gone_is_on_no_calendar(keepers: Keepers) -> None:

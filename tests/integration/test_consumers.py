@@ -21,7 +21,7 @@ from lethe_common.errors import LetheError
 from lethe_common.events.catalogue import EVENTS
 from lethe_common.events.envelope import MESSAGE_ID_HEADER, Envelope, Event
 from lethe_common.operations import operator_answers
-from lethe_common.policy import load_policy
+from lethe_common.policy import load_book
 from lethe_common.rpc import operators
 from lethe_common.services import Service
 from tests.integration.members import PROFILE, Member, members, until
@@ -85,7 +85,7 @@ class Stage:
     def operator(self, service: Service, call: Any) -> Answer:
         seat = self.seats[service]
         refusals = Refusals(CollectorRegistry(), RealClock().now)
-        return operator_answers(service, seat.database, seat.bus, load_policy(PROFILE), RealClock(), refusals)[call]
+        return operator_answers(service, seat.database, seat.bus, load_book(PROFILE), RealClock(), refusals)[call]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -248,6 +249,18 @@ async def test_a_generation_that_was_removed_is_never_accepted_again(scene: Scen
     )  # fmt: skip
     async with scene.gateway.database.transaction() as tx:
         assert await queries.accept(tx, [again], [tx.envelope(requested(again))]) == set()
+
+
+async def test_a_deadline_that_is_taken_back_is_shown_no_more(scene: Scene) -> None:
+    made = await scene.generation()
+
+    async def is_shown_as(due: datetime | None) -> bool:
+        row = await scene.row(made)
+        return row is not None and row["expires_at"] == due
+
+    for due in (NOW, None):
+        await scene.retention.tell(ItemsScheduled(items=(ItemsScheduled.Item(generation_id=made, due_at=due),)))
+        await until(partial(is_shown_as, due))
 
 
 async def test_it_is_served_until_its_deadline_and_at_that_second_no_more(scene: Scene) -> None:

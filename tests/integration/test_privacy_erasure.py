@@ -19,7 +19,7 @@ from lethe_common.errors import Unavailable
 from lethe_common.events.privacy import ErasureStepReported, StoreCount
 from lethe_common.events.retention import LegalHoldLifted
 from lethe_common.identifiers import ErasureId, GenerationId, LegalHoldId, SubjectRef
-from lethe_common.policy import load_policy
+from lethe_common.policy import load_book
 from lethe_common.rpc.privacy import ErasureStateQuestion, KeyClass, KeyWish
 from lethe_common.services import Service
 from lethe_common.storage import Storage
@@ -148,7 +148,7 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     clock, keyring, signing_key = RealClock(), FolderKeyring(tmp_path), Ed25519PrivateKey.generate()
     subjects = Subjects(keys_database, keyring)
     urls = {Cluster.DATA: servers.dsn("verifier"), Cluster.KEYS: servers.keys_dsn("verifier")}
-    attestor = Attestor(load_policy(ROOT / "deploy/profiles/aisora2"), clock.kind, "0.1.0")
+    attestor = Attestor(load_book(ROOT / "deploy/profiles/aisora2"), clock.kind, "0.1.0")
     holds, verifier = Holds(), Verifier(urls, seen, PLACES)
     saga = ErasureSaga(database, subjects, verifier, attestor, signing_key, clock, PACE, holds.of)
     items = ItemKeys(keys_database, ClassKeys(keyring, clock), clock)

@@ -79,7 +79,7 @@ class Till:
         self.accounts = AccountEndpoints(self.database, desk, profile.catalogue, self.clock, quarter)
         self.openings = OpeningHandlers(profile.catalogue, self.clock)
         self.outcomes = OutcomeHandlers(profile.catalogue.prices, self.clock)
-        self.erasures = ErasureHandlers(profile.policy, self.clock)
+        self.erasures = ErasureHandlers(profile.book, self.clock)
         self.expiries = Expiries(
             self.database, self._ask_gateway, hold_period=quarter, fence_period=timedelta(days=14), batch=50
         )

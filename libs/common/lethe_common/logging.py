@@ -32,13 +32,16 @@ FIELDS = declare(
         **each(("logger", "template"), impersonal("a library's name and its unfilled sentence; a mail's template")),
         **each(
             (
-                "call", "cause", "consumer", "error_code", "event_type", "kind", "policy_hash", "provider", "revision",
-                "state", "store", "stream", "subject", "worker",
+                "age", "call", "category", "cause", "consumer", "error_code", "event_type", "kind", "policy_hash", "provider",
+                "revision", "state", "store", "stream", "subject", "worker",
             ),
             impersonal("a name of ours"),
         ),
         **each(
-            ("attempt", "count", "delay_seconds", "deliveries", "hold_count", "port", "sequence"), impersonal("a number")
+            (
+                "attempt", "count", "delay_seconds", "deliveries", "hold_count", "port", "sequence", "total", "version",
+            ),
+            impersonal("a number"),
         ),
     },
 )  # fmt: skip

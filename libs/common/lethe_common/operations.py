@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from lethe_common.bus import Bus, parking
@@ -11,7 +12,7 @@ from lethe_common.database import Database, inbox, outbox
 from lethe_common.egress.refusals import Refusals
 from lethe_common.errors import LetheError
 from lethe_common.logging import describe
-from lethe_common.policy import Policy
+from lethe_common.policy import Policy, PolicyBook
 from lethe_common.rpc import operators
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
@@ -27,7 +28,7 @@ class ParkedGone(LetheError):
 
 
 def operator_answers(
-    service: Service, database: Database, bus: Bus, policy: Policy, clock: Clock, refusals: Refusals
+    service: Service, database: Database, bus: Bus, book: PolicyBook, clock: Clock, refusals: Refusals
 ) -> Mapping[type[Call[Any, Any]], Answer]:
     """The four answers, for one service."""
 
@@ -44,8 +45,7 @@ def operator_answers(
                 service=service,
                 outbox_pending=await tx.fetchval(outbox.COUNT_PENDING),
                 parked=await tx.fetchval(parking.COUNT),
-                policy_hash=policy.hash,
-                policy_time=clock.now(),
+                **dict(standing(book, clock.now())),
             )
 
     async def refused(_question: operators.EgressRefusalsQuestion, _caller: Service) -> operators.EgressRefusalsAnswer:
@@ -62,6 +62,22 @@ def operator_answers(
         operators.parked_replay(service): replay,
         operators.health(service): health,
     }
+
+
+def standing(book: PolicyBook, now: datetime) -> operators.PolicyStanding:
+    """Which version of the policy counts now, and which one comes next."""
+    policy, coming = book.governing(now), book.next_after(now)
+    return operators.PolicyStanding(
+        policy_hash=policy.hash,
+        policy_time=now,
+        policy_version=policy.version,
+        policy_effective=policy.effective_at,
+        policy_next=None if coming is None else _coming(coming),
+    )
+
+
+def _coming(policy: Policy) -> operators.PolicyComing:
+    return operators.PolicyComing(hash=policy.hash, version=policy.version, effective=policy.effective_at)
 
 
 async def _replay(

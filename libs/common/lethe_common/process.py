@@ -32,8 +32,8 @@ from lethe_common.egress.declared import endpoints, must_be_declared, parties_of
 from lethe_common.errors import Unavailable
 from lethe_common.events.envelope import Event
 from lethe_common.health import HealthServer
-from lethe_common.operations import operator_answers
-from lethe_common.policy import Catalogue, Policy, Profile, load_profile
+from lethe_common.operations import operator_answers, standing
+from lethe_common.policy import Catalogue, Policy, PolicyBook, Profile, load_profile
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.settings import ServiceSettings
@@ -49,13 +49,16 @@ _NEW_OBJECTS_PER_COLLECTION = 20_000
 
 @dataclass(frozen=True)
 class Frame:
-    """What every service is given to build itself from."""
+    """What every service is given to build itself from.
+
+    Which version of the policy counts is asked of the book for each decision, at policy time.
+    """
 
     service: Service
     clock: Clock
     database: Database
     bus: Bus
-    policy: Policy
+    book: PolicyBook
     catalogue: Catalogue
     metrics: telemetry.Metrics
     version: str
@@ -109,7 +112,7 @@ async def _main(blueprint: Blueprint[S]) -> None:
     await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting
-        log.info("ready", port=process.health_port, policy_hash=process.frame.policy.hash)
+        log.info("ready", port=process.health_port, policy_hash=process.policy_hash)
         await stopped
     else:
         starting.cancel()
@@ -135,12 +138,17 @@ class Process(Generic[S]):
         self._health = HealthServer(self._metrics.registry, self._readiness)
         self.frame: Frame
 
+    @property
+    def policy_hash(self) -> str:
+        """The policy in force."""
+        return self.frame.book.governing(self.frame.clock.now()).hash
+
     async def start(self) -> None:
         """Migrate, connect, build, consume, answer."""
         settings = self._settings
         self.health_port = await self._health.start(settings.health_host, settings.health_port)
         profile, clock = load_profile(settings.profile), self._clock()
-        egress = self._egress(profile.policy, clock)
+        egress = self._egress(profile.book.governing(clock.now()), clock)
         await _until_there(self._migrate)
         self.frame = await self._open(profile, clock, egress)
         parts = await self._blueprint.build(self.frame, settings)
@@ -153,7 +161,7 @@ class Process(Generic[S]):
         for worker in (*parts.workers, bus.relay.run, *consumers, self._keep_partitions, self._sweep_regularly):
             self._spawn(worker)
         operators = operator_answers(
-            self.frame.service, database, bus, self.frame.policy, self.frame.clock, self.frame.egress.refusals
+            self.frame.service, database, bus, self.frame.book, self.frame.clock, self.frame.egress.refusals
         )
         await bus.answer({**operators, **parts.answers}, self.frame.version)
         if isinstance(self.frame.clock, VirtualClock):
@@ -203,7 +211,7 @@ class Process(Generic[S]):
         )
         await _until_there(bus.open)
         version = importlib.metadata.version(f"lethe-{service}")
-        return Frame(service, clock, database, bus, profile.policy, profile.catalogue, self._metrics, version, egress)
+        return Frame(service, clock, database, bus, profile.book, profile.catalogue, self._metrics, version, egress)
 
     def _egress(self, policy: Policy, clock: Clock) -> Egress:
         """The way out: through the porter where there is one, and then nothing is dialled from here."""
@@ -225,8 +233,7 @@ class Process(Generic[S]):
         return {
             "is_ready": self.frame.bus.is_connected,
             "service": self._blueprint.service,
-            "policy_hash": self.frame.policy.hash,
-            "policy_time": self.frame.clock.now().isoformat(),
+            **standing(self.frame.book, self.frame.clock.now()).model_dump(),
             "clock": self.frame.clock.kind,
         }
 

@@ -4,13 +4,14 @@ Denied by default, always with a reason. What is declared comes from the policy,
 a person chose from the consents and objections on record; nothing here looks anything up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from lethe_common.policy import Policy
+from lethe_common.clock import Clock
+from lethe_common.policy import Policy, PolicyBook
 
 Default = Literal["off", "opt_in", "opt_out", "always"]
 """`off`: not at all; `opt_in`: after consent; `opt_out`: until an objection; `always`: what the contract or a law needs."""
@@ -95,6 +96,12 @@ def uses_of(policy: Policy) -> Uses:
     if not stated:
         defaults = dict.fromkeys((purpose for purposes in by_category.values() for purpose in purposes), "always")
     return Uses(by_category, defaults, frozenset(defaults) & _NEEDED_BY_LAW)
+
+
+def uses_in_force(book: PolicyBook, clock: Clock) -> Callable[[], Uses]:
+    """What the version of the policy that counts declares, asked for each decision."""
+    by_hash = {policy.hash: uses_of(policy) for policy in book.versions}
+    return lambda: by_hash[book.governing(clock.now()).hash]
 
 
 _NEEDED_BY_LAW = frozenset({"legal", "tax", "accountability"})

@@ -23,15 +23,15 @@ from lethe_common.events.privacy import (
     ErasureStepRequested,
     StoreCount,
 )
-from lethe_common.policy import Policy
+from lethe_common.policy import PolicyBook
 from lethe_common.services import Service
 
 
 class ErasureHandlers:
     """What billing does while a subject is being erased. Every step may come again."""
 
-    def __init__(self, policy: Policy, clock: Clock) -> None:
-        self._policy, self._clock = policy, clock
+    def __init__(self, book: PolicyBook, clock: Clock) -> None:
+        self._book, self._clock = book, clock
 
     async def on_erasure_fenced(self, event: ErasureFenced, tx: Transaction) -> None:
         """Close the wallet and give all open holds back."""
@@ -77,7 +77,7 @@ class ErasureHandlers:
             category="ledger.transfer",
             before=before["transfers"],
             after=after["transfers"],
-            retained_ground=self._policy.rule("ledger.transfer").ground,
+            retained_ground=self._book.governing(at).rule("ledger.transfer").ground,
         )
         return (*gone, kept)
 

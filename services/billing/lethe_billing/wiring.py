@@ -28,7 +28,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     holds = Coalescer(counter.apply, max_batch=settings.hold_batch, writers=settings.hold_writers)
     accounts = AccountEndpoints(frame.database, desk, catalogue, frame.clock, timedelta(seconds=settings.quote_seconds))
     outcomes = OutcomeHandlers(catalogue.prices, frame.clock)
-    erasures = ErasureHandlers(frame.policy, frame.clock)
+    erasures = ErasureHandlers(frame.book, frame.clock)
     expiries = Expiries(
         frame.database,
         Gateway(frame.bus).accepted,

@@ -5,7 +5,7 @@ it going. Without an SMTP server it waits until it is useless and is then remove
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -18,13 +18,14 @@ from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.events.notice import MailRequested
 from lethe_common.identifiers import MailId, SealKeyId, SubjectRef
+from lethe_common.policy import Policy
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries as queries
 from lethe_gateway.adapters.smtp import MailNotSent, Smtp
 from lethe_gateway.blinding import digest
 from lethe_gateway.item_keys import ItemKeys
-from lethe_gateway.words import LANGUAGES, load_words
+from lethe_gateway.words import load_words
 
 log = structlog.get_logger()
 
@@ -79,14 +80,12 @@ class Mails:
         *,
         public_url: str,
         valid: timedelta,
-        notice_valid: timedelta,
-        languages: Sequence[str],
+        policy: Callable[[], Policy],
         attempts_most: int,
     ) -> None:
         self._database, self._clock, self._keys, self._sealer, self._smtp = database, clock, keys, sealer, smtp
         self._public_url, self._valid, self._attempts_most = public_url.rstrip("/"), valid, attempts_most
-        self._notice_valid, words = notice_valid, load_words()
-        self._words = [words[tag] for tag in languages if tag in words] or [words[LANGUAGES[0]]]
+        self._policy, self._words = policy, load_words()
 
     async def write(self, account_id: str, subject_ref: str, template: LinkTemplate) -> Written:
         """Seal a fresh link for an account."""
@@ -96,7 +95,8 @@ class Mails:
     async def notify(self, tx: Transaction, account_id: str, subject_ref: str, soon: Soon) -> None:
         """Put a notice into the queue that something is deleted soon: how many, and from when on. Not what."""
         mail = await self._write(account_id, subject_ref, _NOTICE, soon.model_dump_json())
-        await self._enqueue(tx, mail, min(soon.first_at, self._clock.now() + self._notice_valid))
+        valid = self._policy().keep(CATEGORY).at_most or self._valid
+        await self._enqueue(tx, mail, min(soon.first_at, self._clock.now() + valid))
 
     async def enqueue(self, tx: Transaction, mail: Written) -> None:
         """Put a mail with a link into the queue; older links of its kind die."""
@@ -176,9 +176,10 @@ class Mails:
     def _notice(self, address: str, soon: Soon) -> EmailMessage:
         """In each language of the policy, the first one's subject."""
         values = {"n": soon.count, "day": soon.first_at.date().isoformat(), "url": self._public_url}
+        all_words = [self._words[tag] for tag in self._policy().languages]
         message = EmailMessage()
-        message["To"], message["Subject"] = address, self._words[0]("mail.deletion_notice.subject")
-        message.set_content("\n\n".join(words("mail.deletion_notice", **values) for words in self._words) + "\n")
+        message["To"], message["Subject"] = address, all_words[0]("mail.deletion_notice.subject")
+        message.set_content("\n\n".join(words("mail.deletion_notice", **values) for words in all_words) + "\n")
         return message
 
     async def _remove(self, items: list[tuple[str, str]]) -> None:

@@ -15,8 +15,8 @@ MOVE = """
            FOR NO KEY UPDATE
     ), told AS (
         SELECT t.* FROM held JOIN unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bool[],
-                                         $7::timestamptz[], $8::timestamptz[])
-            AS t(generation_id, state, completed_at, error_code, credits, is_voided, expires_at, hidden_at)
+                                         $7::timestamptz[], $8::timestamptz[], $9::bool[])
+            AS t(generation_id, state, completed_at, error_code, credits, is_voided, expires_at, hidden_at, is_unscheduled)
          USING (generation_id)
     )
     UPDATE gateway.generations g
@@ -24,7 +24,7 @@ MOVE = """
            completed_at = CASE WHEN {moves} THEN told.completed_at ELSE g.completed_at END,
            error_code = CASE WHEN {moves} THEN told.error_code ELSE g.error_code END,
            credits_charged = CASE WHEN {voids} THEN 0 ELSE coalesce(told.credits, g.credits_charged) END,
-           expires_at = coalesce(told.expires_at, g.expires_at),
+           expires_at = CASE WHEN told.is_unscheduled THEN NULL ELSE coalesce(told.expires_at, g.expires_at) END,
            hidden_at = CASE WHEN {hides} THEN told.hidden_at ELSE g.hidden_at END,
            rule = CASE WHEN {hides} THEN 'expired' ELSE g.rule END,
            state_version = g.state_version + 1
@@ -32,6 +32,7 @@ MOVE = """
      WHERE g.generation_id = told.generation_id
        AND ({moves} OR {voids} OR {hides}
             OR told.credits IS NOT NULL AND g.credits_charged IS DISTINCT FROM told.credits
+            OR told.is_unscheduled AND g.expires_at IS NOT NULL
             OR told.expires_at IS NOT NULL AND g.expires_at IS DISTINCT FROM told.expires_at)
     RETURNING g.generation_id, g.state_version
 """.format(  # noqa: S608  put together from our own conditions

@@ -39,6 +39,7 @@ class Outcome:
     credits_charged: int | None = None
     is_voided: bool = False
     expires_at: datetime | None = None
+    is_unscheduled: bool = False
     hidden_at: datetime | None = None
 
     def hear(self, event: OfOne) -> None:
@@ -59,6 +60,10 @@ class Outcome:
             case ItemDue():
                 self.hidden_at = self.hidden_at or event.due_at
 
+    def schedule(self, due_at: datetime | None) -> None:
+        """Its deadline, as far as one is known; the last word counts."""
+        self.expires_at, self.is_unscheduled = due_at, due_at is None
+
     def _end(self, state: str, *, completed_at: datetime | None = None, error_code: str | None = None) -> None:
         if self.state in {None, _STARTED}:
             self.state, self.completed_at, self.error_code = state, completed_at, error_code
@@ -67,7 +72,7 @@ class Outcome:
         """The values in the statement's order."""
         return (
             self.generation_id, self.state, self.completed_at, self.error_code, self.credits_charged, self.is_voided,
-            self.expires_at, self.hidden_at,
+            self.expires_at, self.hidden_at, self.is_unscheduled,
         )  # fmt: skip
 
 
@@ -84,7 +89,7 @@ def fold(events: Sequence[Told]) -> list[Outcome]:
     for event in events:
         if isinstance(event, ItemsScheduled):
             for item in event.items:
-                about(item.generation_id).expires_at = item.due_at
+                about(item.generation_id).schedule(item.due_at)
         else:
             about(event.generation_id).hear(event)
     return list(found.values())

@@ -1,14 +1,19 @@
 """The pages people see: templates filled with words and with what the policy promises. No request in here."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lethe_common.policy import Catalogue, Policy
-from lethe_gateway.words import LANGUAGES, Words, load_words
+from lethe_common.clock import Clock
+from lethe_common.policy import Catalogue, Policy, PolicyBook
+from lethe_common.policy.languages import LANGUAGES, Language
+from lethe_gateway.published import links
+from lethe_gateway.words import Words, load_words
 
 _ROOM = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -18,12 +23,22 @@ _YEAR = timedelta(days=365)
 _SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "hold.", "late.", "orphan.", "error.")
 
 
+UploadEnd = Literal["hours", "with_video", "until_deleted"]
+"""What ends an uploaded image at the latest: hours after its use, its video's end, or its owner's word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a page promises, read from the policy and the catalogue that run the timers."""
+    """What a page promises, read from the policy and the catalogue that run the timers.
+
+    `video_days` are counted from completion where videos are `is_clocked`, else from the
+    day on which their owner deletes them.
+    """
 
     credits: int
     video_days: dict[str, int]
+    is_clocked: bool
+    upload_end: UploadEnd
     upload_hours: int
     ledger_years: int
     proof_years: int
@@ -46,6 +61,8 @@ def terms_of(policy: Policy, catalogue: Catalogue) -> Terms:
     return Terms(
         credits=catalogue.opening_plan.opening_credits,
         video_days=days,
+        is_clocked=policy.is_clocked("output.video"),
+        upload_end=_upload_end(policy),
         upload_hours=max(1, -(-upload // _HOUR)),
         ledger_years=_years(policy, "ledger.transfer"),
         proof_years=_years(policy, "erasure.record"),
@@ -53,59 +70,75 @@ def terms_of(policy: Policy, catalogue: Catalogue) -> Terms:
     )
 
 
+def _upload_end(policy: Policy) -> UploadEnd:
+    if policy.rule("upload.image").keep.with_category is not None:
+        return "with_video"
+    return "hours" if policy.is_clocked("upload.image") else "until_deleted"
+
+
 def _years(policy: Policy, category: str) -> int:
     return round((policy.keep(category).at_least or timedelta(0)) / _YEAR)
 
 
-class Pages:
-    """Renders pages. Made once; holds all templates, words and files in memory."""
+def terms_in_force(book: PolicyBook, catalogue: Catalogue, clock: Clock) -> Callable[[], Terms]:
+    """Tells the promises of the version that counts at policy time."""
+    by_hash = {policy.hash: terms_of(policy, catalogue) for policy in book.versions}
+    return lambda: by_hash[book.governing(clock.now()).hash]
 
-    def __init__(self, terms: Terms) -> None:
+
+class Pages:
+    """Renders pages. Made once; holds all templates, words and files in memory.
+
+    `terms` tells those of the policy in force, asked for each page.
+    """
+
+    def __init__(self, terms: Callable[[], Terms]) -> None:
         self._words = load_words()
         self.assets = _load_assets(_ROOM / "static")
         self._templates = Environment(
             loader=FileSystemLoader(_ROOM / "templates"),
             autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self._terms = terms
+        self.terms = terms
 
-    def studio(self, language: str, *, is_signed_in: bool) -> str:
+    def studio(self, language: Language, *, is_signed_in: bool) -> str:
         """The studio: what it is and how to get in, or the studio itself."""
         return self._render("studio.html" if is_signed_in else "welcome.html", language)
 
-    def console(self, language: str, *, is_signed_in: bool) -> str:
+    def console(self, language: Language, *, is_signed_in: bool) -> str:
         """The operator's console, or its sign-in."""
         return self._render("console.html" if is_signed_in else "console_sign_in.html", language)
 
-    def retention(self, language: str) -> str:
+    def retention(self, language: Language) -> str:
         """The console's page of deadlines: forecast, what is overdue, legal holds."""
         return self._render("console_retention.html", language)
 
-    def reset(self, language: str) -> str:
+    def reset(self, language: Language) -> str:
         """Setting a new password; the link's secret stays in the address's fragment."""
         return self._render("reset.html", language)
 
-    def verify(self, language: str) -> str:
+    def verify(self, language: Language) -> str:
         """Confirming an e-mail address."""
         return self._render("verify.html", language)
 
-    def erasure(self, language: str) -> str:
+    def erasure(self, language: Language) -> str:
         """How far an erasure is, and its certificate; works when the account is gone."""
         return self._render("erasure.html", language)
 
-    def problem(self, language: str, status: int) -> str:
+    def problem(self, language: Language, status: int) -> str:
         """A page that is not there (404) or no more (410)."""
         return self._render("problem.html", language, status=status)
 
-    def _render(self, template: str, language: str, **more: object) -> str:
+    def _render(self, template: str, language: Language, **more: object) -> str:
         words: Words = self._words[language]
         script_words = {key: entry for key, entry in words.entries.items() if key.startswith(_SCRIPT_WORDS)}
         return self._templates.get_template(template).render(
-            t=words, language=language, languages=LANGUAGES, terms=self._terms,
-            script_words=script_words, asset=self._address, **more,
+            t=words, language=language, languages=LANGUAGES, terms=self.terms(), policy_links=links(language),
+            script_words=script_words, asset=self.address, **more,
         )  # fmt: skip
 
-    def _address(self, name: str) -> str:
+    def address(self, name: str) -> str:
+        """Where a file of the pages is, named by its content."""
         return f"/static/{name}?v={self.assets[name].etag}"
 
 

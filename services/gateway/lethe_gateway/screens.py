@@ -4,13 +4,14 @@ A secret in a link (a reset's, an erasure's) stands behind `#`: browsers don't s
 it, so it is in no log.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import APIRouter, Request, Response
 
+from lethe_common.policy.languages import LANGUAGES, Language
 from lethe_gateway.browser import LANGUAGE_COOKIE
 from lethe_gateway.pages import Pages
-from lethe_gateway.words import LANGUAGES, choose
+from lethe_gateway.words import choose
 
 _YEAR_SECONDS = 365 * 24 * 3600
 _NOT_FOUND = 404
@@ -68,10 +69,10 @@ def problem_page(pages: Pages, request: Request, status: int) -> Response | None
     return _page(request, pages.problem(language_of(request), status), status)
 
 
-def language_of(request: Request) -> str:
-    """The language this request wants."""
+def language_of(request: Request, offered: Sequence[Language] = LANGUAGES) -> Language:
+    """The language this request wants, of those there are."""
     cookie = request.cookies.get(LANGUAGE_COOKIE)
-    return choose(request.query_params.get("lang"), cookie, request.headers.get("accept-language"))
+    return choose(request.query_params.get("lang"), cookie, request.headers.get("accept-language"), offered)
 
 
 def _page(request: Request, html: str, status: int = 200) -> Response:

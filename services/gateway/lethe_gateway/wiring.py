@@ -10,6 +10,7 @@ from lethe_common.clock import Sweep
 from lethe_common.egress.declared import is_own, words
 from lethe_common.events import billing, identity, jobs, notice, privacy, retention
 from lethe_common.events.gateway import GenerationChanged
+from lethe_common.policy import Policy
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.gateway import GenerationAccepted, GenerationInput
 from lethe_common.rpc.orphans import UploadOrphansRemove
@@ -31,6 +32,8 @@ from lethe_gateway.endpoints.events import Streams, event_routes
 from lethe_gateway.endpoints.keys import key_routes
 from lethe_gateway.endpoints.legal_holds import legal_hold_routes
 from lethe_gateway.endpoints.models import model_routes
+from lethe_gateway.endpoints.policy import policy_pages
+from lethe_gateway.endpoints.record import record_routes
 from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
@@ -44,13 +47,13 @@ from lethe_gateway.holds import Holds
 from lethe_gateway.intake import Intake
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.legal_holds import LegalHolds
-from lethe_gateway.mails import CATEGORY as MAIL
 from lethe_gateway.mails import Mails
 from lethe_gateway.operators import Operators
 from lethe_gateway.outcomes import TELLING
-from lethe_gateway.pages import Pages, terms_of
+from lethe_gateway.pages import Pages, terms_in_force
 from lethe_gateway.passwords import Passwords
 from lethe_gateway.positions import Positions
+from lethe_gateway.published import Published
 from lethe_gateway.purses import Purses
 from lethe_gateway.refusals import install
 from lethe_gateway.screens import console_screens, studio_screens
@@ -88,8 +91,7 @@ class Domain:
             _smtp(frame, settings),
             public_url=settings.public_url,
             valid=timedelta(minutes=settings.proof_token_minutes),
-            notice_valid=frame.policy.keep(MAIL).at_most or timedelta(minutes=settings.proof_token_minutes),
-            languages=frame.policy.languages,
+            policy=_in_force(frame),
             attempts_most=settings.mail_attempts_most,
         )
         self.accounts = Accounts(
@@ -136,15 +138,17 @@ class Domain:
 async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     """The gateway's parts for the frame."""
     domain = Domain(frame, settings)
-    pages = Pages(terms_of(frame.policy, frame.catalogue))
+    terms = terms_in_force(frame.book, frame.catalogue, frame.clock)
+    pages = Pages(terms)
+    published = Published(frame.book, frame.clock, stylesheet=pages.address("lethe.css"))
     videos = _videos(frame, settings, domain)
     public = Gate(
-        Express(public_app(frame, settings, domain, pages, videos), route_of(videos, "POST", "/v1/videos")),
+        Express(public_app(frame, settings, domain, pages, published, videos), route_of(videos, "POST", "/v1/videos")),
         _body_limit(settings),
         is_https=settings.is_https,
     )
     console = Gate(
-        console_app(frame, settings, pages), lambda _method, _path: settings.body_limit_bytes, is_https=False
+        console_app(frame, settings, pages, published), lambda _method, _path: settings.body_limit_bytes, is_https=False
     )
     servers = [
         Server(app, host, port, stop_seconds=settings.stop_streams_seconds, is_behind_door=settings.behind_door)
@@ -196,7 +200,9 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     )
 
 
-def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages, videos: APIRouter) -> FastAPI:
+def public_app(
+    frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages, published: Published, videos: APIRouter
+) -> FastAPI:
     """The application that the world sees."""
     app = FastAPI(
         title="Lethe",
@@ -216,6 +222,7 @@ def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: P
         domain.gallery,
         domain.watchers,
         domain.positions,
+        lambda: pages.terms().is_clocked,
         look_seconds=settings.look_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
     )
@@ -230,10 +237,11 @@ def public_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: P
         ),
         key_routes(frame.database, bus, frame.clock, callers, keys_most=settings.api_keys_most),
         credit_routes(domain.purses, callers, frame.catalogue),
-        calendar_routes(bus, frame.database, callers, frame.policy),
+        calendar_routes(bus, frame.database, callers, _in_force(frame)),
         model_routes(frame.catalogue, frame.clock),
         erasure_routes(domain.erasures, callers, blinding, claims, is_https=settings.is_https),
         studio_screens(pages, callers.has_session),
+        policy_pages(published),
     ):
         app.include_router(router)
     return app
@@ -252,13 +260,14 @@ def _videos(frame: Frame, settings: GatewaySettings, domain: Domain) -> APIRoute
     )
 
 
-def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAPI:
+def console_app(frame: Frame, settings: GatewaySettings, pages: Pages, published: Published) -> FastAPI:
     """The application that operators see, on an internal port."""
     app = FastAPI(title="Lethe console", version=frame.version, docs_url=None, redoc_url=None, openapi_url=None)
     install(app, pages)
     period = timedelta(hours=settings.console_session_hours)
     operators = Operators(settings.operator_token, period, cookie=CONSOLE_COOKIE)
     app.include_router(console_routes(frame.bus, frame.database, operators))
+    app.include_router(record_routes(published, operators))
     app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
     app.include_router(retention_routes(frame.bus, operators))
 
@@ -267,6 +276,10 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages) -> FastAP
 
     app.include_router(console_screens(pages, is_operator))
     return app
+
+
+def _in_force(frame: Frame) -> Callable[[], Policy]:
+    return lambda: frame.book.governing(frame.clock.now())
 
 
 def _smtp(frame: Frame, settings: GatewaySettings) -> Smtp | None:

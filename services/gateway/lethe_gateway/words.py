@@ -2,19 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-Entry = str | dict[str, str]
-"""A sentence, or its plural forms (CLDR: one, few, many, other) chosen by the value `n`."""
+from lethe_common.policy.languages import LANGUAGES, Language
+from lethe_common.policy.words import Entry, plural_form
 
-LANGUAGES = ("en", "ru")
-_FALLBACK = "en"
 _LONGEST_HEADER = 512
-_TWELVE_TO_FOURTEEN = range(12, 15)
-_TWO_TO_FOUR = range(2, 5)
-_ELEVEN = 11
 _WISH = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9]{1,8})*\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 
 
@@ -22,7 +17,7 @@ _WISH = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9]{1,8})*\s*(?:;\s*q=([01](?
 class Words:
     """One language."""
 
-    language: str
+    language: Language
     entries: Mapping[str, Entry]
 
     def __call__(self, key: str, **values: object) -> str:
@@ -37,39 +32,33 @@ class Words:
         return entry.format_map(values)
 
 
-def load_words(folder: Path | None = None) -> dict[str, Words]:
+def load_words(folder: Path | None = None) -> dict[Language, Words]:
     """All languages, by their tag."""
     folder = folder or Path(__file__).parent / "locales"
     return {tag: Words(tag, json.loads((folder / f"{tag}.json").read_text("utf-8"))) for tag in LANGUAGES}
 
 
-def plural_form(language: str, number: int) -> str:
-    """Which form a whole number takes (Unicode CLDR plural rules, cardinal)."""
-    number = abs(number)
-    if language != "ru":
-        return "one" if number == 1 else "other"
-    tens, ones = number % 100, number % 10
-    if ones == 1 and tens != _ELEVEN:
-        return "one"
-    if ones in _TWO_TO_FOUR and tens not in _TWELVE_TO_FOURTEEN:
-        return "few"
-    return "many"
+def choose(
+    asked: str | None, remembered: str | None, accepted: str | None, offered: Sequence[Language] = LANGUAGES
+) -> Language:
+    """The language of a page: asked for in its address, remembered by a cookie, or accepted by the browser.
 
-
-def choose(asked: str | None, remembered: str | None, accepted: str | None) -> str:
-    """The language of a page: asked for in its address, remembered by a cookie, or accepted by the browser."""
+    The first one offered is what is left when no wish can be met.
+    """
     for wish in (asked, remembered):
-        if wish in LANGUAGES:
-            return wish
-    return _best(accepted or "")
+        for language in offered:
+            if wish == language:
+                return language
+    return _best(accepted or "", offered)
 
 
-def _best(header: str) -> str:
+def _best(header: str, offered: Sequence[Language]) -> Language:
     """RFC 9110, section 12.5.4, by primary language; what is malformed counts for nothing."""
-    wishes: list[tuple[float, int, str]] = []
+    wishes: list[tuple[float, int, Language]] = []
     for place, part in enumerate(header[:_LONGEST_HEADER].split(",")):
         match = _WISH.fullmatch(part)
-        if match and match[1].lower() in LANGUAGES:
-            wishes.append((-float(match[2] or 1), place, match[1].lower()))
-    best = min(wishes, default=(0.0, 0, _FALLBACK))
-    return best[2] if best[0] else _FALLBACK
+        if match:
+            weight = -float(match[2] or 1)
+            wishes += [(weight, place, language) for language in offered if match[1].lower() == language]
+    best = min(wishes, default=(0.0, 0, offered[0]))
+    return best[2] if best[0] else offered[0]

@@ -1,15 +1,13 @@
 """Builds every object of the jobs service, once."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
-from lethe_common.errors import ConfigurationError
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import GenerationCancelRequested, GenerationDeleteRequested, GenerationRequested
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
 from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
-from lethe_common.policy import Catalogue
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.jobs import AssetLocate, RunList, RunPosition
 from lethe_common.rpc.orphans import OutputOrphansRemove
@@ -33,6 +31,7 @@ from lethe_jobs.plans import Plans
 from lethe_jobs.providers import GenerationProvider
 from lethe_jobs.queues import QueueWatch
 from lethe_jobs.removals import Removals
+from lethe_jobs.routes import routes
 from lethe_jobs.settings import JobsSettings
 from lethe_jobs.settlements import Settlements
 from lethe_jobs.workers import Workers
@@ -44,10 +43,10 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
     """Everything from its settings, with these providers if any are given.
 
     Raises:
-        ConfigurationError: the catalogue names a provider that is not here.
+        ConfigurationError: the catalogue offers a model whose provider is not here.
     """
     providers = providers or _providers(settings)
-    provider_of = _routes(frame.catalogue, providers)
+    provider_of = routes(frame.catalogue, {provider.name for provider in providers})
     plans, bells, gauges = Plans(frame.catalogue), Bells(), Gauges(frame.metrics)
     pace, lease = Pace(settings.seconds_per_second), timedelta(seconds=settings.lease_seconds)
     sealer, storage = Sealer(is_on=settings.sealing), _storage(settings)
@@ -116,17 +115,6 @@ def _providers(settings: JobsSettings) -> list[GenerationProvider]:
         return [noop]
     local = LocalProvider(settings.local_at_once)
     return [local, noop] if settings.providers_noop_beside else [local]
-
-
-def _routes(catalogue: Catalogue, providers: Sequence[GenerationProvider]) -> Callable[[str], str]:
-    names = {provider.name for provider in providers}
-    if names == {NoopProvider.name}:
-        return lambda _model: NoopProvider.name
-    routes = {model.id: model.provider for model in catalogue.models.values()}
-    if not set(routes.values()) <= names:
-        raise ConfigurationError(f"catalogue.yaml names a provider that is not one of: {', '.join(sorted(names))}.")
-    # A model that left the catalogue after it was ordered is made by the default one's provider.
-    return lambda model: routes.get(model, catalogue.default_model.provider)
 
 
 def _storage(settings: JobsSettings) -> Storage:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from lethe_common.events.catalogue import STREAMS
 from lethe_common.identifiers import CertificateId, SubjectRef
-from lethe_common.policy import Policy, PolicyError
+from lethe_common.policy import Policy, PolicyBook, PolicyError
 from lethe_privacy.erasures import Erasure, Finding, Report
 from lethe_privacy.schemas import (
     CheckLine,
@@ -48,9 +48,9 @@ _HORIZON = Horizon(
 
 @dataclass(frozen=True, slots=True)
 class Attestor:
-    """What every certificate of this process has in common."""
+    """What every certificate of this process has in common; each names the policy in force when its erasure was completed."""
 
-    policy: Policy
+    book: PolicyBook
     clock: Literal["real", "virtual"]
     build: str
 
@@ -58,6 +58,7 @@ class Attestor:
         self, erasure: Erasure, reports: Sequence[Report], seen: Sequence[Finding], completed_at: datetime
     ) -> ErasureStatement:
         """What is attested now that nothing was left."""
+        policy = self.book.governing(completed_at)
         return ErasureStatement(
             certificate_id=CertificateId.new(),
             erasure_id=erasure.erasure_id,
@@ -65,10 +66,10 @@ class Attestor:
             requested_at=erasure.requested_at,
             completed_at=completed_at,
             clock=self.clock,
-            policy=PolicyName(profile=self.policy.profile, hash=self.policy.hash),
+            policy=PolicyName(profile=policy.profile, hash=policy.hash),
             stores=tuple(_store_lines(reports)),
             checked=tuple(CheckLine(store=one.store, method=one.method, found=one.found) for one in seen),
-            retained=tuple(self._retained(reports, completed_at)),
+            retained=tuple(_retained(policy, reports, completed_at)),
             residuals=tuple(_residuals(completed_at)),
             horizon=_HORIZON,
             verifier=Verifier(
@@ -78,42 +79,6 @@ class Attestor:
             ),
         )
 
-    def _retained(self, reports: Sequence[Report], completed_at: datetime) -> list[RetainedLine]:
-        by_law = [
-            RetainedLine(
-                store=count.store,
-                category=count.category,
-                count=count.after,
-                ground=count.retained_ground,
-                until=self._until(count.category, completed_at),
-            )
-            for report in reports
-            for count in report.counts
-            if count.after and count.retained_ground is not None
-        ]
-        own = RetainedLine(
-            store="pg:privacy.facts",
-            category=RECORD,
-            count=2,
-            ground=self._ground(RECORD),
-            until=self._until(RECORD, completed_at),
-        )
-        return [*by_law, own]
-
-    def _until(self, category: str, completed_at: datetime) -> datetime | None:
-        try:
-            at_least = self.policy.keep(category).at_least
-        except PolicyError:
-            return None
-        return None if at_least is None else completed_at + at_least
-
-    def _ground(self, category: str) -> str:
-        try:
-            ground = self.policy.rule(category).ground
-        except PolicyError:
-            ground = None
-        return ground or "proof that this erasure was carried out"
-
 
 def pseudonym_of(subject_ref: SubjectRef) -> str:
     """A name for one certificate: HMAC-SHA256 under a key that exists in this call only.
@@ -121,6 +86,45 @@ def pseudonym_of(subject_ref: SubjectRef) -> str:
     Nobody can tell whose it is, or that two certificates are about the same person.
     """
     return digest(secrets.token_bytes(32), subject_ref.encode(), sha256).hex()
+
+
+def _retained(policy: Policy, reports: Sequence[Report], completed_at: datetime) -> list[RetainedLine]:
+    by_law = [
+        RetainedLine(
+            store=count.store,
+            category=count.category,
+            count=count.after,
+            ground=count.retained_ground,
+            until=_until(policy, count.category, completed_at),
+        )
+        for report in reports
+        for count in report.counts
+        if count.after and count.retained_ground is not None
+    ]
+    own = RetainedLine(
+        store="pg:privacy.facts",
+        category=RECORD,
+        count=2,
+        ground=_ground(policy, RECORD),
+        until=_until(policy, RECORD, completed_at),
+    )
+    return [*by_law, own]
+
+
+def _until(policy: Policy, category: str, completed_at: datetime) -> datetime | None:
+    try:
+        at_least = policy.keep(category).at_least
+    except PolicyError:
+        return None
+    return None if at_least is None else completed_at + at_least
+
+
+def _ground(policy: Policy, category: str) -> str:
+    try:
+        ground = policy.rule(category).ground
+    except PolicyError:
+        ground = None
+    return ground or "proof that this erasure was carried out"
 
 
 def _store_lines(reports: Sequence[Report]) -> list[StoreLine]:

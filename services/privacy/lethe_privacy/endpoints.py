@@ -1,7 +1,7 @@
 """What the privacy service answers. Keys of all callers that wait at one moment are made together."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -26,7 +26,14 @@ class KeyAnswers:
     """Keys and logins."""
 
     def __init__(
-        self, subjects: Subjects, keys: ItemKeys, uses: Uses, *, max_batch: int, max_waiting: int, writers: int
+        self,
+        subjects: Subjects,
+        keys: ItemKeys,
+        uses: Callable[[], Uses],
+        *,
+        max_batch: int,
+        max_waiting: int,
+        writers: int,
     ) -> None:
         self._subjects, self._keys, self._uses = subjects, keys, uses
         self.issuing = Coalescer[Wishes, Keys](
@@ -66,7 +73,7 @@ class KeyAnswers:
     async def lease(self, question: rpc.KeyLeaseQuestion, caller: Service) -> rpc.KeysAnswer:
         """Open the keys of existing items."""
         # No purpose of a lease rests on consent yet; whether the subject is being forgotten is looked up with its key.
-        is_use = leases.is_use(self._uses, question.purpose, Standing())
+        is_use = leases.is_use(self._uses(), question.purpose, Standing())
         if not (is_use and leases.is_allowed(caller, question.purpose)):
             return rpc.KeysAnswer(
                 keys=tuple(

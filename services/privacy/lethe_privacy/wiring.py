@@ -13,7 +13,7 @@ from lethe_common.errors import ConfigurationError
 from lethe_common.events.privacy import ErasureStepReported
 from lethe_common.events.retention import LegalHoldLifted
 from lethe_common.process import Frame, Parts
-from lethe_common.purposes import uses_of
+from lethe_common.purposes import uses_in_force
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
@@ -48,12 +48,12 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     key_answers = KeyAnswers(
         subjects,
         keys,
-        uses_of(frame.policy),
+        uses_in_force(frame.book, frame.clock),
         max_batch=settings.key_batch_questions,
         max_waiting=settings.keys_waiting_questions,
         writers=settings.key_writers,
     )
-    attestor = Attestor(frame.policy, frame.clock.kind, frame.version)
+    attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     verifier = Verifier(_verifier_urls(settings), storage)
     saga = ErasureSaga(
         frame.database,

@@ -1,4 +1,4 @@
-"""Deadlines: when an item's time is over, by the policy and the plans its owner had."""
+"""Deadlines: when an item's time is over, by every version of the policy it lived through and the plans its owner had."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
-from lethe_common.policy import Catalogue, Policy
+from lethe_common.policy import Catalogue, Policy, PolicyBook
+from lethe_common.policy.rules import BY_COMPLETION
 
 CATEGORY = "output.video"
 """A generation's one deadline: its prompt, parameters, video and thumbnail go together."""
@@ -17,23 +18,26 @@ PlanSince = tuple[str, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Until when one item is kept."""
+    """Until when one item is kept. `due_at` is None while no clock runs, as for what is kept until it is deleted."""
 
     item_id: GenerationId
     subject_ref: SubjectRef
     category: str
     started_at: datetime
-    due_at: datetime
+    due_at: datetime | None
     stored_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Why a deadline is when it is. `plan` is the catalogue's; None when the category does not count by plan."""
+    """Why a deadline is when it is. `plan` is the catalogue's; None when the category does not count by plan.
+
+    `period` is None while no clock runs.
+    """
 
     from_event: str
     plan: str | None
-    period: timedelta
+    period: timedelta | None
     on_plan_change: str
 
 
@@ -47,10 +51,17 @@ class Removal:
 
 
 class Timetable:
-    """Computes deadlines. `notice_lead`: how long before them their owner is told; None: never."""
+    """Computes deadlines. `now` is policy time: no version that takes effect later counts yet.
 
-    def __init__(self, policy: Policy, catalogue: Catalogue, *, notice_lead: timedelta | None = None) -> None:
-        self._policy, self._catalogue, self._notice_lead = policy, catalogue, notice_lead
+    `notice_lead`: how long before them their owner is told; None: never.
+    """
+
+    def __init__(self, book: PolicyBook, catalogue: Catalogue, *, notice_lead: timedelta | None = None) -> None:
+        self._book, self._catalogue, self._notice_lead = book, catalogue, notice_lead
+
+    def version(self, now: datetime) -> int:
+        """The number of the version that decides now."""
+        return self._book.governing(now).version
 
     def deadline(
         self,
@@ -58,37 +69,43 @@ class Timetable:
         subject_ref: SubjectRef,
         started_at: datetime,
         plans: Sequence[PlanSince],
+        now: datetime,
         stored_bytes: int = 0,
     ) -> Deadline:
-        """An item's deadline.
+        """The deadline of an item whose generation ended at `started_at`.
 
         An owner of whose plan nothing was heard yet counts as on the opening plan;
         the deadline moves when the plan is told.
         """
-        due_at = self.due_at(CATEGORY, started_at, plans)
+        due_at = self.due_at(CATEGORY, started_at, plans, now)
         return Deadline(item_id, subject_ref, CATEGORY, started_at, due_at, stored_bytes)
 
     def notice_at(self, deadline: Deadline) -> datetime | None:
         """When its owner is told. Of what is kept no longer than the lead nobody is told: it would be at once."""
-        if self._notice_lead is None or deadline.due_at - self._notice_lead <= deadline.started_at:
+        if self._notice_lead is None or deadline.due_at is None:
             return None
-        return deadline.due_at - self._notice_lead
+        notice_at = deadline.due_at - self._notice_lead
+        return notice_at if notice_at > deadline.started_at else None
 
-    def rule(self, deadline: Deadline, plans: Sequence[PlanSince]) -> Rule:
+    def rule(self, deadline: Deadline, plans: Sequence[PlanSince], now: datetime) -> Rule:
         """Why a deadline is when it is: its period, and the latest of its owner's plans that gives it."""
+        policy = self._book.governing(now)
+        keep = policy.keep(deadline.category)
+        category = policy.rule(deadline.category).keep.with_category or deadline.category
+        on_plan_change = policy.rule(category).on_plan_change
+        if deadline.due_at is None:
+            return Rule(keep.from_event, None, None, on_plan_change)
         period = deadline.due_at - deadline.started_at
-        keep = self._policy.keep(deadline.category)
-        category = self._policy.rule(deadline.category).keep.with_category or deadline.category
         held = sorted(plans, key=lambda plan: plan[1]) or [(self._catalogue.opening_plan.id, deadline.started_at)]
-        giving = [plan for plan, _ in held if self._gives(deadline.category, plan, period)]
+        giving = [plan for plan, _ in held if self._gives(policy, deadline.category, plan, period)]
         plan = giving[-1] if keep.exactly is not None and giving else None
-        return Rule(keep.from_event, plan, period, self._policy.rule(category).on_plan_change)
+        return Rule(keep.from_event, plan, period, on_plan_change)
 
-    def _gives(self, category: str, plan: str, period: timedelta) -> bool:
-        return self._policy.period(category, self._catalogue.plan(plan).retention) == period
+    def _gives(self, policy: Policy, category: str, plan: str, period: timedelta) -> bool:
+        return policy.period(category, self._catalogue.plan(plan).retention) == period
 
-    def due_at(self, category: str, started_at: datetime, plans: Sequence[PlanSince]) -> datetime:
-        """When the time is over of what started then."""
+    def due_at(self, category: str, started_at: datetime, plans: Sequence[PlanSince], now: datetime) -> datetime | None:
+        """When the time is over of what ended then; None while the event has not come from which its period counts."""
         held = [(self._catalogue.plan(plan).retention, since) for plan, since in plans]
         opening = [(self._catalogue.opening_plan.retention, started_at)]
-        return self._policy.deadline(category, held or opening, started_at)
+        return self._book.due_at(category, held or opening, dict.fromkeys(BY_COMPLETION, started_at), now)

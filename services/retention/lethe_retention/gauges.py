@@ -17,10 +17,11 @@ METRICS = declare(
 )  # fmt: skip
 LABELS = declare(
     Kind.METRIC_LABEL,
-    each(
-        ("lethe_items_overdue.category", "lethe_items_overdue.age", "lethe_orphans.kind", "lethe_orphans.place"),
-        impersonal("a name of ours"),
-    ),
+    {
+        **each(("lethe_items_overdue.category", "lethe_items_overdue.age"), impersonal("a name of a fixed list")),
+        "lethe_orphans.kind": impersonal("a name of a fixed list"),
+        "lethe_orphans.place": impersonal("name of a table or an object prefix"),
+    },
 )
 
 

@@ -8,9 +8,9 @@ from lethe_common.clock import Clock
 from lethe_common.database import Transaction
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import AssetRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
-from lethe_common.events.retention import ITEMS_MOST, ItemsScheduled
 from lethe_retention import queries
-from lethe_retention.deadlines import CATEGORY, Deadline, PlanSince, Removal, Timetable
+from lethe_retention.deadlines import CATEGORY, PlanSince, Removal, Timetable
+from lethe_retention.telling import tell_scheduled
 
 Outcome = GenerationCompleted | GenerationFailed | GenerationCancelled
 _PAGE = 1000
@@ -28,16 +28,18 @@ class ItemHandlers:
         refs = {event.subject_ref for event in events}
         await queries.lock(tx, queries.LOCK_SHARED, refs)
         gone, plans = await queries.fenced(tx, refs), await queries.plans(tx, refs)
+        now = self._clock.now()
         deadlines = [
             self._timetable.deadline(
-                key, event.subject_ref, _ended_at(event), plans[event.subject_ref], _stored_bytes(event)
+                key, event.subject_ref, _ended_at(event), plans[event.subject_ref], now, _stored_bytes(event)
             )
             for key, event in by_id.items()
             if event.subject_ref not in gone
         ]
         notices = [self._timetable.notice_at(deadline) for deadline in deadlines]
-        new = await queries.schedule(tx, deadlines, notices)
-        tell_scheduled(tx, [deadline for deadline in deadlines if deadline.item_id in new])
+        new = await queries.schedule(tx, deadlines, notices, self._timetable.version(now))
+        running = [deadline for deadline in deadlines if deadline.due_at is not None]
+        tell_scheduled(tx, [deadline for deadline in running if deadline.item_id in new])
 
     async def on_assets_removed(self, events: Sequence[AssetRemoved], tx: Transaction) -> None:
         """Believe nothing yet: note it, and have it looked at."""
@@ -56,8 +58,8 @@ class ItemHandlers:
 class PlanHandlers:
     """A change of plan moves the open deadlines of its subject as the policy says; a passed one is never revived."""
 
-    def __init__(self, timetable: Timetable) -> None:
-        self._timetable = timetable
+    def __init__(self, timetable: Timetable, clock: Clock) -> None:
+        self._timetable, self._clock = timetable, clock
 
     async def on_plans_changed(self, events: Sequence[PlanChanged], tx: Transaction) -> None:
         """Remember the plans, and compute again what is open."""
@@ -76,32 +78,22 @@ class PlanHandlers:
             await self._move(tx, subject_ref, held)
 
     async def _move(self, tx: Transaction, subject_ref: str, held: Sequence[PlanSince]) -> None:
-        last_id = ""
+        last_id, now = "", self._clock.now()
         while True:
             page = [queries.deadline(row) for row in await tx.fetch(queries.OPEN_PAGE, subject_ref, last_id, _PAGE)]
             moved = [
                 replace(deadline, due_at=due_at)
                 for deadline in page
-                if (due_at := self._timetable.due_at(deadline.category, deadline.started_at, held)) != deadline.due_at
+                if (due_at := self._timetable.due_at(deadline.category, deadline.started_at, held, now))
+                != deadline.due_at
             ]
             if moved:
-                await tx.execute(
-                    queries.MOVE,
-                    [one.item_id for one in moved],
-                    [one.due_at for one in moved],
-                    [self._timetable.notice_at(one) for one in moved],
-                )
+                notices = [self._timetable.notice_at(one) for one in moved]
+                await queries.move(tx, moved, notices, self._timetable.version(now))
                 tell_scheduled(tx, moved)
             if len(page) < _PAGE:
                 return
             last_id = page[-1].item_id
-
-
-def tell_scheduled(tx: Transaction, deadlines: Sequence[Deadline]) -> None:
-    """Tell new or moved deadlines, many in one event: for a message each they would be a quarter of the bus."""
-    items = [ItemsScheduled.Item(generation_id=one.item_id, due_at=one.due_at) for one in deadlines]
-    for start in range(0, len(items), ITEMS_MOST):
-        tx.tell(ItemsScheduled(items=tuple(items[start : start + ITEMS_MOST])))
 
 
 def _ended_at(event: Outcome) -> datetime:

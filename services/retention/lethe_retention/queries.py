@@ -25,9 +25,11 @@ HOLD_PLANS = """
 """
 
 SCHEDULE = """
-    INSERT INTO deadlines (item_id, subject_ref, category, started_at, due_at, stored_bytes, notice_at)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[],
-                         $7::timestamptz[])
+    INSERT INTO deadlines
+           (item_id, subject_ref, category, started_at, due_at, stored_bytes, notice_at, policy_version)
+    SELECT *, $8::integer
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[],
+                  $7::timestamptz[])
         ON CONFLICT (item_id) DO NOTHING
     RETURNING item_id
 """
@@ -41,11 +43,30 @@ OPEN_PAGE = """
        FOR UPDATE
 """  # index deadlines_subject
 
+# Who was told of a deadline that stays is not told again.
 MOVE = """
-    UPDATE deadlines d SET due_at = m.due_at, notice_at = m.notice_at
+    UPDATE deadlines d
+       SET due_at = m.due_at, policy_version = $4,
+           notice_at = CASE WHEN d.due_at IS DISTINCT FROM m.due_at THEN m.notice_at ELSE d.notice_at END
       FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) m(item_id, due_at, notice_at)
      WHERE d.item_id = m.item_id
 """
+
+BEHIND = """
+    SELECT item_id, subject_ref
+      FROM deadlines
+     WHERE state = 'open' AND policy_version < $1
+     ORDER BY policy_version, item_id
+     LIMIT $2
+"""  # index deadlines_behind
+
+BEHIND_HELD = """
+    SELECT item_id, subject_ref, category, started_at, due_at
+      FROM deadlines
+     WHERE item_id = ANY($1::text[]) AND state = 'open' AND policy_version < $2
+     ORDER BY item_id
+       FOR UPDATE
+"""  # the primary key
 
 # Holds are few: each item costs one look into a small index.
 HELD = """
@@ -168,8 +189,14 @@ async def lock(tx: Transaction, statement: str, subject_refs: Iterable[str]) -> 
     await tx.fetch(statement, sorted(set(subject_refs)))
 
 
-async def schedule(tx: Transaction, deadlines: Sequence[Deadline], notices: Sequence[datetime | None]) -> set[str]:
-    """Store deadlines of items that have none, each with when it is told of, and return which those were."""
+async def schedule(
+    tx: Transaction, deadlines: Sequence[Deadline], notices: Sequence[datetime | None], version: int
+) -> set[str]:
+    """Store deadlines of items that have none, computed by this version, each with when it is told of.
+
+    Returns:
+        Which items had none.
+    """
     rows = await tx.fetch(
         SCHEDULE,
         [deadline.item_id for deadline in deadlines],
@@ -179,8 +206,17 @@ async def schedule(tx: Transaction, deadlines: Sequence[Deadline], notices: Sequ
         [deadline.due_at for deadline in deadlines],
         [deadline.stored_bytes for deadline in deadlines],
         notices,
+        version,
     )
     return {row[0] for row in rows}
+
+
+async def move(
+    tx: Transaction, deadlines: Sequence[Deadline], notices: Sequence[datetime | None], version: int
+) -> None:
+    """Store deadlines that were computed again, by this version, each with when it is told of."""
+    ids, due = [one.item_id for one in deadlines], [one.due_at for one in deadlines]
+    await tx.execute(MOVE, ids, due, notices, version)
 
 
 async def removed(tx: Transaction, removals: Mapping[str, Removal], category: str, at: datetime) -> None:

@@ -66,7 +66,7 @@ def item(row: asyncpg.Record, rule: Rule) -> CalendarItem:
         rule=KeepRule(
             from_event=rule.from_event,
             plan=rule.plan,
-            period_seconds=int(rule.period.total_seconds()),
+            period_seconds=None if rule.period is None else int(rule.period.total_seconds()),
             on_plan_change=rule.on_plan_change,
         ),
     )

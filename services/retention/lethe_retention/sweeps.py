@@ -8,7 +8,7 @@ import structlog
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.events.retention import ItemDue
-from lethe_common.policy import Policy
+from lethe_common.policy import PolicyBook
 from lethe_retention import calendar_queries, hold_queries, queries, schemas
 from lethe_retention.deadlines import Deadline
 from lethe_retention.gauges import Gauges
@@ -28,7 +28,7 @@ class Sweeps:
     def __init__(
         self,
         database: Database,
-        policy: Policy,
+        book: PolicyBook,
         gauges: Gauges,
         *,
         batch: int,
@@ -38,7 +38,7 @@ class Sweeps:
         settle_seconds: float,
         settle_poll_seconds: float,
     ) -> None:
-        self._database, self._policy, self._gauges = database, policy, gauges
+        self._database, self._book, self._gauges = database, book, gauges
         self._batch, self._due_again = batch, due_again
         self._closed_period, self._fence_period = closed_period, fence_period
         self._settle_seconds, self._settle_poll_seconds = settle_seconds, settle_poll_seconds
@@ -107,13 +107,16 @@ class Sweeps:
 
     async def _watch_overdue(self, now: datetime) -> None:
         """Show how much is overdue, and say it when it changes; also that it is over."""
-        graces = {category: self._policy.grace(category) for category in self._policy.categories}
+        policy = self._book.governing(now)
+        graces = {category: policy.grace(category) for category in policy.categories}
         async with self._database.transaction() as tx:
             overdue = await calendar_queries.overdue(tx, graces, now)
         for change in changes(self._overdue, overdue):
             self._gauges.overdue.labels(change.category, change.age).set(change.count)
-            tell = log.error if change.count else log.info
-            tell("items_overdue", category=change.category, age=change.age, count=change.count)
+            if change.count:
+                log.error("items_overdue", category=change.category, age=change.age, count=change.count)
+            else:
+                log.info("items_overdue", category=change.category, age=change.age, count=0)
         self._overdue = overdue
 
     async def _count(self, statement: str, at: datetime) -> int:
@@ -123,6 +126,7 @@ class Sweeps:
 
 
 def _due(deadline: Deadline) -> ItemDue:
+    assert deadline.due_at is not None  # noqa: S101  the statements take only what has a clock
     return ItemDue(
         generation_id=deadline.item_id,
         subject_ref=deadline.subject_ref,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from lethe_common.bus.requests import Answer
+from lethe_common.clock import Sweep
 from lethe_common.database import Database
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import AssetRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
@@ -37,6 +38,7 @@ from lethe_retention.orphan_sweep import OrphanSweep, Pace
 from lethe_retention.settings import Settings
 from lethe_retention.sweeps import Sweeps
 from lethe_retention.verification import Verification
+from lethe_retention.versions import Versions
 
 
 async def build(frame: Frame, settings: Settings) -> Parts:
@@ -46,7 +48,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
         DatabaseAway: a database cannot be reached with the verifier's credentials.
     """
     gauges, lead = Gauges(frame.metrics), settings.notice_lead_hours
-    timetable = Timetable(frame.policy, frame.catalogue, notice_lead=None if lead is None else timedelta(hours=lead))
+    timetable = Timetable(frame.book, frame.catalogue, notice_lead=None if lead is None else timedelta(hours=lead))
     databases, storage = await _verifier_databases(settings), _verifier_storage(settings)
     eyes = Eyes(databases, storage)
     verification = Verification(
@@ -61,6 +63,8 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     items = ItemHandlers(timetable, frame.clock, verification.wake)
     erasures = ErasureHandlers(frame.clock)
     sweeps = _sweeps(frame, settings, gauges)
+    versions = Versions(frame.database, frame.book, timetable, frame.clock, batch=settings.versions_batch)
+    due: list[Sweep] = [versions.apply, sweeps.tell_due]
     places = Places(databases[Cluster.DATA], storage, page=settings.orphan_page)
     orphans = OrphanSweep(frame.database, places, eyes.still_there, owners(frame.bus), gauges, _orphan_pace(settings))
     orphan_list = Orphans(frame.database, orphans, age=timedelta(seconds=settings.orphan_age_seconds))
@@ -74,18 +78,18 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             GenerationFailed: items.on_generations_ended,
             GenerationCancelled: items.on_generations_ended,
             AssetRemoved: items.on_assets_removed,
-            PlanChanged: PlanHandlers(timetable).on_plans_changed,
+            PlanChanged: PlanHandlers(timetable, frame.clock).on_plans_changed,
         },
         answers={**_answers(frame, timetable), OrphanList: orphan_list.list},
-        workers=[verification.run, orphans.run],
+        workers=[verification.run, versions.run, orphans.run],
         # Real time does not wait for anybody; who moves a virtual clock wants to see the effect.
-        sweeps=[sweeps.tell_due, sweeps.settle] if frame.clock.kind == "virtual" else [sweeps.tell_due],
+        sweeps=[*due, sweeps.settle] if frame.clock.kind == "virtual" else due,
         on_close=[*(database.close for database in databases.values()), storage.close],
     )
 
 
 def _answers(frame: Frame, timetable: Timetable) -> Mapping[type[Call[Any, Any]], Answer]:
-    calendar = Calendar(frame.database, frame.policy, timetable, frame.clock)
+    calendar = Calendar(frame.database, frame.book, timetable, frame.clock)
     holds = LegalHolds(frame.database, frame.clock)
     return {
         DeadlineSummary: calendar.summary,
@@ -113,7 +117,7 @@ def _orphan_pace(settings: Settings) -> Pace:
 def _sweeps(frame: Frame, settings: Settings, gauges: Gauges) -> Sweeps:
     return Sweeps(
         frame.database,
-        frame.policy,
+        frame.book,
         gauges,
         batch=settings.due_batch,
         due_again=timedelta(seconds=settings.due_again_seconds),

@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from lethe_common.policy import Profile, load_profile
+from lethe_common.policy import Policy, Profile, load_profile
 from tests.tree import ROOT
 
 PROFILES = ROOT / "deploy" / "profiles"
@@ -30,3 +30,18 @@ def line_with(file: Path, text: str) -> int:
 def shipped(name: str) -> Profile:
     """A shipped profile, read once for all tests."""
     return load_profile(PROFILES / name)
+
+
+def shipped_policy(name: str) -> Policy:
+    """A shipped profile's first version."""
+    return shipped(name).book.versions[0]
+
+
+def in_two_versions(folder: Path, effective: str, *replacements: tuple[str, str], profile: str = "aisora2") -> Path:
+    """A profile's folder in which a second version, with each text replaced by another one, takes effect at an instant."""
+    folder.mkdir(exist_ok=True)
+    (folder / "catalogue.yaml").write_bytes((PROFILES / profile / "catalogue.yaml").read_bytes())
+    later = (("version: 1\n", "version: 2\n"), ("effective: 2026-11-01", f"effective: {effective}"))
+    written(folder, profile=profile)
+    written(folder, *later, *replacements, profile=profile, name="policy-2.yaml")
+    return folder

@@ -9,7 +9,7 @@ from lethe_common.policy.clocks import answer_by
 from lethe_common.policy.errors import UnknownRight
 from lethe_common.policy.laws import packs
 from lethe_common.policy.margins import timer_of
-from tests.unit.common.policy_files import NAMES, shipped
+from tests.unit.common.policy_files import NAMES, shipped_policy
 
 FRIDAY = datetime(2026, 11, 27, 15, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def test_easter_falls_on_its_sunday(year: int, western: tuple[int, int], orthodo
 
 
 def test_three_working_days_leave_out_the_weekend() -> None:
-    aisora2 = shipped("aisora2").policy.content
+    aisora2 = shipped_policy("aisora2").content
 
     assert answer_by(aisora2, "enquiry", FRIDAY) == datetime(2026, 12, 2, 15, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def test_three_working_days_leave_out_the_weekend() -> None:
 def test_working_days_leave_out_the_holidays_of_the_controllers_country() -> None:
     before_new_year = datetime(2026, 12, 31, 9, tzinfo=UTC)
 
-    assert answer_by(shipped("aisora2").policy.content, "enquiry", before_new_year).date() == date(2027, 1, 6)
+    assert answer_by(shipped_policy("aisora2").content, "enquiry", before_new_year).date() == date(2027, 1, 6)
     assert after_working_days(date(2026, 12, 31), 1, calendar_of("RU")) == date(2027, 1, 11)
     assert after_working_days(date(2026, 12, 31), 1, calendar_of("nowhere")) == date(2027, 1, 1)
 
@@ -45,23 +45,23 @@ def test_easter_monday_is_no_working_day_where_it_is_none() -> None:
 
 def test_the_law_comes_first_where_it_is_stricter() -> None:
     """Thirty days are promised; a month that begins on 31 January ends on 28 February."""
-    aisora2 = shipped("aisora2").policy.content
+    aisora2 = shipped_policy("aisora2").content
 
     assert answer_by(aisora2, "access", datetime(2027, 1, 31, tzinfo=UTC)) == datetime(2027, 2, 28, tzinfo=UTC)
     assert answer_by(aisora2, "access", datetime(2027, 3, 1, tzinfo=UTC)) == datetime(2027, 3, 31, tzinfo=UTC)
 
 
 def test_ten_russian_working_days_are_two_weeks_without_holidays() -> None:
-    assert answer_by(shipped("videogen").policy.content, "access", FRIDAY) == FRIDAY + timedelta(days=14)
+    assert answer_by(shipped_policy("videogen").content, "access", FRIDAY) == FRIDAY + timedelta(days=14)
 
 
 def test_what_people_do_by_themselves_is_due_at_once() -> None:
-    assert answer_by(shipped("soragpt").policy.content, "erase", FRIDAY) == FRIDAY
+    assert answer_by(shipped_policy("soragpt").content, "erase", FRIDAY) == FRIDAY
 
 
 def test_a_request_of_which_nothing_is_said_has_no_clock() -> None:
     with pytest.raises(UnknownRight):
-        answer_by(shipped("aisora2").policy.content, "refund", FRIDAY)
+        answer_by(shipped_policy("aisora2").content, "refund", FRIDAY)
 
 
 @given(st.dates(date(2020, 1, 1), date(2060, 1, 1)), st.integers(1, 40), st.sampled_from(sorted(calendars())))
@@ -76,7 +76,7 @@ def test_so_many_working_days_lie_between_start_and_end(start: date, count: int,
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_timer_of_a_longest_period_leaves_room_for_all_that_comes_after(name: str) -> None:
-    content = shipped(name).policy.content
+    content = shipped_policy(name).content
 
     for category, rule in content.data.items():
         timer = timer_of(content, rule)
@@ -84,7 +84,7 @@ def test_the_timer_of_a_longest_period_leaves_room_for_all_that_comes_after(name
 
 
 def test_the_timer_of_an_upload_starts_its_removal_at_once() -> None:
-    content = shipped("aisora2").policy.content
+    content = shipped_policy("aisora2").content
 
     assert timer_of(content, content.data["upload.image"]) == timedelta(0)
     assert timer_of(content, content.data["identity.email"]) == timedelta(days=30 - 1 - 3)

@@ -22,7 +22,7 @@ from lethe_common.policy.pages import (
     render,
     versions_page,
 )
-from tests.unit.common.policy_files import NAMES, PROFILES, shipped, written
+from tests.unit.common.policy_files import NAMES, PROFILES, shipped_policy, written
 
 PAGES: tuple[Callable[[Policy, Language], Page], ...] = (
     policy_page,
@@ -75,7 +75,7 @@ def read(document: str) -> Reader:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_page_is_whole_and_every_sentence_has_its_clause(name: str, language: Language) -> None:
-    policy = shipped(name).policy
+    policy = shipped_policy(name)
     for page in (*(make(policy, language) for make in PAGES), versions_page(load_book(PROFILES / name), language)):
         reader = read(render(page, Frame()))
 
@@ -86,13 +86,13 @@ def test_every_page_is_whole_and_every_sentence_has_its_clause(name: str, langua
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_policys_page_tells_every_clause(name: str) -> None:
-    policy = shipped(name).policy
+    policy = shipped_policy(name)
 
     assert read(render(policy_page(policy, policy.languages[0]))).clauses == policy.clauses.keys()
 
 
 def test_a_page_needs_one_stylesheet_and_nothing_inline() -> None:
-    page = policy_page(shipped("aisora2").policy, "en")
+    page = policy_page(shipped_policy("aisora2"), "en")
     reader = read(render(page, Frame(stylesheet="/static/policy.css?v=1")))
 
     assert [given for tag, given in reader.tags if tag == "link"] == [
@@ -106,7 +106,7 @@ def test_a_page_needs_one_stylesheet_and_nothing_inline() -> None:
 
 
 def test_a_sentence_without_a_clause_fails_the_page() -> None:
-    page = policy_page(shipped("aisora2").policy, "en")
+    page = policy_page(shipped_policy("aisora2"), "en")
     first = page.blocks[0]
     orphan = replace(page, blocks=(replace(first, lines=(replace(first.lines[0], clauses=()),)),))
 
@@ -131,7 +131,7 @@ def test_what_the_file_says_cannot_break_out_of_its_cell(tmp_path: Path) -> None
 
 
 def test_a_sentence_in_another_language_than_its_page_says_so() -> None:
-    policy = shipped("soframe").policy
+    policy = shipped_policy("soframe")
     paragraphs = [
         given for tag, given in read(render(policy_page(policy, "ru"))).tags if tag == "p" and "data-clause" in given
     ]
@@ -140,7 +140,7 @@ def test_a_sentence_in_another_language_than_its_page_says_so() -> None:
 
 
 def test_the_notice_tells_what_article_13_asks_for() -> None:
-    document = render(notice_page(shipped("aisora2").policy, "en"))
+    document = render(notice_page(shipped_policy("aisora2"), "en"))
 
     for told in (
         "Example Video Ltd", "privacy@example.org", "National Centre", "legitimate interest (Art. 6(1)(f))", "Creem",
@@ -150,7 +150,7 @@ def test_the_notice_tells_what_article_13_asks_for() -> None:
 
 
 def test_the_record_has_one_row_for_each_category_on_the_page_and_as_csv() -> None:
-    policy = shipped("aisora2").policy
+    policy = shipped_policy("aisora2")
     rows = list(csv.reader(io.StringIO(record_csv(policy, "en"))))
     table = record_page(policy, "en").blocks[1].table
 

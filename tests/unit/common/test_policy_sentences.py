@@ -11,7 +11,7 @@ from lethe_common.policy.references import Reference, pieces, references_in, val
 from lethe_common.policy.sentences import sentence, sentences, sentences_saying, values_in
 from lethe_common.policy.wording import Wording
 from lethe_common.policy.words import plural_form, words_in
-from tests.unit.common.policy_files import NAMES, shipped, written
+from tests.unit.common.policy_files import NAMES, shipped_policy, written
 
 EN, RU = Wording("en", "en"), Wording("ru", "ru")
 
@@ -89,7 +89,7 @@ def test_a_path_finds_keys_with_dots_and_entries_by_their_names() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_sentence_of_a_profile_can_be_told_in_its_languages(name: str) -> None:
-    policy = shipped(name).policy
+    policy = shipped_policy(name)
 
     for language in policy.languages:
         told = sentences(policy, language)
@@ -98,7 +98,7 @@ def test_every_sentence_of_a_profile_can_be_told_in_its_languages(name: str) -> 
 
 
 def test_a_language_that_a_clause_lacks_is_replaced_by_the_policys_first() -> None:
-    policy = shipped("soframe").policy
+    policy = shipped_policy("soframe")
 
     told = sentence(policy, policy.clauses["soframe-19"], "ru")
     assert (told.language, told.text) == (
@@ -117,7 +117,7 @@ def test_eight_days_instead_of_seven_change_both_pages_and_nothing_else_needs_to
     tmp_path: Path, language: Language, said: str
 ) -> None:
     written(tmp_path, ("free: P7D", "free: P8D"))
-    old, new = shipped("aisora2").policy, load_policy(tmp_path)
+    old, new = shipped_policy("aisora2"), load_policy(tmp_path)
 
     changed = [
         after
@@ -129,7 +129,7 @@ def test_eight_days_instead_of_seven_change_both_pages_and_nothing_else_needs_to
 
 
 def test_the_references_say_which_sentences_hang_on_a_value() -> None:
-    policy = shipped("aisora2").policy
+    policy = shipped_policy("aisora2")
 
     assert [one.clause for one in sentences_saying(policy, "backups.keep", "en")] == ["aisora2-87"]
     assert {one.clause for one in sentences_saying(policy, "data.output.video.keep", "en")} == {

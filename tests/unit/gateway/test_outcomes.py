@@ -36,7 +36,7 @@ def posted(credits_: int, made: GenerationId = ONE) -> HoldPosted:
     return HoldPosted(hold_id=HoldId.new(), generation_id=made, subject_ref=SUBJECT, credits=credits_)
 
 
-def scheduled(due_at: datetime) -> ItemsScheduled:
+def scheduled(due_at: datetime | None) -> ItemsScheduled:
     return ItemsScheduled(items=(ItemsScheduled.Item(generation_id=ONE, due_at=due_at),))
 
 
@@ -99,3 +99,8 @@ def test_every_told_type_changes_something() -> None:
 
     assert {type(event) for event in events} == set(TELLING)
     assert all(only(event) != Outcome(ONE) for event in events)
+
+
+def test_the_last_word_about_a_deadline_counts_also_when_it_says_that_there_is_none() -> None:
+    assert only(scheduled(NOW), scheduled(None)) == Outcome(ONE, is_unscheduled=True)
+    assert only(scheduled(None), scheduled(NOW)) == Outcome(ONE, expires_at=NOW)

@@ -7,18 +7,21 @@ from fastapi import FastAPI, Request
 
 import lethe_gateway
 from lethe_common.policy import load_profile
+from lethe_common.policy.languages import LANGUAGES
 from lethe_gateway.pages import Pages, Terms, terms_of
 from lethe_gateway.screens import console_screens, problem_page, studio_screens
-from lethe_gateway.words import LANGUAGES
 
 ROOM = Path(lethe_gateway.__file__).parent
 PROFILE = Path(__file__).parents[3] / "deploy/profiles/aisora2"
-TERMS = Terms(600, {"free": 7, "pro": 90}, 1, 7, 3, "privacy@example.org")
+TERMS = Terms(
+    credits=600, video_days={"free": 7, "pro": 90}, is_clocked=True, upload_end="hours", upload_hours=1,
+    ledger_years=7, proof_years=3, contact="privacy@example.org",
+)  # fmt: skip
 SCRIPTS = sorted((ROOM / "static").glob("*.js"))
 
 
 def all_pages() -> dict[str, str]:
-    pages = Pages(TERMS)
+    pages = Pages(lambda: TERMS)
     return {
         f"{name} {language}": html
         for language in LANGUAGES
@@ -38,7 +41,7 @@ def all_pages() -> dict[str, str]:
 
 
 def client(*, is_signed_in: bool = False) -> httpx2.AsyncClient:
-    pages, app = Pages(TERMS), FastAPI()
+    pages, app = Pages(lambda: TERMS), FastAPI()
 
     async def answer(_request: Request) -> bool:
         return is_signed_in
@@ -96,11 +99,11 @@ def test_what_a_script_looks_for_is_in_a_page() -> None:
 
 def test_the_promises_on_the_page_are_the_profile_s_own() -> None:
     profile = load_profile(PROFILE)
-    terms = terms_of(profile.policy, profile.catalogue)
+    terms = terms_of(profile.book.versions[0], profile.catalogue)
 
     assert terms.video_days == {"free": 7, "basic": 30, "standard": 60, "pro": 90}
     assert (terms.credits, terms.upload_hours, terms.ledger_years, terms.proof_years) == (600, 1, 7, 3)
-    assert "7 дней" in Pages(terms).studio("ru", is_signed_in=False)
+    assert "7 дней" in Pages(lambda: terms).studio("ru", is_signed_in=False)
 
 
 async def test_the_first_page_depends_on_being_signed_in() -> None:
@@ -158,11 +161,11 @@ def test_a_browser_gets_a_page_and_a_program_gets_json(path: str, accept: str, i
         "server": ("a", 80),
     }
 
-    assert (problem_page(Pages(TERMS), Request(scope), 410) is not None) is is_page
+    assert (problem_page(Pages(lambda: TERMS), Request(scope), 410) is not None) is is_page
 
 
 async def test_the_console_hides_behind_its_sign_in() -> None:
-    pages, app = Pages(TERMS), FastAPI()
+    pages, app = Pages(lambda: TERMS), FastAPI()
 
     async def nobody(_request: Request) -> bool:
         return False
@@ -176,7 +179,7 @@ async def test_the_console_hides_behind_its_sign_in() -> None:
 
 
 async def test_the_page_of_deadlines_hides_behind_the_sign_in_too() -> None:
-    pages = Pages(TERMS)
+    pages = Pages(lambda: TERMS)
     for is_operator, shown in ((False, 'id="operator"'), (True, 'id="hold-form"')):
         app = FastAPI()
 

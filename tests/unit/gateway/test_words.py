@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 import lethe_gateway
-from lethe_gateway.words import LANGUAGES, Entry, Words, choose, load_words, plural_form
+from lethe_common.policy.languages import LANGUAGES, Language
+from lethe_common.policy.words import Entry, plural_form
+from lethe_gateway.words import Words, choose, load_words
 
 ROOM = Path(lethe_gateway.__file__).parent
 FORMS = {"en": {"one", "other"}, "ru": {"one", "few", "many", "other"}}
@@ -34,7 +36,7 @@ def test_every_language_has_the_same_keys() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_plural_has_all_forms_of_its_language(language: str) -> None:
+def test_every_plural_has_all_forms_of_its_language(language: Language) -> None:
     plurals = {key: entry for key, entry in load_words()[language].entries.items() if isinstance(entry, dict)}
 
     assert {key for key, entry in plurals.items() if entry.keys() != FORMS[language]} == set()
@@ -117,7 +119,7 @@ def test_a_missing_word_or_value_is_an_error_and_no_hole_in_a_page() -> None:
     ],
 )
 def test_the_language_is_asked_for_remembered_or_accepted(
-    asked: str | None, remembered: str | None, accepted: str | None, language: str
+    asked: str | None, remembered: str | None, accepted: str | None, language: Language
 ) -> None:
     assert choose(asked, remembered, accepted) == language
 

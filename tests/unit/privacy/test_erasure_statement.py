@@ -4,14 +4,16 @@ from pathlib import Path
 
 from lethe_common.events.privacy import StoreCount
 from lethe_common.identifiers import ErasureId, SubjectRef
-from lethe_common.policy import load_policy
+from lethe_common.policy import load_book, load_policy
 from lethe_common.services import Service
 from lethe_privacy.certificates import Attestor, pseudonym_of
 from lethe_privacy.erasures import Erasure, Finding, Report, State
 from lethe_privacy.schemas import ErasureStatement
 from tests.tree import ROOT
+from tests.unit.common.policy_files import in_two_versions
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LONGER = "keep: {from: created, at_least: P8Y}"
 SUBJECT = SubjectRef.new()
 ERASURE = Erasure(ErasureId.new(), SUBJECT, pseudonym_of(SUBJECT), State.VERIFYING, 0, NOW - timedelta(minutes=1))
 REPORTS = (
@@ -37,7 +39,7 @@ def profile() -> Path:
 
 
 def statement() -> ErasureStatement:
-    return Attestor(load_policy(profile()), "virtual", "0.1.0").statement(ERASURE, REPORTS, SEEN, NOW)
+    return Attestor(load_book(profile()), "virtual", "0.1.0").statement(ERASURE, REPORTS, SEEN, NOW)
 
 
 def test_the_statement_names_no_subject_and_no_place_of_their_objects() -> None:
@@ -80,3 +82,15 @@ def test_a_statement_written_and_read_again_is_the_same() -> None:
     made = statement()
 
     assert ErasureStatement.model_validate(json.loads(json.dumps(made.model_dump(mode="json")))) == made
+
+
+def test_a_certificate_names_the_version_in_force_when_the_erasure_was_completed(tmp_path: Path) -> None:
+    book = load_book(in_two_versions(tmp_path, NOW.isoformat(), ("keep: {from: created, at_least: P7Y}", LONGER)))
+    attestor = Attestor(book, "virtual", "0.1.0")
+
+    before = attestor.statement(ERASURE, REPORTS, SEEN, NOW - timedelta(seconds=1))
+    after = attestor.statement(ERASURE, REPORTS, SEEN, NOW)
+
+    assert [before.policy.hash, after.policy.hash] == [version.hash for version in book.versions]
+    years = [{line.category: line.until for line in made.retained}["ledger.transfer"] for made in (before, after)]
+    assert years == [NOW - timedelta(seconds=1) + timedelta(days=7 * 366), NOW + timedelta(days=8 * 366)]

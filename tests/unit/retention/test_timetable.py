@@ -1,13 +1,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lethe_common.identifiers import GenerationId, SubjectRef
-from lethe_common.policy import load_profile
+from lethe_common.policy import load_book, load_catalogue, load_profile
 from lethe_common.policy.errors import UnknownPlan
 from lethe_retention.deadlines import CATEGORY, Rule, Timetable
 from tests.tree import ROOT
+from tests.unit.common.policy_files import in_two_versions
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -15,20 +20,20 @@ START = datetime(2026, 12, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def timetable() -> Timetable:
     profile = load_profile(ROOT / "deploy/profiles/aisora2")
-    return Timetable(profile.policy, profile.catalogue)
+    return Timetable(profile.book, profile.catalogue)
 
 
 def test_a_deadline_names_its_item_and_counts_from_its_start(timetable: Timetable) -> None:
     item, subject = GenerationId.new(), SubjectRef.new()
 
-    deadline = timetable.deadline(item, subject, START, [("basic", START - timedelta(days=5))])
+    deadline = timetable.deadline(item, subject, START, [("basic", START - timedelta(days=5))], START)
 
     assert (deadline.item_id, deadline.subject_ref, deadline.category) == (item, subject, CATEGORY)
     assert deadline.due_at == START + timedelta(days=30)
 
 
 def test_an_owner_without_a_known_plan_counts_as_on_the_opening_plan(timetable: Timetable) -> None:
-    assert timetable.due_at(CATEGORY, START, []) == START + timedelta(days=7)
+    assert timetable.due_at(CATEGORY, START, [], START) == START + timedelta(days=7)
 
 
 def test_of_all_plans_held_since_the_start_the_longest_counts(timetable: Timetable) -> None:
@@ -38,12 +43,36 @@ def test_of_all_plans_held_since_the_start_the_longest_counts(timetable: Timetab
         ("free", START + timedelta(days=2)),
     ]
 
-    assert timetable.due_at(CATEGORY, START, plans) == START + timedelta(days=90)
+    assert timetable.due_at(CATEGORY, START, plans, START) == START + timedelta(days=90)
 
 
 def test_a_plan_the_catalogue_does_not_know_is_an_error(timetable: Timetable) -> None:
     with pytest.raises(UnknownPlan):
-        timetable.due_at(CATEGORY, START, [("platinum", START)])
+        timetable.due_at(CATEGORY, START, [("platinum", START)], START)
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 60), st.sampled_from(["longest", "new", "at_creation"]), st.integers(-30, 30), st.integers(0, 60))
+def test_a_deadline_by_the_book_is_that_of_one_version_or_the_instant_of_a_change(
+    days: int, choice: str, start: int, look: int
+) -> None:
+    """Whatever is looked at when: never earlier than the policy allows, and once passed it stays."""
+    with TemporaryDirectory() as folder:
+        changed = ("free: P7D", f"free: P{days}D"), ("on_policy_change: longest", f"on_policy_change: {choice}")
+        book = load_book(in_two_versions(Path(folder), START.isoformat(), *changed))
+    timetable = Timetable(book, load_catalogue(ROOT / "deploy/profiles/aisora2"))
+    started_at = START + timedelta(days=start)
+    now = max(started_at, START) + timedelta(days=look)
+
+    due_at, old = timetable.due_at(CATEGORY, started_at, [], now), started_at + timedelta(days=7)
+
+    new = started_at + timedelta(days=days)
+    if started_at >= START:
+        assert due_at == new
+    elif old <= START:
+        assert due_at == old
+    else:
+        assert due_at == max({"longest": max(old, new), "new": new, "at_creation": old}[choice], START)
 
 
 @pytest.mark.parametrize(
@@ -59,25 +88,25 @@ def test_a_notice_comes_a_lead_before_the_deadline_and_never_at_the_start(
     lead: timedelta | None, notice_at: datetime | None
 ) -> None:
     profile = load_profile(ROOT / "deploy/profiles/aisora2")
-    timetable = Timetable(profile.policy, profile.catalogue, notice_lead=lead)
+    timetable = Timetable(profile.book, profile.catalogue, notice_lead=lead)
 
-    assert timetable.notice_at(timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [])) == notice_at
+    assert timetable.notice_at(timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [], START)) == notice_at
 
 
 def test_the_rule_of_a_deadline_names_the_latest_plan_that_gives_its_period(timetable: Timetable) -> None:
     plans = [("free", START), ("pro", START + timedelta(days=1)), ("basic", START + timedelta(days=2))]
-    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, plans)
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, plans, START)
 
-    assert timetable.rule(deadline, plans) == Rule("completed", "pro", timedelta(days=90), "longest")
+    assert timetable.rule(deadline, plans, START) == Rule("completed", "pro", timedelta(days=90), "longest")
 
 
 def test_the_rule_of_a_deadline_whose_owner_has_no_known_plan_names_the_opening_plan(timetable: Timetable) -> None:
-    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [])
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [], START)
 
-    assert timetable.rule(deadline, []).plan == "free"
+    assert timetable.rule(deadline, [], START).plan == "free"
 
 
 def test_a_period_that_no_plan_gives_any_more_is_shown_without_one(timetable: Timetable) -> None:
-    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [("free", START)])
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [("free", START)], START)
 
-    assert timetable.rule(replace(deadline, due_at=START + timedelta(days=8)), [("free", START)]).plan is None
+    assert timetable.rule(replace(deadline, due_at=START + timedelta(days=8)), [("free", START)], START).plan is None

@@ -63,6 +63,8 @@ def _items(url: str | None, api_key: str | None) -> Iterator[dict[str, Any]]:
 
 def _rule(item: dict[str, Any]) -> str:
     rule = item["rule"]
+    if rule["period_seconds"] is None:
+        return "kept until deleted"
     days, hours = rule["period_seconds"] // _DAY_SECONDS, rule["period_seconds"] // 3600
     period = f"{days} days" if days > 1 else f"{hours} hours"
     plan = f", plan {rule['plan']}" if rule["plan"] else ""

@@ -20,10 +20,12 @@ from lethe_cli.api import Answer, Api
 from lethe_cli.commands.generate import follow, submit
 from lethe_cli.errors import CommandError
 from lethe_cli.local.ports import free_ports
+from lethe_cli.local.profiles import find
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
 from lethe_common.catalogue import Kind, declare, held
 from lethe_common.certificates import render, verify
+from lethe_common.policy import load_profile
 
 _FOLDER = "lethe-demo-"
 # A whole suite with a person of its own lives there until the demo ends.
@@ -55,12 +57,23 @@ def demo(
         email = f"visitor-{secrets.token_hex(4)}@example.org"
         account = _sign_up(url, email)
         with api(url, account["api_key"]["key"]) as client:
-            video = _generate(client, output)
+            video = _generate(client, output, is_clocked=_is_clocked(profile))
             _ledger(client, Path(folder))
-            _say("deletion", f"the service deletes this clip on {day(video['expires_at'])} (plan free, by the policy)")
+            _say("deletion", _end_of(video))
             certificate = _erase(client)
         _verify(url, certificate)
     _say("done", f"everything is stopped and its data is gone; the clip stays at {output.resolve()}")
+
+
+def _is_clocked(profile: str) -> bool:
+    """Whether the profile's videos have a deadline at all, or stay until they are deleted."""
+    return load_profile(find(profile)).book.versions[-1].is_clocked("output.video")
+
+
+def _end_of(video: Answer) -> str:
+    if video["expires_at"]:
+        return f"the service deletes this clip on {day(video['expires_at'])} (opening plan, by the policy)"
+    return "the service keeps this clip until its owner deletes it (by the policy)"
 
 
 @contextmanager
@@ -102,7 +115,7 @@ def _sign_up(url: str, email: str) -> Answer:
     return account
 
 
-def _generate(client: Api, output: Path) -> Answer:
+def _generate(client: Api, output: Path, *, is_clocked: bool) -> Answer:
     quote = client.post("/v1/quotes", {"seconds": "4"})
     _say("quote", f"{quote['credits']} credits of {quote['available']}, binding until {day(quote['expires_at'])}")
     accepted = submit(client, _PROMPT, model=None, size=None, seconds="4", reference=None)
@@ -118,7 +131,7 @@ def _generate(client: Api, output: Path) -> Answer:
         raise CommandError("The clip did not complete.")
     client.download(f"/v1/videos/{video['id']}/content", output)
     _say("video", f"{output.resolve()}  {_measured(output, video)}")
-    return _with_deadline(client, video)
+    return _with_deadline(client, video) if is_clocked else video
 
 
 def _measured(file: Path, video: Answer) -> str:

@@ -33,7 +33,8 @@ async def main() -> None:
     """Carry until SIGTERM or SIGINT."""
     settings = PorterSettings()
     logs.configure("egress", settings.log_level)
-    policy, clock = load_profile(settings.profile).policy, RealClock()
+    clock = RealClock()
+    policy = load_profile(settings.profile).book.governing(clock.now())
     recipients = Recipients(recipients_of(parties_of(policy), words(settings.egress_private)))
     porter = Porter(DirectWay(recipients, lambda: clock.now().date()), settings.egress_socket)
     stopping = asyncio.Event()

@@ -15,17 +15,17 @@ _RETENTION = (Service.RETENTION,)
 
 
 class ItemsScheduled(Event):
-    """Items have a (new) deadline; until then each is served, at that second no more. Told for many at once."""
+    """Items have a new deadline, or none any more; until it each is served, at that second no more. Told for many at once."""
 
     type: ClassVar[str] = "retention.items.scheduled.v1"
     speakers: ClassVar[tuple[Service, ...]] = _RETENTION
     listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
 
     class Item(Event.Part):
-        """One item and its deadline."""
+        """One item and its deadline; None when no clock runs any more."""
 
         generation_id: GenerationId
-        due_at: datetime
+        due_at: datetime | None
 
     items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
 

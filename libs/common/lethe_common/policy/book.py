@@ -4,7 +4,7 @@ The first version is `policy.yaml`, every later one `policy-<anything>.yaml` bes
 (`policy-2.yaml`); what orders them is what they say, not what they are called.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -13,6 +13,7 @@ from pathlib import Path
 from lethe_common.policy.deadlines import due_under
 from lethe_common.policy.errors import NotYetInForce, PolicyError
 from lethe_common.policy.policy import FILE_NAME, PlanHeld, Policy, load_version
+from lethe_common.policy.rules import Fact
 
 _LATER = "policy-*.yaml"
 
@@ -29,33 +30,52 @@ class PolicyBook:
         Raises:
             NotYetInForce: even the first one takes effect later.
         """
-        for policy in reversed(self.versions):
-            if policy.effective_at <= at:
-                return policy
-        raise NotYetInForce(f"The first version takes effect on {self.versions[0].effective_at.isoformat()}.")
+        policy = self.governing(at)
+        if policy.effective_at <= at:
+            return policy
+        raise NotYetInForce(f"The first version takes effect on {policy.effective_at.isoformat()}.")
+
+    def governing(self, at: datetime) -> Policy:
+        """The version that decisions at a policy time take: the one in force, before the first one's date the first one.
+
+        So a suite can be set up and tried before its policy's date; its pages tell that date.
+        """
+        return next((policy for policy in reversed(self.versions) if policy.effective_at <= at), self.versions[0])
 
     def next_after(self, at: datetime) -> Policy | None:
         """The version that takes effect next, later than a policy time; None when none does."""
         return next((policy for policy in self.versions if policy.effective_at > at), None)
 
-    def due_at(self, category: str, plans_held: Sequence[PlanHeld], started_at: datetime, now: datetime) -> datetime:
+    def due_at(
+        self, category: str, plans_held: Sequence[PlanHeld], facts: Mapping[Fact, datetime], now: datetime
+    ) -> datetime | None:
         """When the time is over of an item that lived through changes of plan and of policy.
 
-        Before the first version's date the first version counts, so that an item is never without one.
+        `facts` is what has happened to the item so far, and when; its life began with the
+        first of them. None: no clock runs, because the event has not happened from which
+        the version that counts counts. Before the first version's date the first version
+        counts, so that an item is never without one.
 
         Raises:
             UnknownCategory: a version that was in force has no rule for the category.
-            ValueError: no plan was held at all.
+            ValueError: nothing has happened, or no plan was held at all.
         """
+        if not facts:
+            raise ValueError("a deadline needs something that has happened")
+        began_at = min(facts.values())
         moments = [(policy, policy.effective_at) for policy in self.versions]
         first, since = moments[0]
-        moments[0] = (first, min(since, started_at, now))
+        moments[0] = (first, min(since, began_at, now))
 
-        def due(policy: Policy, until: datetime) -> datetime:
-            heard = [held for held in plans_held if held[1] <= until] or list(plans_held)
+        def due(policy: Policy, until: datetime) -> datetime | None:
+            started_at = facts.get(policy.starts_with(category))
+            if started_at is None:
+                return None
+            # Whoever told a plan may have a clock that is a little ahead: what was heard of by now counts by now.
+            heard = plans_held if until >= now else [held for held in plans_held if held[1] <= until] or plans_held
             return policy.deadline(category, heard, started_at)
 
-        return due_under(lambda policy: policy.on_policy_change(category), due, moments, started_at, now)
+        return due_under(lambda policy: policy.on_policy_change(category), due, moments, began_at, now)
 
 
 def load_book(folder: Path) -> PolicyBook:

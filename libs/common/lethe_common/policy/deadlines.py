@@ -41,17 +41,18 @@ def plans_that_count(choice: OnPlanChange, plans_held: Sequence[Held], started_a
 
 def due_under(
     choice: Callable[[V], OnPolicyChange],
-    due: Callable[[V, datetime], datetime],
+    due: Callable[[V, datetime], datetime | None],
     versions: Sequence[Since[V]],
     started_at: datetime,
     now: datetime,
-) -> datetime:
-    """The deadline of an item that lived through these versions.
+) -> datetime | None:
+    """The deadline of an item that lived through these versions; None while no clock runs.
 
     Each change decides by the newer version's `choice`: keep the deadline there is,
     take the newer one, or the later of the two. A deadline that had passed when a
     version came into force stays: what was due is never revived. `due` tells the
-    deadline by one version alone, as of an instant up to which its plans count.
+    deadline by one version alone, as of an instant up to which its plans count. No
+    deadline is later than every deadline.
 
     Raises:
         ValueError: no version was in force by `now`.
@@ -64,19 +65,21 @@ def due_under(
     ends = [since for _, since in lived[1:]]
     due_at = due(lived[0][0], ends[0] if ends else now)
     for place, (version, since) in enumerate(lived[1:]):
-        if due_at <= since:
+        if due_at is not None and due_at <= since:
             return due_at
         until = ends[place + 1] if place + 1 < len(ends) else now
         due_at = _chosen(choice(version), due_at, due(version, until))
         # A shorter period may have ended before it was in force: then the item is due at once, not before.
-        due_at = max(due_at, since)
+        due_at = None if due_at is None else max(due_at, since)
     return due_at
 
 
-def _chosen(choice: OnPolicyChange, before: datetime, after: datetime) -> datetime:
+def _chosen(choice: OnPolicyChange, before: datetime | None, after: datetime | None) -> datetime | None:
     if choice is OnPolicyChange.AT_CREATION:
         return before
-    return max(before, after) if choice is OnPolicyChange.LONGEST else after
+    if choice is OnPolicyChange.NEW:
+        return after
+    return None if before is None or after is None else max(before, after)
 
 
 def longest(started_at: datetime, periods: Sequence[timedelta]) -> datetime:

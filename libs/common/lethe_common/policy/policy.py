@@ -12,8 +12,9 @@ from lethe_common.policy.deadlines import Held, longest, plans_that_count
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import NotYetInForce, UnknownCategory, UnknownPeriod, UnknownPlan
 from lethe_common.policy.languages import Language
+from lethe_common.policy.margins import timer_of
 from lethe_common.policy.references import values_of
-from lethe_common.policy.rules import DataRule, Fact, Keep, OnPlanChange, OnPolicyChange
+from lethe_common.policy.rules import BY_COMPLETION, DataRule, Fact, Keep, OnPlanChange, OnPolicyChange
 from lethe_common.policy.source import read_file
 
 FILE_NAME = "policy.yaml"
@@ -110,13 +111,29 @@ class Policy:
             raise UnknownPeriod("The policy states no exact and no longest period for this category.")
         return keep.at_most
 
+    def timer(self, category: str, plan: str) -> timedelta:
+        """After how long from its event removal begins: an exact period itself, of a longest one what its margin leaves.
+
+        Raises:
+            UnknownPlan, UnknownPeriod: as `period`.
+        """
+        kept = self.rule(self.rule(category).keep.with_category or category)
+        promised, inside = self.period(category, plan), timer_of(self.content, kept)
+        if kept.keep.exactly is not None or inside is None:
+            return promised
+        return max(inside, timedelta(0))
+
     def starts_with(self, category: str) -> Fact:
         """The event from which a category's period counts: nothing kept `until` an event is due before that event."""
         keep = self.keep(category)
         return keep.until or keep.from_event
 
+    def is_clocked(self, category: str) -> bool:
+        """Whether a clock runs for the data of a generation from its end on; if not, something has to be asked first."""
+        return self.starts_with(category) in BY_COMPLETION
+
     def deadline(self, category: str, plans_held: Sequence[PlanHeld], started_at: datetime) -> datetime:
-        """When an item's time is over, given all plans its owner ever had, in any order.
+        """When an item's removal begins, given all plans its owner ever had, in any order.
 
         `started_at` is when the event happened that `starts_with` names.
 
@@ -124,7 +141,7 @@ class Policy:
             ValueError: no plan was held at all.
         """
         counted = plans_that_count(self.on_plan_change(category), plans_held, started_at)
-        return longest(started_at, [self.period(category, plan) for plan in counted])
+        return longest(started_at, [self.timer(category, plan) for plan in counted])
 
     def on_plan_change(self, category: str) -> OnPlanChange:
         """Which plan's period counts; what is kept with another category follows that one."""

@@ -41,6 +41,10 @@ class Fact(StrEnum):
     ACCOUNT_CLOSED = "account_closed"
 
 
+BY_COMPLETION = frozenset({Fact.CREATED, Fact.PROCESSED, Fact.COMPLETED})
+"""What has happened to all data of a generation when the generation has ended."""
+
+
 class Keep(Section):
     """How long. `exactly`, `at_most` and `at_least` are different promises.
 

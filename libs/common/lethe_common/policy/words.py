@@ -46,6 +46,7 @@ def words_in(language: Language) -> Words:
 
 def plural_form(language: Language, number: int) -> str:
     """Which form a whole number takes (Unicode CLDR plural rules, cardinal)."""
+    number = abs(number)
     if language != "ru":
         return "one" if number == 1 else "other"
     tens, ones = number % 100, number % 10

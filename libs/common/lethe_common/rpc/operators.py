@@ -46,14 +46,30 @@ class HealthQuestion(Message):
     pass
 
 
-class HealthAnswer(Message):
+class PolicyComing(Message):
+    """The version of the policy that takes effect next."""
+
+    hash: str
+    version: int
+    effective: datetime
+
+
+class PolicyStanding(Message):
+    """Which version of the policy counts at policy time: the same in every replica, or something is wrong."""
+
+    policy_hash: str
+    policy_time: datetime
+    policy_version: int
+    policy_effective: datetime
+    policy_next: PolicyComing | None
+
+
+class HealthAnswer(PolicyStanding):
     """How a service is, in numbers an operator compares."""
 
     service: Service
     outbox_pending: int
     parked: int
-    policy_hash: str
-    policy_time: datetime
 
 
 class EgressRefusalsQuestion(Message):

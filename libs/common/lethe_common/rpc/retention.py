@@ -99,11 +99,14 @@ class CalendarForecast(Call[ForecastQuestion, ForecastAnswer]):
 
 
 class KeepRule(Message):
-    """Why an item goes when it goes: so long after this event, by this plan, counted so when plans change."""
+    """Why an item goes when it goes: so long after this event, by this plan, counted so when plans change.
+
+    Without a period no clock runs: it is kept until its owner deletes it.
+    """
 
     from_event: str
     plan: str | None
-    period_seconds: int
+    period_seconds: int | None
     on_plan_change: str
 
 
@@ -113,7 +116,7 @@ class CalendarItem(Message):
     generation_id: GenerationId
     category: str
     started_at: datetime
-    due_at: datetime
+    due_at: datetime | None
     state: str
     is_held: bool
     stored_bytes: int

@@ -1,5 +1,6 @@
 """/v1/privacy/calendar: what goes when, item by item, with the rule behind it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import asyncpg
@@ -20,7 +21,7 @@ from lethe_gateway.uploads import CATEGORY as UPLOAD
 _UPLOADS_MOST = 100
 
 
-def calendar_routes(bus: Bus, database: Database, callers: Callers, policy: Policy) -> APIRouter:
+def calendar_routes(bus: Bus, database: Database, callers: Callers, policy: Callable[[], Policy]) -> APIRouter:
     """The calendar of one's own items, oldest first. Uploads, which are gone within hours, lead the first page."""
     router = APIRouter(prefix="/v1/privacy")
 
@@ -34,7 +35,7 @@ def calendar_routes(bus: Bus, database: Database, callers: Callers, policy: Poli
         uploads: list[asyncpg.Record] = []
         if after is None:
             uploads = await database.pool.fetch(queries.UPLOADS_OF_ACCOUNT, caller.account_id, _UPLOADS_MOST)
-        data = [*(_upload(row, policy) for row in uploads), *(_item(item) for item in page.items)]
+        data = [*(_upload(row, policy()) for row in uploads), *(_item(item) for item in page.items)]
         last_id = page.items[-1].generation_id if page.items else None
         return JSONResponse({"object": "list", "data": data, "last_id": last_id, "has_more": page.has_more})
 
@@ -46,7 +47,7 @@ def _item(item: CalendarItem) -> dict[str, object]:
         "id": item.generation_id,
         "object": "calendar.item",
         "category": item.category,
-        "deletes_at": unix(item.due_at),
+        "deletes_at": None if item.due_at is None else unix(item.due_at),
         "state": "held" if item.is_held else item.state,
         "stored_bytes": item.stored_bytes,
         "rule": {**item.rule.model_dump(mode="json"), "from": unix(item.started_at)},

@@ -4,7 +4,7 @@
 has no id, since the next one replaces a lost one; `event: gone` is the last.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import orjson
@@ -33,11 +33,13 @@ class Streams:
         gallery: Gallery,
         watchers: Watchers,
         positions: Positions,
+        is_clocked: Callable[[], bool],
         *,
         look_seconds: float,
         keep_alive_seconds: float,
     ) -> None:
         self._gallery, self._watchers, self._positions = gallery, watchers, positions
+        self._is_clocked = is_clocked
         self._look_seconds, self._keep_alive_seconds = look_seconds, keep_alive_seconds
 
     async def follow(self, caller: Caller, generation_id: str, seen_version: int) -> AsyncIterator[bytes]:
@@ -62,9 +64,15 @@ class Streams:
                 if frame:
                     sent_at = monotonic_seconds()
                     yield frame
-                if _is_settled(row):
+                if self._is_settled(row):
                     return
                 await watch.wait(self._look_seconds)
+
+    def _is_settled(self, row: asyncpg.Record) -> bool:
+        """Whether nothing more is to be told: it ended, it is known what it cost and, if a clock runs, how long it stays."""
+        if row["state"] in RUNNING or row["credits_charged"] is None:
+            return False
+        return row["state"] != "completed" or row["expires_at"] is not None or not self._is_clocked()
 
     async def _look(self, caller: Caller, generation_id: str, watch: Watch, seen: int) -> asyncpg.Record | None:
         """The row as it is; when a hint promised more than that, as it is once that is committed."""
@@ -124,10 +132,3 @@ async def _quietly(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield frame
     except (LetheError, OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
         return
-
-
-def _is_settled(row: asyncpg.Record) -> bool:
-    """Whether nothing more is to be told: it ended, it is known what it cost and, if there is output, how long it stays."""
-    if row["state"] in RUNNING or row["credits_charged"] is None:
-        return False
-    return row["state"] != "completed" or row["expires_at"] is not None

@@ -86,7 +86,7 @@ async function showAccount() {
   $("erase-email").textContent = account.email;
   $("plan").textContent = account.plan;
   const days = JSON.parse($("plan-days").dataset.days)[account.plan];
-  $("plan-days").textContent = days === undefined ? "" : say("js.days", { n: days });
+  if (days !== undefined) $("plan-days").textContent = say("js.days", { n: days });
 }
 
 if ($("keys")) {

@@ -185,9 +185,10 @@ document.addEventListener("visibilitychange", () => {
 /** The polling fall-back: what no stream follows, what the ledger or the deadline is still missing of, what has expired. */
 async function look() {
   follow();
+  const isClocked = $("gallery").dataset.clocked === "true";
   for (const card of cards.values()) {
     const { video } = card;
-    const isBare = !isRunning(video) && (typeof video.credits_charged !== "number" || (video.status === "completed" && !video.expires_at));
+    const isBare = !isRunning(video) && (typeof video.credits_charged !== "number" || (isClocked && video.status === "completed" && !video.expires_at));
     const isOver = video.expires_at && video.expires_at * 1000 < Date.now();
     if (!((isRunning(video) && !streams.has(video.id)) || isBare || isOver)) continue;
     try {

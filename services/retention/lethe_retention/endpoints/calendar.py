@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from lethe_common.clock import Clock
 from lethe_common.database import Database
-from lethe_common.policy import Policy
+from lethe_common.policy import PolicyBook
 from lethe_common.rpc import retention as rpc
 from lethe_common.services import Service
 from lethe_retention import calendar_queries, queries, schemas
@@ -14,12 +14,13 @@ from lethe_retention.deadlines import CATEGORY, Timetable
 class Calendar:
     """Looks ahead for operators and for the owners of items."""
 
-    def __init__(self, database: Database, policy: Policy, timetable: Timetable, clock: Clock) -> None:
-        self._database, self._policy, self._timetable, self._clock = database, policy, timetable, clock
+    def __init__(self, database: Database, book: PolicyBook, timetable: Timetable, clock: Clock) -> None:
+        self._database, self._book, self._timetable, self._clock = database, book, timetable, clock
 
     async def summary(self, _question: rpc.DeadlineSummaryQuestion, _caller: Service) -> rpc.DeadlineSummaryAnswer:
         """How many items wait, are due, or are late: overdue once their grace is over as well."""
-        late = self._clock.now() - self._policy.grace(CATEGORY)
+        now = self._clock.now()
+        late = now - self._book.governing(now).grace(CATEGORY)
         async with self._database.transaction() as tx:
             row = await tx.fetchrow(calendar_queries.SUMMARY, late)
         assert row is not None  # noqa: S101  a SELECT of counts always has its one row
@@ -27,8 +28,9 @@ class Calendar:
 
     async def overdue(self, question: rpc.OverdueListQuestion, _caller: Service) -> rpc.OverdueListAnswer:
         """What passed deadline and grace and is still there, the longest overdue first."""
-        graces = {category: self._policy.grace(category) for category in self._policy.categories}
         now = self._clock.now()
+        policy = self._book.governing(now)
+        graces = {category: policy.grace(category) for category in policy.categories}
         async with self._database.transaction() as tx:
             counts = await calendar_queries.overdue(tx, graces, now)
             rows = await calendar_queries.overdue_page(tx, graces, now, question.limit)
@@ -47,5 +49,6 @@ class Calendar:
         async with self._database.transaction() as tx:
             rows = await tx.fetch(calendar_queries.PAGE, *arguments)
             plans = (await queries.plans(tx, [question.subject_ref]))[question.subject_ref]
-        items = [schemas.item(row, self._timetable.rule(queries.deadline(row), plans)) for row in rows]
+        now = self._clock.now()
+        items = [schemas.item(row, self._timetable.rule(queries.deadline(row), plans, now)) for row in rows]
         return rpc.CalendarAnswer(items=tuple(items[: question.limit]), has_more=len(items) > question.limit)

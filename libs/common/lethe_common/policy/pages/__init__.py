@@ -12,12 +12,14 @@ from lethe_common.policy.pages.documents import (
     processors_page,
     record_page,
     versions_page,
+    with_coming,
 )
 from lethe_common.policy.pages.record import record_csv
-from lethe_common.policy.pages.rendering import Frame, render
+from lethe_common.policy.pages.rendering import Frame, Link, render
 
 __all__ = [
     "Frame",
+    "Link",
     "Page",
     "cookies_page",
     "notice_page",
@@ -27,4 +29,5 @@ __all__ = [
     "record_page",
     "render",
     "versions_page",
+    "with_coming",
 ]

@@ -1,5 +1,7 @@
 """Each published page, put together."""
 
+from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from typing import get_args
 
@@ -60,29 +62,47 @@ def record_page(policy: Policy, language: Language) -> Page:
     return _page(policy, language, "record", blocks)
 
 
-def versions_page(book: PolicyBook, language: Language) -> Page:
-    """All versions, newest first, each with what it changed for whom."""
-    newest, first = book.versions[-1], book.versions[0]
-    blocks = [_version(older, newer, language) for older, newer in pairwise(book.versions)][::-1]
+def versions_page(book: PolicyBook, language: Language, at: datetime | None = None) -> Page:
+    """All versions, newest first, each with what it changed for whom.
+
+    `at` is policy time: what takes effect later is told as coming. Without it the newest version counts.
+    """
+    newest, first = book.versions[-1] if at is None else book.governing(at), book.versions[0]
+    blocks = [_version(older, newer, language, at) for older, newer in pairwise(book.versions)][::-1]
     opening = next(iter(_parts(first, language, _PARTS)))
-    heading = f"{_headline(first, language)} · {words_in(language)('page.first')}"
+    heading = f"{_told_headline(first, language, at)} · {words_in(language)('page.first')}"
     return _page(newest, language, "versions", [*blocks, Block(f"v{first.version}", heading, opening.lines[:1])])
 
 
-def _version(older: Policy, newer: Policy, language: Language) -> Block:
+def with_coming(page: Page, coming: Policy) -> Page:
+    """The same page, whose imprint also tells which version takes effect next, and when."""
+    return replace(page, imprint=(*page.imprint, _coming(coming, page.language)))
+
+
+def _version(older: Policy, newer: Policy, language: Language, at: datetime | None) -> Block:
     # What no clause speaks of by itself is told on the word of the clause that dates the version.
     dated = Claims(newer.content.clauses).nearest("effective")
     lines = [
         Line(change.clauses or dated, told(change, older, newer, language), language)
         for change in changes(older, newer)
     ]
-    return Block(f"v{newer.version}", _headline(newer, language), tuple(lines))
+    return Block(f"v{newer.version}", _told_headline(newer, language, at), tuple(lines))
 
 
 def _page(policy: Policy, language: Language, name: str, blocks: list[Block]) -> Page:
     words = words_in(language)
     imprint = (_headline(policy, language), words("page.hash", hash=policy.hash))
     return Page(language, words(f"page.{name}"), policy.content.service_url, imprint, tuple(blocks))
+
+
+def _told_headline(policy: Policy, language: Language, at: datetime | None) -> str:
+    is_coming = at is not None and policy.effective_at > at
+    return _coming(policy, language) if is_coming else _headline(policy, language)
+
+
+def _coming(policy: Policy, language: Language) -> str:
+    effective = Wording(language, policy.languages[0]).moment(policy.effective_at.isoformat())
+    return words_in(language)("page.coming", version=policy.version, effective=effective)
 
 
 def _headline(policy: Policy, language: Language) -> str:

@@ -7,16 +7,28 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lethe_common.policy.errors import UnclaimedSentence
+from lethe_common.policy.languages import Language
 from lethe_common.policy.pages.content import Page
 from lethe_common.policy.words import words_in
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Another page: where, and of what name."""
+
+    address: str
+    label: str
+    is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
-    """What the server around the page has: the address of its stylesheet, and of its front page."""
+    """What the server around the page has: the addresses of its stylesheet, front page, other pages and languages."""
 
     stylesheet: str = "/static/lethe.css"
     home: str = "/"
+    links: tuple[Link, ...] = ()
+    languages: tuple[Language, ...] = ()
 
 
 def render(page: Page, frame: Frame | None = None) -> str:
