@@ -195,7 +195,7 @@ async def test_the_verifier_sees_key_columns_and_nothing_else(suite: RunningSuit
     for statement in (
         "SELECT prompt_sealed FROM gateway.generations",
         "SELECT * FROM gateway.accounts",
-        "SELECT object_key FROM jobs.assets",
+        "SELECT sha256 FROM jobs.assets",
         "SELECT * FROM billing.transfers",
         "DELETE FROM jobs.assets",
     ):

@@ -85,13 +85,18 @@ async def scene(servers: RunningServers) -> AsyncIterator[Scene]:
         sweep = OrphanSweep(
             keepers.database, places, keepers.eyes.still_there, {OUTPUTS: jobs.remove}, keepers.gauges, pace
         )
-        await keepers.database.pool.execute("DELETE FROM deadlines")
+        await _empty(keepers)
         yield Scene(keepers, sweep, Orphans(keepers.database, sweep, age=AGE), jobs)
-        await keepers.database.pool.execute("DELETE FROM orphans")
-        await keepers.database.pool.execute("DELETE FROM deadlines")
-        await keepers.outside.execute("DELETE FROM jobs.assets; DELETE FROM jobs.runs")
-        for prefix in (OUTPUTS, UPLOADS):
-            await keepers.store.remove_all_versions(prefix)
+        await _empty(keepers)
+
+
+async def _empty(keepers: Keepers) -> None:
+    """The servers are shared: what other tests left there would be found too."""
+    await keepers.database.pool.execute("DELETE FROM orphans")
+    await keepers.database.pool.execute("DELETE FROM deadlines")
+    await keepers.outside.execute("DELETE FROM jobs.assets; DELETE FROM jobs.runs")
+    for prefix in (OUTPUTS, UPLOADS):
+        await keepers.store.remove_all_versions(prefix)
 
 
 async def test_an_object_without_a_row_is_found_and_one_with_a_row_is_not(scene: Scene) -> None:
