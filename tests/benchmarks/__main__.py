@@ -7,7 +7,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tests.suite import RunningSuite, running_suite
 
 _ROOT = Path(__file__).parents[2]
 _POLICY = _ROOT / "deploy" / "profiles" / "aisora2" / "policy.yaml"
+BENCHES = ("relay", "expiry", "items", "lease", "rate")
 _SETTINGS = {"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}
 _began = time.monotonic()
 
@@ -36,7 +37,7 @@ class Plan(argparse.Namespace):
     expired_rows: int = 1_000_000
     due_items: int = 1_000_000
     items: int = 50_000
-    only: str | None = None
+    only: Sequence[str] = BENCHES
     quick: bool = False
     write: bool = True
 
@@ -46,17 +47,17 @@ def main() -> int:
     plan = _plan()
     measured = Measured()
     logging.configure("benchmark", "warning")
-    if plan.only in (None, "relay"):
+    if "relay" in plan.only:
         uvloop.run(_relay(plan, measured))
-    if plan.only in (None, "expiry"):
+    if "expiry" in plan.only:
         uvloop.run(_expiry(plan, measured))
-    if plan.only in (None, "items"):
+    if "items" in plan.only:
         uvloop.run(_items(plan, measured))
-    if plan.only in (None, "lease", "rate"):
+    if "lease" in plan.only or "rate" in plan.only:
         with _suite() as suite:
             uvloop.run(_whole_way(plan, measured, suite))
     sys.stdout.write("\n" + report.table(measured, plan.accounts))
-    if not plan.quick and plan.only is None:
+    if not plan.quick and set(plan.only) == set(BENCHES):
         report.write(_ROOT / "docs" / "benchmarks.md", measured, plan.accounts, plan.seconds)
     return 0
 
@@ -105,18 +106,18 @@ async def _whole_way(plan: Plan, measured: Measured, suite: RunningSuite) -> Non
     digests = await baseline.prepare(suite, keys)
     say("accounts are known everywhere")
     half = keys[len(keys) // 2 :]
-    if plan.only != "lease":
+    if "rate" in plan.only:
         # Interpreters, connections and plans are warm after this; the keys of these accounts are not used again.
         await submitting.finished(suite, half, plan.warm_seconds)
         await _analyze(suite)
     for run in range(plan.runs):
-        if plan.only != "rate":
+        if "lease" in plan.only:
             await _analyze(suite)
             wait = await submitting.lease_wait(suite, keys, plan.seconds)
             measured.lease_p50.append(wait.p50_ms)
             measured.lease_p99.append(wait.p99_ms)
             say(f"lease {run + 1}/{plan.runs}: p50 {wait.p50_ms:.1f} ms, p99 {wait.p99_ms:.1f} ms of {wait.count}")
-        if plan.only != "lease":
+        if "rate" in plan.only:
             await _rates(plan, measured, suite, keys, digests, run)
 
 
@@ -165,7 +166,7 @@ def _suite() -> Iterator[RunningSuite]:
 def _plan() -> Plan:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run of each")
-    parser.add_argument("--only", choices=["lease", "rate", "relay", "expiry", "items"], help="one bench alone")
+    parser.add_argument("--only", nargs="+", choices=BENCHES, default=BENCHES, help="these benches alone")
     parser.add_argument("--accounts", type=int, help="how many accounts; 10,000 unless told")
     parser.add_argument("--runs", type=int, help="how many runs of each")
     plan = parser.parse_args(namespace=Plan())
