@@ -15,12 +15,14 @@ class Bell:
         """There is something to do."""
         self._rung.set()
 
-    async def wait(self, timeout_seconds: float) -> None:
-        """Return when it was rung since the last wait, or after the timeout."""
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Return when it was rung since the last wait, or after the timeout; whether it was rung."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._rung.wait()
+        was_rung = self._rung.is_set()
         self._rung.clear()
+        return was_rung
 
 
 @dataclass(frozen=True)

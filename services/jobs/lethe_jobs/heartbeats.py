@@ -27,6 +27,8 @@ class Held:
     run: Run
     watch: Watch = field(default_factory=Watch)
     said_percent: int = -1
+    is_fresh: bool = True
+    """No beat came by since it was leased."""
 
 
 class Heart:
@@ -66,16 +68,21 @@ class Heart:
     async def run(self) -> None:
         """Beat for ever, and at once when a run was asked to stop; a worker of the frame."""
         while True:
-            await self._bell.wait(self._beat_seconds)
+            was_rung = await self._bell.wait(self._beat_seconds)
             try:
-                await self.beat()
+                await self.beat(everyone=was_rung)
             except Unavailable as error:
                 # Leases run out by themselves; tokens decide who may write afterwards.
                 log.info("heartbeat_waits", cause=type(error).__name__, count=len(self._held))
 
-    async def beat(self) -> None:
-        """Keep all leases once; runs that are lost or cancelled are told to stop."""
-        held = list(self._held.values())
+    async def beat(self, *, everyone: bool) -> None:
+        """Keep leases once; runs that are lost or cancelled are told to stop.
+
+        A lease younger than a beat needs none yet, unless somebody rang: most runs of a quick provider never beat.
+        """
+        held = [one for one in self._held.values() if everyone or not one.is_fresh]
+        for one in self._held.values():
+            one.is_fresh = False
         if not held:
             return
         async with self._database.transaction() as tx:

@@ -10,6 +10,7 @@ from lethe_jobs.verdicts import Asset, Verdict
 
 # A token that is no longer the run's matches nothing: who lost the lease writes nothing.
 # A run that was asked to stop ends cancelled, whatever its worker made of it.
+# The CASE keeps the index of leased runs out of the plan: with it each verdict would be compared with every lease.
 SETTLE = """
     WITH held AS (
         SELECT r.generation_id, r.state AS before, w.delay, w.counts,
@@ -19,7 +20,7 @@ SETTLE = """
           JOIN unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::interval[], $6::bool[])
                AS w(generation_id, token, state, cause, delay, counts)
             ON r.generation_id = w.generation_id AND r.lease_token = w.token
-         WHERE r.leased_until IS NOT NULL AND (NOT $7 OR r.leased_until < now())
+         WHERE CASE WHEN $7 THEN r.leased_until < now() ELSE r.leased_until IS NOT NULL END
          ORDER BY r.generation_id FOR UPDATE OF r
     ), settled AS (
         UPDATE runs r
