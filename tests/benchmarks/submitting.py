@@ -28,6 +28,15 @@ _UNFINISHED = """
          + (SELECT count(*) FROM gateway.generations
              WHERE state <> 'completed' OR credits_charged IS NULL OR expires_at IS NULL)
 """
+# When the last row was written that made it so; the outbox rows are marked after they were published.
+_FINISHED_AT = """
+    SELECT extract(epoch FROM greatest(
+               (SELECT max(pg_xact_commit_timestamp(xmin)) FROM gateway.generations),
+               (SELECT max(pg_xact_commit_timestamp(xmin)) FROM gateway.outbox),
+               (SELECT max(pg_xact_commit_timestamp(xmin)) FROM jobs.outbox),
+               (SELECT max(pg_xact_commit_timestamp(xmin)) FROM billing.outbox),
+               (SELECT max(pg_xact_commit_timestamp(xmin)) FROM retention.outbox)))::float8
+"""
 _COUNTS = """
     SELECT (SELECT count(*) FROM gateway.generations) AS generations,
            (SELECT count(*) FROM gateway.generations WHERE state = 'completed') AS completed,
@@ -91,7 +100,8 @@ async def finished(suite: RunningSuite, keys: Sequence[str], seconds: float) -> 
     """
     order = Order(port=_port(suite), keys=list(keys), connections=CONNECTIONS, seconds=seconds)
     result = await asyncio.to_thread(drive, order)
-    ended_at = await _all_finished(suite)
+    await _all_finished(suite)
+    ended_at = (await suite.fetch(_FINISHED_AT))[0][0]
     _all_accepted(result)
     await check_conserved(suite)
     waits = result.latencies_ms()
@@ -121,14 +131,13 @@ async def check_conserved(suite: RunningSuite) -> None:
         raise NotConserved(f"the books do not balance: {books}")
 
 
-async def _all_finished(suite: RunningSuite) -> float:
-    """When (Unix seconds) no outbox row waited and every generation was completed, charged and scheduled."""
+async def _all_finished(suite: RunningSuite) -> None:
+    """Wait until no outbox row waits and every generation is completed, charged and scheduled."""
     give_up_at = time.time() + _FINISH_SECONDS
     while (left := (await suite.fetch(_UNFINISHED))[0][0]) > 0:
         if time.time() > give_up_at:
             raise NotConserved(f"{left} rows were unfinished after {_FINISH_SECONDS:.0f} s")
         await asyncio.sleep(_LOOK_SECONDS)
-    return time.time()
 
 
 def _all_accepted(result: Result) -> None:
