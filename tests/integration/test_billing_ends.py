@@ -92,7 +92,7 @@ async def test_a_completion_after_an_expiry_charges(till: Till) -> None:
     await till.complete(subject, generation)
 
     assert await till.money(subject) == (540, 0, 0)
-    assert [kind for kind, _ in await till.told(subject)][-2:] == ["hold.voided", "hold.posted"]
+    assert [kind for kind, _ in await till.told(subject)][-2:] == ["hold.voided", "holds.posted"]
 
 
 async def test_a_failure_after_an_expiry_changes_nothing(till: Till) -> None:
@@ -155,7 +155,7 @@ async def test_a_completion_after_an_erasures_void_does_not_charge(till: Till) -
     await till.finish(subject, erasure_id)
     await till.complete(subject, running, expired)
 
-    assert "hold.posted" not in [kind for kind, _ in await till.told(subject)]
+    assert "holds.posted" not in [kind for kind, _ in await till.told(subject)]
 
 
 async def test_an_erasure_keeps_only_transfers_that_belong_to_nobody(till: Till, servers: RunningServers) -> None:
@@ -163,7 +163,7 @@ async def test_an_erasure_keeps_only_transfers_that_belong_to_nobody(till: Till,
     generation = await till.hold(subject)
     await till.complete(subject, generation)
     open_one = await till.hold(subject)
-    hold_ids = {body["hold_id"] for kind, body in await till.told(subject) if kind == "hold.posted"}
+    hold_ids = {body["hold_id"] for kind, body in await till.told(subject) if kind == "holds.posted"}
 
     erasure_id = await till.fence(subject)
     await till.erase(subject, erasure_id)

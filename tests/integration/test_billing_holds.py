@@ -143,7 +143,7 @@ async def test_a_completion_charges_and_says_so(till: Till) -> None:
 
     assert await till.money(subject) == (480, 0, 0)
     kind, body = (await till.told(subject))[-1]
-    assert (kind, body["generation_id"], body["credits"]) == ("hold.posted", generation, 120)
+    assert (kind, body["generation_id"], body["credits"]) == ("holds.posted", generation, 120)
 
 
 async def test_a_shorter_delivery_is_charged_as_delivered(till: Till) -> None:
@@ -164,7 +164,7 @@ async def test_a_completion_told_twice_charges_once(till: Till) -> None:
     await till.fail(subject, generation)
 
     assert await till.money(subject) == (540, 0, 0)
-    assert [kind for kind, _ in await till.told(subject)].count("hold.posted") == 1
+    assert [kind for kind, _ in await till.told(subject)].count("holds.posted") == 1
 
 
 @pytest.mark.parametrize("outcome", ["fail", "cancel"])

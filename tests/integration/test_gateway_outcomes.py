@@ -15,7 +15,7 @@ import lethe_gateway.migrations
 from lethe_common.bus.dispatcher import BatchHandler, Handler
 from lethe_common.clock import RealClock
 from lethe_common.database.migration import Schema, migrate
-from lethe_common.events.billing import HoldPosted, HoldVoided
+from lethe_common.events.billing import HoldsPosted, HoldVoided
 from lethe_common.events.envelope import Event
 from lethe_common.events.jobs import (
     Delivered,
@@ -145,9 +145,13 @@ def completed(scene: Scene, made: GenerationId) -> GenerationCompleted:
     )
 
 
-def posted(scene: Scene, made: GenerationId) -> HoldPosted:
+def posted(scene: Scene, *made: GenerationId) -> HoldsPosted:
     ref = SubjectRef(scene.caller.subject_ref)
-    return HoldPosted(hold_id=HoldId.new(), generation_id=made, subject_ref=ref, credits=20)
+    return HoldsPosted(
+        holds=tuple(
+            HoldsPosted.Posted(hold_id=HoldId.new(), generation_id=one, subject_ref=ref, credits=20) for one in made
+        )
+    )
 
 
 async def test_a_completion_before_its_start_stays_a_completion(scene: Scene) -> None:
@@ -203,7 +207,7 @@ async def test_many_events_of_many_generations_are_applied_in_batches(scene: Sce
     made = [await scene.generation() for _ in range(120)]
 
     await scene.jobs.tell(*(started(scene, one) for one in made), *(completed(scene, one) for one in made))
-    await scene.billing.tell(*(posted(scene, one) for one in reversed(made)))
+    await scene.billing.tell(posted(scene, *made[60:]), posted(scene, *made[:60]))
 
     for one in made:
         await until(lambda one=one: _is_charged(scene, one, 20))  # type: ignore[misc]  # bound in the loop

@@ -168,10 +168,11 @@ class Till:
         return (await self.accounts.verify(LedgerVerifyQuestion(), Service.GATEWAY)).differences
 
     async def told(self, subject: SubjectRef) -> list[tuple[str, dict[str, Any]]]:
-        """What was told about a subject: the type's action, and the body."""
+        """What was told about a subject: the type's action, and the body or its part."""
         rows = await self.database.pool.fetch("SELECT type, data FROM outbox ORDER BY event_id")
         bodies = [(row["type"].removeprefix("billing.").removesuffix(".v1"), json.loads(row["data"])) for row in rows]
-        return [(kind, body) for kind, body in bodies if body.get("subject_ref") == subject]
+        parts = [(kind, part) for kind, body in bodies for part in body.get("holds", [body])]
+        return [(kind, part) for kind, part in parts if part.get("subject_ref") == subject]
 
 
 def request(subject: SubjectRef, *, seconds: int = 4, key: str = "", **changes: Any) -> HoldRequest:

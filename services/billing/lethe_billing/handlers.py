@@ -15,8 +15,9 @@ from lethe_billing.holds import Hold, HoldState, size_of
 from lethe_billing.settlements import Settled, Settlement, VoidCause, post, void
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
-from lethe_common.events.billing import HoldPosted, HoldVoided
+from lethe_common.events.billing import HOLDS_MOST, HoldsPosted, HoldVoided
 from lethe_common.events.jobs import GenerationCancelled, GenerationCompleted, GenerationFailed
+from lethe_common.identifiers import SubjectRef
 from lethe_common.policy.prices import PriceBook
 from lethe_common.policy.sizes import PictureSize
 
@@ -84,15 +85,31 @@ async def write(tx: Transaction, settlement: Settlement, subjects: Mapping[str, 
     """Store what a settlement came to and tell it. `subjects` are the owners' refs by generation."""
     await queries.settle_holds(tx, settlement.settled, at)
     await queries.book(tx, settlement.books, at)
-    for settled in settlement.settled:
-        tx.tell(_told(settled, subjects[settled.hold.generation_id]))
+    posted = [one for one in settlement.settled if one.state is HoldState.POSTED]
+    for start in range(0, len(posted), HOLDS_MOST):
+        part = posted[start : start + HOLDS_MOST]
+        tx.tell(HoldsPosted(holds=tuple(_posted(one, subjects[one.hold.generation_id]) for one in part)))
+    for one in settlement.settled:
+        if one.cause is not None:
+            tx.tell(_voided(one.hold, subjects[one.hold.generation_id], one.cause))
 
 
-def _told(settled: Settled, subject_ref: str) -> HoldPosted | HoldVoided:
-    ids = {"hold_id": settled.hold.hold_id, "generation_id": settled.hold.generation_id, "subject_ref": subject_ref}
-    if settled.state is HoldState.POSTED:
-        return HoldPosted.model_validate({**ids, "credits": settled.charged})
-    return HoldVoided.model_validate({**ids, "cause": settled.cause})
+def _posted(settled: Settled, subject_ref: str) -> HoldsPosted.Posted:
+    return HoldsPosted.Posted(
+        hold_id=settled.hold.hold_id,
+        generation_id=settled.hold.generation_id,
+        subject_ref=SubjectRef.trusted(subject_ref),
+        credits=settled.charged,
+    )
+
+
+def _voided(hold: Hold, subject_ref: str, cause: VoidCause) -> HoldVoided:
+    return HoldVoided(
+        hold_id=hold.hold_id,
+        generation_id=hold.generation_id,
+        subject_ref=SubjectRef.trusted(subject_ref),
+        cause=cause,
+    )
 
 
 def _cause(outcome: GenerationFailed | GenerationCancelled) -> VoidCause:

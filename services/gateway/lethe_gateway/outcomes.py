@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lethe_common.events.billing import HoldPosted, HoldVoided
+from lethe_common.events.billing import HoldsPosted, HoldVoided
 from lethe_common.events.jobs import (
     GenerationCancelled,
     GenerationCompleted,
@@ -18,11 +18,11 @@ from lethe_common.events.jobs import (
 from lethe_common.events.retention import ItemDue, ItemsScheduled
 
 OfOne = (
-    GenerationStarted | GenerationCompleted | GenerationFailed | GenerationCancelled | HoldPosted | HoldVoided | ItemDue
+    GenerationStarted | GenerationCompleted | GenerationFailed | GenerationCancelled | HoldVoided | ItemDue
 )  # fmt: skip
-Told = OfOne | ItemsScheduled
+Told = OfOne | HoldsPosted | ItemsScheduled
 TELLING: tuple[type[Told], ...] = (
-    GenerationStarted, GenerationCompleted, GenerationFailed, GenerationCancelled, HoldPosted, HoldVoided, ItemsScheduled,
+    GenerationStarted, GenerationCompleted, GenerationFailed, GenerationCancelled, HoldsPosted, HoldVoided, ItemsScheduled,
     ItemDue,
 )  # fmt: skip
 _STARTED = "in_progress"
@@ -53,8 +53,6 @@ class Outcome:
                 self._end("failed", error_code=str(event.code))
             case GenerationCancelled():
                 self._end("cancelled")
-            case HoldPosted():
-                self.credits_charged = event.credits
             case HoldVoided():
                 self.is_voided = True
             case ItemDue():
@@ -87,7 +85,10 @@ def fold(events: Sequence[Told]) -> list[Outcome]:
         return known
 
     for event in events:
-        if isinstance(event, ItemsScheduled):
+        if isinstance(event, HoldsPosted):
+            for hold in event.holds:
+                about(hold.generation_id).credits_charged = hold.credits
+        elif isinstance(event, ItemsScheduled):
             for item in event.items:
                 about(item.generation_id).schedule(item.due_at)
         else:

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from lethe_common.events.billing import HoldPosted, HoldVoided
+from lethe_common.events.billing import HoldsPosted, HoldVoided
 from lethe_common.events.jobs import (
     Delivered,
     FailureCode,
@@ -32,8 +32,9 @@ def failed(made: GenerationId = ONE) -> GenerationFailed:
     return GenerationFailed(generation_id=made, subject_ref=SUBJECT, code=FailureCode.PROVIDER_FAILED, failed_at=NOW)
 
 
-def posted(credits_: int, made: GenerationId = ONE) -> HoldPosted:
-    return HoldPosted(hold_id=HoldId.new(), generation_id=made, subject_ref=SUBJECT, credits=credits_)
+def posted(credits_: int, made: GenerationId = ONE) -> HoldsPosted:
+    hold = HoldsPosted.Posted(hold_id=HoldId.new(), generation_id=made, subject_ref=SUBJECT, credits=credits_)
+    return HoldsPosted(holds=(hold,))
 
 
 def scheduled(due_at: datetime | None) -> ItemsScheduled:

@@ -9,20 +9,26 @@ from lethe_common.events.envelope import Event
 from lethe_common.identifiers import GenerationId, GrantId, HoldId, SubjectRef
 from lethe_common.services import Service
 
+HOLDS_MOST = 256
 _BILLING = (Service.BILLING,)
 
 
-class HoldPosted(Event):
-    """A generation was charged; what was held above it went back to its grants."""
+class HoldsPosted(Event):
+    """Generations were charged; what was held above it went back to its grants. Told for many at once."""
 
-    type: ClassVar[str] = "billing.hold.posted.v1"
+    type: ClassVar[str] = "billing.holds.posted.v1"
     speakers: ClassVar[tuple[Service, ...]] = _BILLING
     listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
 
-    hold_id: HoldId
-    generation_id: GenerationId
-    subject_ref: SubjectRef
-    credits: int = Field(ge=0)
+    class Posted(Event.Part):
+        """One hold and what its generation cost, in credits."""
+
+        hold_id: HoldId
+        generation_id: GenerationId
+        subject_ref: SubjectRef
+        credits: int = Field(ge=0)
+
+    holds: tuple[Posted, ...] = Field(min_length=1, max_length=HOLDS_MOST)
 
 
 class HoldVoided(Event):
