@@ -67,7 +67,7 @@ async def _by_egress(told: dict[str, Any]) -> dict[str, str]:
         frozenset({"prompt", "who"}),
         ports=frozenset({told["declared_port"], told["port"]}),
     )
-    recipients = Recipients([believed])
+    recipients = Recipients(lambda: [believed])
     egress = Egress(recipients, PorterWay(Path(told["socket"])), Refusals(CollectorRegistry(), RealClock().now))
     declared, other = (
         f"http://{told[host]}:{told[port]}" for host, port in (("declared_host", "declared_port"), ("host", "port"))

@@ -64,7 +64,7 @@ async def porter(declared: Witness, path: Path) -> AsyncIterator[None]:
         is_private=True,
         is_plain_http=True,
     )
-    served = Porter(DirectWay(Recipients([renderer]), lambda: date(2026, 12, 1)), path)
+    served = Porter(DirectWay(Recipients(lambda: [renderer]), lambda: date(2026, 12, 1)), path)
     await served.start()
     yield
     await served.stop()

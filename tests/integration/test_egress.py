@@ -89,7 +89,7 @@ def today() -> date:
 @pytest.fixture(params=["direct", "porter"])
 async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
     async with witness() as declared, witness() as other:
-        recipients = Recipients([recipient(declared)])
+        recipients = Recipients(lambda: [recipient(declared)])
         async with way_of(request.param, recipients, tmp_path) as way:
             egress = Egress(
                 recipients, way, Refusals(CollectorRegistry(), RealClock().now), Limits(answer_bytes=50_000)
@@ -215,7 +215,7 @@ async def test_an_sdk_that_blocks_goes_the_same_way(stage: Stage) -> None:
 async def test_a_name_that_leads_inside_is_refused_before_anything_is_dialled() -> None:
     async with witness() as seen:
         declared = recipient(seen, hosts=frozenset({"localhost"}), is_private=False)
-        recipients = Recipients([declared])
+        recipients = Recipients(lambda: [declared])
         egress = Egress(recipients, DirectWay(recipients, today), Refusals(CollectorRegistry(), RealClock().now))
 
         with pytest.raises(EgressRefused):
@@ -227,7 +227,7 @@ async def test_a_name_that_leads_inside_is_refused_before_anything_is_dialled() 
 
 async def test_a_recipient_that_is_away_is_told_apart_from_a_refusal(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    recipients = Recipients([recipient(Witness(port))])
+    recipients = Recipients(lambda: [recipient(Witness(port))])
     for way in (DirectWay(recipients, today), PorterWay(tmp_path / "nobody.sock")):
         egress = Egress(recipients, way, Refusals(CollectorRegistry(), RealClock().now))
         with pytest.raises(Unavailable):
@@ -240,7 +240,7 @@ async def test_the_checked_address_is_dialled_and_the_declared_name_is_what_the_
     name: str, is_accepted: bool, tmp_path: Path
 ) -> None:
     async with witness(_certificate(tmp_path, name)) as seen:
-        recipients = Recipients([recipient(seen, hosts=frozenset({"localhost"}))])
+        recipients = Recipients(lambda: [recipient(seen, hosts=frozenset({"localhost"}))])
         trusting = ssl.create_default_context(cafile=tmp_path / "server.pem")
         way = DirectWay(recipients, today, verify=trusting)
         egress = Egress(recipients, way, Refusals(CollectorRegistry(), RealClock().now))
@@ -264,7 +264,7 @@ async def test_mail_goes_through_a_tunnel_to_its_declared_server_only(kind: str,
     server.start()
     try:
         declared = recipient(Witness(port), id="mail")
-        recipients = Recipients([declared])
+        recipients = Recipients(lambda: [declared])
         async with way_of(kind, recipients, tmp_path) as way:
             egress = Egress(recipients, way, Refusals(CollectorRegistry(), RealClock().now))
             connection = await egress.tunnel("127.0.0.1", port)
@@ -289,7 +289,9 @@ async def test_the_porter_as_a_process_carries_what_the_published_policy_lists(t
     assert process.stdout is not None
     assert b'"ready"' in await process.stdout.readline()
     (stripe, *_) = [one for one in recipients_of(parties_of(load_policy(profile))) if one.id == "stripe"]
-    recipients = Recipients([replace(stripe, fields=frozenset({"amount", "email"}), hosts=frozenset({"evil.test"}))])
+    recipients = Recipients(
+        lambda: [replace(stripe, fields=frozenset({"amount", "email"}), hosts=frozenset({"evil.test"}))]
+    )
     egress = Egress(recipients, PorterWay(path), Refusals(CollectorRegistry(), RealClock().now))
     for url, fields in (("https://evil.test/v1", {"amount": 1}), ("https://api.stripe.com/v1", {"email": CANARY})):
         with pytest.raises(EgressRefused):
@@ -305,7 +307,7 @@ async def test_the_porter_as_a_process_carries_what_the_published_policy_lists(t
 
 async def test_the_porter_outlives_whoever_speaks_nonsense_to_it(tmp_path: Path) -> None:
     async with witness() as seen:
-        recipients = Recipients([recipient(seen)])
+        recipients = Recipients(lambda: [recipient(seen)])
         async with way_of("porter", recipients, tmp_path) as way:
             for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"{}\n", b'{"body_bytes": -1}\n', b"[1]\n", b"x" * 200_000):
                 reader, writer = await asyncio.open_unix_connection(tmp_path / "egress.sock")

@@ -27,13 +27,13 @@ from lethe_common.bus.requests import Answer
 from lethe_common.clock import Clock, RealClock, Sweep, VirtualClock, monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, keep_partitions, migrate, turn_partitions
-from lethe_common.egress import DirectWay, Egress, PorterWay, Recipients, Refusals
-from lethe_common.egress.declared import endpoints, must_be_declared, parties_of, recipients_of, words
+from lethe_common.egress import DirectWay, Egress, PorterWay, Refusals
+from lethe_common.egress.declared import endpoints, must_be_declared, recipients_in_force, words
 from lethe_common.errors import Unavailable
 from lethe_common.events.envelope import Event
 from lethe_common.health import HealthServer
 from lethe_common.operations import operator_answers, standing
-from lethe_common.policy import Catalogue, Policy, PolicyBook, Profile, load_profile
+from lethe_common.policy import Catalogue, PolicyBook, Profile, load_profile
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.settings import ServiceSettings
@@ -148,7 +148,7 @@ class Process(Generic[S]):
         settings = self._settings
         self.health_port = await self._health.start(settings.health_host, settings.health_port)
         profile, clock = load_profile(settings.profile), self._clock()
-        egress = self._egress(profile.book.governing(clock.now()), clock)
+        egress = self._egress(profile.book, clock)
         await _until_there(self._migrate)
         self.frame = await self._open(profile, clock, egress)
         parts = await self._blueprint.build(self.frame, settings)
@@ -213,11 +213,11 @@ class Process(Generic[S]):
         version = importlib.metadata.version(f"lethe-{service}")
         return Frame(service, clock, database, bus, profile.book, profile.catalogue, self._metrics, version, egress)
 
-    def _egress(self, policy: Policy, clock: Clock) -> Egress:
+    def _egress(self, book: PolicyBook, clock: Clock) -> Egress:
         """The way out: through the porter where there is one, and then nothing is dialled from here."""
         settings = self._settings
-        recipients = Recipients(recipients_of(parties_of(policy), words(settings.egress_private)))
-        # Before anything is connected to. What a later version of the policy declares counts from the next start on.
+        recipients = recipients_in_force(book, clock, words(settings.egress_private))
+        # Before anything is connected to. Where a later version no longer declares a host, it is refused from then on.
         must_be_declared(endpoints(settings, os.environ), words(settings.own_hosts), recipients.hosts)
         file = settings.egress_socket
         way = DirectWay(recipients, lambda: clock.now().date()) if file is None else PorterWay(file)

@@ -38,7 +38,7 @@ SECRET = "a boat nobody should hear of"
 def refusal(passage: Passage, recipient: Recipient = RENDERER, today: date = TODAY) -> Reason | None:
     """Why a passage may not go out; None when it may."""
     try:
-        Recipients([recipient]).admit(passage, today)
+        Recipients(lambda: [recipient]).admit(passage, today)
     except EgressRefused as refused:
         return refused.reason
     return None
@@ -100,7 +100,7 @@ def test_a_contract_that_has_expired_closes_the_way_out() -> None:
 
 def test_nobody_is_a_recipient_where_none_is_declared() -> None:
     with pytest.raises(EgressRefused, match="no recipient of this id"):
-        Recipients([]).admit(passage(), TODAY)
+        Recipients(list).admit(passage(), TODAY)
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(), min_size=1, max_size=5))

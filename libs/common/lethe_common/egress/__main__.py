@@ -9,9 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lethe_common import logging as logs
 from lethe_common.clock import RealClock
-from lethe_common.egress.declared import parties_of, recipients_of, words
+from lethe_common.egress.declared import recipients_in_force, words
 from lethe_common.egress.porter import Porter
-from lethe_common.egress.recipients import Recipients
 from lethe_common.egress.ways import DirectWay
 from lethe_common.policy import load_profile
 
@@ -34,14 +33,14 @@ async def main() -> None:
     settings = PorterSettings()
     logs.configure("egress", settings.log_level)
     clock = RealClock()
-    policy = load_profile(settings.profile).book.governing(clock.now())
-    recipients = Recipients(recipients_of(parties_of(policy), words(settings.egress_private)))
+    book = load_profile(settings.profile).book
+    recipients = recipients_in_force(book, clock, words(settings.egress_private))
     porter = Porter(DirectWay(recipients, lambda: clock.now().date()), settings.egress_socket)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await porter.start()
-    log.info("ready", policy_hash=policy.hash, count=len(recipients.hosts))
+    log.info("ready", policy_hash=book.governing(clock.now()).hash, count=len(recipients.hosts))
     await stopping.wait()
     await porter.stop()
 

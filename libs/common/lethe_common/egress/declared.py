@@ -15,9 +15,10 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from lethe_common.egress.recipients import Recipient
+from lethe_common.clock import Clock
+from lethe_common.egress.recipients import Recipient, Recipients
 from lethe_common.errors import ConfigurationError
-from lethe_common.policy import Policy
+from lethe_common.policy import Policy, PolicyBook
 
 _MAIL_PORTS = frozenset({25, 465, 587})
 _PORTS_BY_ADAPTER = {"smtp": _MAIL_PORTS}
@@ -55,6 +56,12 @@ def parties_of(policy: Policy) -> Iterable[Party]:
     """The recipients that a policy states; one without any lets nothing out."""
     stated: Iterable[Party] = getattr(policy.content, "recipients", ())
     return stated
+
+
+def recipients_in_force(book: PolicyBook, clock: Clock, private: Collection[str] = ()) -> Recipients:
+    """The recipients of the version in force at each moment: who is withdrawn gets nothing from that second on."""
+    by_version = {policy.hash: recipients_of(parties_of(policy), private) for policy in book.versions}
+    return Recipients(lambda: by_version[book.governing(clock.now()).hash])
 
 
 def recipients_of(parties: Iterable[Party], private: Collection[str] = ()) -> list[Recipient]:

@@ -6,7 +6,7 @@ address is only known when it is looked up.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from urllib.parse import SplitResult, urlsplit
@@ -61,19 +61,23 @@ class Passage:
 
 
 class Recipients:
-    """All declared recipients of a deployment."""
+    """All declared recipients of a deployment, asked for at each passage: a policy that takes effect changes them."""
 
-    def __init__(self, declared: Iterable[Recipient]) -> None:
-        self._by_id = {recipient.id: recipient for recipient in declared}
+    def __init__(self, declared: Callable[[], Iterable[Recipient]]) -> None:
+        self._declared = declared
+
+    @property
+    def _by_id(self) -> dict[str, Recipient]:
+        return {recipient.id: recipient for recipient in self._declared()}
 
     @property
     def hosts(self) -> frozenset[str]:
         """Every host that some recipient declares."""
-        return frozenset(host for recipient in self._by_id.values() for host in recipient.hosts)
+        return frozenset(host for recipient in self._declared() for host in recipient.hosts)
 
     def with_host(self, host: str) -> Recipient | None:
         """The recipient that declares a host."""
-        return next((recipient for recipient in self._by_id.values() if host in recipient.hosts), None)
+        return next((recipient for recipient in self._declared() if host in recipient.hosts), None)
 
     def of(self, recipient_id: str) -> Recipient | None:
         """A recipient by its id."""
