@@ -20,7 +20,7 @@ _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 _HOUR = timedelta(hours=1)
 _YEAR = timedelta(days=365)
 # What the scripts say, so that each language lives in one file.
-_SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "hold.", "late.", "orphan.", "error.")
+_SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "hold.", "late.", "orphan.", "refused.", "error.")
 
 
 UploadEnd = Literal["hours", "with_video", "until_deleted"]

@@ -79,11 +79,11 @@ _REFERENCE = impersonal("random reference; who it is stands sealed in the gatewa
 FIELDS = declare(
     Kind.JSON_KEY,
     {
-        "subject_ref": _REFERENCE,
+        **each(("subject_ref", "holds.subject_ref"), _REFERENCE),
         **each(
             (
                 "asset_ids", "certificate_id", "changes.generation_id", "items.generation_id", "erasure_id", "generation_id", "grant_id",
-                "hold_id", "mail_id", "upload_id",
+                "hold_id", "holds.generation_id", "holds.hold_id", "mail_id", "upload_id",
             ),
             impersonal("random id"),
         ),
@@ -92,7 +92,7 @@ FIELDS = declare(
         **each(("category", "owner", "template"), impersonal("a name of ours")),
         **each(("cause", "code", "rule"), impersonal("a word of a fixed list")),
         **each(("plan", "since", "opened_at"), _ACCOUNT),
-        **each(("credits", "source"), _MONEY),
+        **each(("credits", "holds.credits", "source"), _MONEY),
         **each(
             (
                 "model", "width_px", "height_px", "seconds", "requested_at", "started_at", "completed_at", "failed_at",

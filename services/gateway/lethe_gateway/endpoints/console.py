@@ -38,6 +38,7 @@ def console_routes(bus: Bus, database: Database, operators: Operators) -> APIRou
     router = APIRouter(prefix="/api")
     _session_routes(router, operators)
     _parked_routes(router, bus, operators)
+    _egress_routes(router, bus, operators)
 
     @router.get("/runs")
     async def runs(request: Request) -> Response:
@@ -98,6 +99,21 @@ def _parked_routes(router: APIRouter, bus: Bus, operators: Operators) -> None:
         operators.must_be(request)
         question = calls.ParkedReplayQuestion(parked_id=parked_id)
         return reply(await bus.ask(calls.parked_replay(service), question))
+
+
+def _egress_routes(router: APIRouter, bus: Bus, operators: Operators) -> None:
+    @router.get("/egress")
+    async def egress(request: Request) -> Response:
+        operators.must_be(request)
+        return JSONResponse({"services": await asyncio.gather(*(_refused(bus, service) for service in Service))})
+
+
+async def _refused(bus: Bus, service: Service) -> dict[str, Any]:
+    try:
+        answer = await bus.ask(calls.egress_refusals(service), calls.EgressRefusalsQuestion())
+    except LetheError as error:
+        return {"service": service, "is_answering": False, "error_code": error.code, "refusals": []}
+    return {"service": service, "is_answering": True, **answer.model_dump(mode="json")}
 
 
 async def _parked(bus: Bus, service: Service) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-// The operator's console: how services are, what runs, what is parked, whether the books balance.
+// The operator's console: how services are, what runs, what is parked, what may not go out, whether the books balance.
 
 import { $, announce, call, cell, make, moment, onSubmit, say, sentence, tell } from "./lethe.js";
 
@@ -77,6 +77,15 @@ function parkedRow(service, message) {
     cell(say("js.since"), moment(message.parked_at)), cell("", replay));
 }
 
+async function showRefused() {
+  const { services } = await call("GET", "/api/egress");
+  const rows = services.flatMap(({ service, refusals }) => refusals.map((refused) => make("tr", {},
+    cell(say("js.service"), service), cell(say("js.recipient"), refused.recipient), cell(say("js.purpose"), refused.purpose || "–"),
+    cell(say("js.reason"), say(`refused.${refused.reason}`)), cell(say("js.since"), moment(refused.at)))));
+  $("egress-rows").replaceChildren(...rows);
+  $("no-egress").hidden = rows.length > 0;
+}
+
 async function verifyLedger() {
   $("verify-ledger").disabled = true;
   try {
@@ -99,7 +108,7 @@ onSubmit($("plan-form"), async ({ account_id: accountId, plan }, form) => {
 
 if ($("console")) {
   let isPaused = false;
-  const show = () => Promise.all([showHealth(), showRuns(), showParked()]).catch((error) => {
+  const show = () => Promise.all([showHealth(), showRuns(), showParked(), showRefused()]).catch((error) => {
     if (error.status === 401 || error.status === 403) location.reload();
   });
   $("state").append(...STATES.map((state) => make("option", { value: state, textContent: stateName(state) })));
