@@ -105,7 +105,7 @@ def test_the_key_and_the_password_open_nothing_any_more(
 def test_the_certificate_verifies_offline_and_no_byte_of_it_can_be_changed(
     tmp_path: Path, certificate: bytes, public_key: bytes, erased: tuple[Account, dict[str, Any], list[str]]
 ) -> None:
-    payload = verify(certificate, public_key)
+    payload = verify(certificate, public_key).payload
     assert payload["erasure_id"] == erased[1]["id"]
     assert "virtual" in json.dumps(payload)
     for place in range(0, len(certificate), len(certificate) // 100):
@@ -121,6 +121,28 @@ def test_the_certificate_verifies_offline_and_no_byte_of_it_can_be_changed(
         command = [sys.executable, "-m", "lethe_cli", "certificate", "verify", str(file), "--key", str(key)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout + done.stderr
+
+
+def test_the_certificate_stays_in_a_log_that_only_grows(
+    suite: RunningSuite, tmp_path: Path, certificate: bytes, public_key: bytes
+) -> None:
+    with suite.open_account().http() as leaving:
+        assert leaving.delete("/v1/account").is_success
+    file, key, head = (tmp_path / name for name in ("certificate.json", "key.pem", "head.json"))
+    file.write_bytes(certificate)
+    key.write_bytes(public_key)
+    lethe = [sys.executable, "-m", "lethe_cli", "certificate"]
+    size = verify(certificate, public_key).head.size
+
+    def grown() -> bool:
+        command = [*lethe, "head", "--since", str(file), "-o", str(head), "--url", suite.url]
+        subprocess.run(command, capture_output=True, check=True)
+        return int(json.loads(head.read_bytes())["head"]["payload"]["size"]) > size
+
+    until(grown, "the next certificate in the log")
+    command = [*lethe, "verify", str(file), "--key", str(key), "--head", str(head)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "The log only grew between the two heads" in done.stdout) == (0, True), done.stdout
 
 
 def test_the_certificate_names_nobody(certificate: bytes, erased: tuple[Account, dict[str, Any], list[str]]) -> None:

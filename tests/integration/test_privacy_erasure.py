@@ -34,6 +34,7 @@ from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.models import Table
 from lethe_privacy.saga import ErasureSaga, Pace
 from lethe_privacy.subjects import Subjects
+from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Cluster, Place, Verifier
 from lethe_privacy.wiring import migrate_keys
 from tests.servers import RunningServers
@@ -149,10 +150,10 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     subjects = Subjects(keys_database, keyring)
     urls = {Cluster.DATA: servers.dsn("verifier"), Cluster.KEYS: servers.keys_dsn("verifier")}
     attestor = Attestor(load_book(ROOT / "deploy/profiles/aisora2"), clock.kind, "0.1.0")
-    holds, verifier = Holds(), Verifier(urls, seen, PLACES)
-    saga = ErasureSaga(database, subjects, verifier, attestor, signing_key, clock, PACE, holds.of)
+    holds, verifier, log = Holds(), Verifier(urls, seen, PLACES), CertificateLog(signing_key, clock)
+    saga = ErasureSaga(database, subjects, verifier, attestor, signing_key, log, clock, PACE, holds.of)
     items = ItemKeys(keys_database, ClassKeys(keyring, clock), clock)
-    answers = ErasureAnswers(saga, database, public_pem(signing_key))
+    answers = ErasureAnswers(saga, database, log, public_pem(signing_key))
     yield Desk(database, subjects, items, saga, answers, signing_key, store, holds)
     for closable in (database, keys_database, store, seen):
         await closable.close()
@@ -186,7 +187,7 @@ async def test_an_erasure_ends_in_a_certificate_that_passes_offline(desk: Desk) 
 
     answer = await desk.answers.state(ErasureStateQuestion(claim_hash=link), Service.GATEWAY)
     assert answer.certificate is not None
-    payload = verify(render(answer.certificate), public_pem(desk.signing_key).encode())
+    payload = verify(render(answer.certificate), public_pem(desk.signing_key).encode()).payload
     assert payload["certificate_id"] == answer.certificate_id
     stores = payload["stores"]
     assert isinstance(stores, list)
@@ -396,5 +397,4 @@ async def test_reports_after_the_end_or_about_others_change_nothing(desk: Desk) 
 async def test_certificates_and_facts_cannot_be_changed_by_the_service_itself(desk: Desk) -> None:
     for forbidden in ("UPDATE certificates SET document = ''", "DELETE FROM certificates", "DELETE FROM facts"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            async with desk.database.transaction() as tx:
-                await tx.execute(forbidden)
+            await desk.database.pool.execute(forbidden)

@@ -3,12 +3,15 @@
 import ast
 import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lethe_common.bus.permissions import durables
 from lethe_common.catalogue import Kind, declare, held
+from lethe_common.certificates import Head, entry, signed_head
 from lethe_common.events.catalogue import EVENTS, FIELDS, STREAMS
 from lethe_common.events.envelope import HEADERS
 from lethe_common.events.privacy import StoreCount
@@ -20,7 +23,7 @@ from tests.places import code as made
 from tests.places.declared import Column, columns, declarations, names
 from tests.places.findings import Finding, undeclared, undeclared_keys, unused
 from tests.places.pages import browser_places, page_files
-from tests.places.schemas import paths
+from tests.places.schemas import paths, paths_in
 from tests.tree import ROOT, Source, code
 
 Look = Callable[[Iterable[Source]], Iterable[Finding]]
@@ -34,6 +37,8 @@ LOOKS: dict[Kind, Look] = {
     Kind.TEMPORARY_FILE: made.temporary_files,
 }
 EVENT_KEYS = frozenset[str]().union(*(paths(kind) for kind in EVENTS.values()))
+_SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
+A_HEAD = signed_head(Head(1, bytes(32)), datetime(2026, 11, 25, tzinfo=UTC), _SIGNING_KEY)
 IN_EVENTS = "FIELDS of libs/common/lethe_common/events/catalogue.py"
 IN_PRIVACY = "of services/privacy/lethe_privacy/models.py"
 # Each column with JSON inside: the keys that its writer writes, and where they are declared.
@@ -44,9 +49,17 @@ JSON_WRITERS: dict[str, tuple[frozenset[str], str]] = {
     "steps.counts": (paths(StoreCount), f"_COUNT_KEYS {IN_PRIVACY}"),
     "erasures.residue": (frozenset({"store", "method", "found"}), f"_RESIDUE_KEYS {IN_PRIVACY}"),
     "certificates.document": (
-        frozenset({"key_id", "signature", *paths(ErasureStatement, "payload.")}),
+        frozenset(
+            {
+                "key_id",
+                "signature",
+                *paths(ErasureStatement, "payload."),
+                *paths_in(entry(0, [bytes(32)], A_HEAD), "log"),
+            }
+        ),
         "CERTIFICATE_KEYS of services/privacy/lethe_privacy/schemas.py",
     ),
+    "log_heads.document": (paths_in(A_HEAD), "HEAD_KEYS of services/privacy/lethe_privacy/schemas.py"),
 }
 SERVICE = "services/jobs/lethe_jobs/"
 ADDED: dict[Kind, tuple[str, str, str, str]] = {

@@ -15,6 +15,8 @@ from lethe_common.rpc.privacy import (
     ErasureState,
     ErasureStateAnswer,
     ErasureStateQuestion,
+    LogHead,
+    LogHeadQuestion,
     PublicKey,
     PublicKeyQuestion,
 )
@@ -79,6 +81,18 @@ class Erasures:
     async def public_key(self) -> str:
         """The key that signs certificates, as PEM."""
         return (await self._bus.ask(PublicKey, PublicKeyQuestion())).pem
+
+    async def log_head(self, since: int | None) -> dict[str, Any]:
+        """The newest signed head of the log of certificates, with the proof that it only grew since `since` entries.
+
+        Raises:
+            NotFound: no certificate was issued yet.
+            Refused: the log never had as many entries.
+        """
+        document = (await self._bus.ask(LogHead, LogHeadQuestion(since=since))).document
+        if document is None:
+            raise NotFound("No certificate was issued yet, so the log has no head.")
+        return document
 
     def wake(self, erasure_id: str) -> None:
         """An erasure was completed."""

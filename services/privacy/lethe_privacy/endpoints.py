@@ -16,6 +16,7 @@ from lethe_privacy import leases, queries
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.saga import ErasureSaga
 from lethe_privacy.subjects import Subjects
+from lethe_privacy.transparency import CertificateLog
 
 Wishes = tuple[rpc.KeyWish, ...]
 LeaseWishes = tuple[rpc.LeaseWish, ...]
@@ -96,8 +97,11 @@ class KeyAnswers:
 class ErasureAnswers:
     """Erasures and their certificates."""
 
-    def __init__(self, saga: ErasureSaga, database: Database, public_key_pem: str) -> None:
-        self._saga, self._database, self._public_key_pem = saga, database, public_key_pem
+    def __init__(
+        self, saga: ErasureSaga, database: Database, certificate_log: CertificateLog, public_key_pem: str
+    ) -> None:
+        self._saga, self._database, self._log = saga, database, certificate_log
+        self._public_key_pem = public_key_pem
 
     def answers(self) -> Mapping[type[Call[Any, Any]], Answer]:
         """Each call and who answers it."""
@@ -105,6 +109,7 @@ class ErasureAnswers:
             rpc.ErasureOpen: self.open,
             rpc.ErasureState: self.state,
             rpc.PublicKey: self.public_key,
+            rpc.LogHead: self.log_head,
         }
 
     async def open(self, question: rpc.ErasureOpenQuestion, _caller: Service) -> rpc.ErasureOpenAnswer:
@@ -134,6 +139,15 @@ class ErasureAnswers:
     async def public_key(self, _question: rpc.PublicKeyQuestion, _caller: Service) -> rpc.PublicKeyAnswer:
         """The key that certificates are checked with."""
         return rpc.PublicKeyAnswer(pem=self._public_key_pem)
+
+    async def log_head(self, question: rpc.LogHeadQuestion, _caller: Service) -> rpc.LogHeadAnswer:
+        """The newest head of the log of certificates.
+
+        Raises:
+            LogShorter: the log never had as many entries.
+        """
+        async with self._database.transaction() as tx:
+            return rpc.LogHeadAnswer(document=await self._log.newest(tx, question.since))
 
 
 def _dealt(keys: Sequence[rpc.ItemKey], questions: Sequence[Sequence[object]]) -> list[Keys]:

@@ -4,6 +4,7 @@ PrivacyError
 ├── SubjectUnknown    404  there is no such subject, or it is forgotten
 ├── SubjectGone       410  the subject is being forgotten or is forgotten; nothing of it may begin anew
 ├── TooManyClaims     429  this erasure has enough links; use one of them
+├── LogShorter        400  the log of certificates never had as many entries
 ├── EpochUnknown      500  a key's epoch is not in the keyring: restore the keyring, see docs/operate.md
 ├── KeyringBroken     500  the keyring cannot be read or written as it must be
 └── PlaceNotSeen      503  the verifier could not look somewhere; nothing is certified until it can
@@ -35,6 +36,13 @@ class TooManyClaims(PrivacyError):
 
     def __init__(self) -> None:
         super().__init__("This erasure has enough links already. Use one of them.")
+
+
+class LogShorter(PrivacyError):
+    code, status = "log_shorter", 400
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The log of certificates has {size} entries. Ask for a number from 1 up to that.")
 
 
 class EpochUnknown(PrivacyError):

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime
+from sqlalchemy import BigInteger, DateTime, SmallInteger
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.database import registry
-from lethe_privacy.schemas import CERTIFICATE_KEYS
+from lethe_privacy.schemas import CERTIFICATE_KEYS, HEAD_KEYS
 
 _MOMENT: Any = DateTime(timezone=True)
 _RECORD = held("erasure.record", is_sealed=False)
@@ -77,6 +77,27 @@ class Certificate(Table, table=True):
     erasure_id: str = Field(sa_column_kwargs=impersonal("random id"))
     document: str = Field(sa_column_kwargs=held("erasure.record", is_sealed=False, keys=CERTIFICATE_KEYS))
     issued_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
+
+
+class LogNode(Table, table=True):
+    """A complete subtree of the log of certificates: level 0 are the entries. See `lethe_common.certificates.merkle`."""
+
+    __tablename__ = "log_nodes"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    level: int = Field(primary_key=True, sa_type=SmallInteger, sa_column_kwargs=impersonal("a place in a tree"))
+    position: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("a place in a tree"))
+    hash: bytes = Field(sa_column_kwargs=impersonal("a hash over certificates, which name nobody"))
+
+
+class LogHead(Table, table=True):
+    """A signed head of the log, in the canonical bytes in which it is published."""
+
+    __tablename__ = "log_heads"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    size: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("a count"))
+    document: str = Field(sa_column_kwargs=impersonal("a count and a hash, signed", keys=HEAD_KEYS))
 
 
 class Fact(Table, table=True):

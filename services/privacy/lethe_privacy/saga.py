@@ -25,6 +25,7 @@ from lethe_privacy.certificates import Attestor, pseudonym_of
 from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
 from lethe_privacy.subjects import KeyCounts, Subjects
+from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Verifier
 
 log = structlog.get_logger()
@@ -57,12 +58,14 @@ class ErasureSaga:
         verifier: Verifier,
         attestor: Attestor,
         signing_key: Ed25519PrivateKey,
+        certificate_log: CertificateLog,
         clock: Clock,
         pace: Pace,
         held_by: HeldBy,
     ) -> None:
         self._database, self._subjects, self._verifier, self._held_by = database, subjects, verifier, held_by
-        self._attestor, self._signing_key, self._clock, self._pace = attestor, signing_key, clock, pace
+        self._attestor, self._signing_key, self._log = attestor, signing_key, certificate_log
+        self._clock, self._pace = clock, pace
         self._steps = {
             Step.FENCE: self._fence,
             Step.CLEAR: self._clear,
@@ -185,7 +188,7 @@ class ErasureSaga:
         now = self._clock.now()
         statement = self._attestor.statement(erasure, reports, seen, now)
         signed = certificates.sign(statement.model_dump(mode="json"), self._signing_key)
-        document = certificates.render(signed).decode()
+        document = certificates.render(certificates.issued(signed, await self._log.append(tx, signed))).decode()
         await queries.complete(tx, erasure, statement.certificate_id, document, now)
         tx.tell(
             ErasureCompleted(

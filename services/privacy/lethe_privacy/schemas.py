@@ -95,11 +95,18 @@ class ErasureStatement(Part):
     verifier: Verifier
 
 
+_SIGNED_HEAD = ("key_id", "signature", "payload.format", "payload.size", "payload.root", "payload.at")
+HEAD_KEYS = declare(Kind.JSON_KEY, each(_SIGNED_HEAD, impersonal("a count and a hash over certificates, signed")))
+"""The keys of a head of the log as it is kept."""
 _RECORD = held("erasure.record", is_sealed=False)
 CERTIFICATE_KEYS = declare(
     Kind.JSON_KEY,
     {
         **each(("key_id", "signature"), impersonal("who signed, and the signature")),
+        **each(
+            ("log.index", "log.proof", *(f"log.head.{key}" for key in _SIGNED_HEAD)),
+            impersonal("the place in the log of certificates, and hashes over all of them"),
+        ),
         **each(
             (
                 "payload.subject", "payload.certificate_id", "payload.erasure_id", "payload.requested_at",

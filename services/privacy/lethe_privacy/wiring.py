@@ -27,6 +27,7 @@ from lethe_privacy.models import KeysTable
 from lethe_privacy.saga import ErasureSaga, Pace
 from lethe_privacy.settings import PrivacySettings
 from lethe_privacy.subjects import Subjects
+from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Cluster, Verifier
 
 KEYS_SCHEMA = "keys"
@@ -55,17 +56,19 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     )
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     verifier = Verifier(_verifier_urls(settings), storage)
+    certificate_log = CertificateLog(signing_key, frame.clock)
     saga = ErasureSaga(
         frame.database,
         subjects,
         verifier,
         attestor,
         signing_key,
+        certificate_log,
         frame.clock,
         _pace(settings),
         Retention(frame.bus).held_by,
     )
-    erasure_answers = ErasureAnswers(saga, frame.database, certificates.public_pem(signing_key))
+    erasure_answers = ErasureAnswers(saga, frame.database, certificate_log, certificates.public_pem(signing_key))
     return Parts(
         handlers={ErasureStepReported: on_step_reported, LegalHoldLifted: on_hold_lifted},
         answers={**key_answers.answers(), **erasure_answers.answers()},

@@ -187,8 +187,10 @@ def _erase(client: Api) -> Answer:
 def _verify(url: str, certificate: Answer) -> None:
     with anonymous(url) as client:
         key = client.text("/v1/certificates/public-key")
-    verify(render(certificate), key.encode())
+        head = client.get("/v1/certificates/log", since=certificate["log"]["head"]["payload"]["size"])
+    verify(render(certificate), key.encode(), render(head))
     _say("certificate", f"{certificate['payload']['certificate_id']}: signature verified, nothing in it was altered")
+    _say("certificate", f"entry {certificate['log']['index'] + 1} of the log, which has not been cut or forked since")
 
 
 def _say(step: str, text: str) -> None:

@@ -208,4 +208,24 @@ class PublicKey(Call[PublicKeyQuestion, PublicKeyAnswer]):
     idempotency: ClassVar[str] = "reads only"
 
 
-CALLS = (SubjectOpen, IndexLookup, KeyIssue, KeyLease, KeyDestroy, ErasureOpen, ErasureState, PublicKey)
+class LogHeadQuestion(Message):
+    """`since`: a number of entries that the log is to be shown to have grown from."""
+
+    since: int | None = Field(default=None, ge=1)
+
+
+class LogHeadAnswer(Message):
+    """The newest signed head of the log of certificates, with its proof; None while no certificate was issued."""
+
+    document: dict[str, Any] | None
+
+
+class LogHead(Call[LogHeadQuestion, LogHeadAnswer]):
+    name: ClassVar[str] = "certificate_log.head"
+    callee: ClassVar[Service] = Service.PRIVACY
+    callers: ClassVar[tuple[Service, ...]] = _GATEWAY
+    question, answer = LogHeadQuestion, LogHeadAnswer
+    idempotency: ClassVar[str] = "reads only"
+
+
+CALLS = (SubjectOpen, IndexLookup, KeyIssue, KeyLease, KeyDestroy, ErasureOpen, ErasureState, PublicKey, LogHead)

@@ -2,16 +2,26 @@
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel, ConfigDict, Field
 
+from lethe_common.certificates import render
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.accounts import address_of
-from lethe_gateway.endpoints.bodies import read
+from lethe_gateway.endpoints.bodies import read, read_query
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.schemas import Claim, unix
 from lethe_gateway.throttle import Throttle
 
 _ASK_AGAIN_SECONDS = 5
+
+
+class LogQuery(BaseModel):
+    """The query of the log of certificates."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: int | None = Field(default=None, ge=1, le=2**53)
 
 
 def erasure_routes(
@@ -57,5 +67,10 @@ def erasure_routes(
     @router.get("/certificates/public-key")
     async def public_key() -> Response:
         return PlainTextResponse(await erasures.public_key(), media_type="application/x-pem-file")
+
+    @router.get("/certificates/log")
+    async def log(request: Request) -> Response:
+        document = await erasures.log_head(read_query(request, LogQuery).since)
+        return Response(render(document), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     return router
