@@ -32,6 +32,8 @@ SUBJECTS_OF_GENERATIONS = """
      WHERE h.generation_id = ANY($1::text[])
 """
 
+PLANS_SINCE = "SELECT subject_ref, plan_since FROM subjects WHERE subject_ref = ANY($1::text[])"
+
 LOCK_SUBJECT = "SELECT wallet_id, plan, plan_since FROM subjects WHERE subject_ref = $1 FOR UPDATE"
 
 CHANGE_PLAN = "UPDATE subjects SET plan = $2, plan_since = $3 WHERE subject_ref = $1"

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from lethe_common.policy.clauses import Clause
 from lethe_common.policy.consistency import faults
-from lethe_common.policy.deadlines import Held, longest, plans_that_count
+from lethe_common.policy.deadlines import Held, due_by_plans
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import NotYetInForce, UnknownCategory, UnknownPeriod, UnknownPlan
 from lethe_common.policy.languages import Language
@@ -140,8 +140,7 @@ class Policy:
         Raises:
             ValueError: no plan was held at all.
         """
-        counted = plans_that_count(self.on_plan_change(category), plans_held, started_at)
-        return longest(started_at, [self.timer(category, plan) for plan in counted])
+        return due_by_plans(self.on_plan_change(category), partial(self.timer, category), plans_held, started_at)
 
     def on_plan_change(self, category: str) -> OnPlanChange:
         """Which plan's period counts; what is kept with another category follows that one."""
