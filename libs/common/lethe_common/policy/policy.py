@@ -123,6 +123,11 @@ class Policy:
             return promised
         return max(inside, timedelta(0))
 
+    def shortest_timer(self, store: str) -> timedelta | None:
+        """After how long what lies in a store and goes as a whole (a log) has to go: the least of its categories' timers."""
+        timers = [timer_of(self.content, rule) for rule in self.content.data.values() if store in rule.stores]
+        return min((max(timer, timedelta(0)) for timer in timers if timer is not None), default=None)
+
     def starts_with(self, category: str) -> Fact:
         """The event from which a category's period counts: nothing kept `until` an event is due before that event."""
         keep = self.keep(category)
