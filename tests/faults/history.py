@@ -24,9 +24,10 @@ from tests.faults.verifier import NOTHING, look, look_at_upload
 from tests.flows.outside import store
 from tests.suite import Account, RunningSuite, answered, until
 
-MOMENTS = 14
+MOMENTS = 12
 PATIENCE_SECONDS = 60.0
 _STEPS = (7 * HOUR, DAY, 2 * DAY, 3 * DAY, 5 * DAY)
+_LATE_FAULTS = 0.12
 _KILLED = ("retention", "jobs", "nats")
 _RUN = """
     SELECT g.upload_id, r.object_prefix, u.object_key
@@ -113,16 +114,20 @@ class History:
         leaves_at = self.random.randrange(MOMENTS // 2, MOMENTS)
         for moment in range(MOMENTS):
             fault = self._faults[moment]
-            with self._dying(fault if self.random.random() < 0.5 else None):
+            is_during_deeds = self.random.random() < 0.5
+            with self._dying(fault if is_during_deeds else None):
                 self._deeds()
                 if moment == leaves_at:
                     self._close(self._leaver)
             self._note_completions(self.now)
-            self._move(min(self.now + self.random.choice(_STEPS), self._next_boundary()), fault)
+            self._move(
+                min(self.now + self.random.choice(_STEPS), self._next_boundary()), None if is_during_deeds else fault
+            )
             self._look()
         self._note_completions(None)
         while any(not item.is_gone for item in self.items):
-            self._move(self._next_boundary(), self.random.choice([None, None, None, *_KILLED]))
+            fault = self.random.choice(_KILLED) if self.random.random() < _LATE_FAULTS else None
+            self._move(self._next_boundary(), fault)
             self._look()
         self._certificates_came()
 

@@ -31,6 +31,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     erasures = ErasureHandlers(frame.book, frame.clock)
     expiries = Expiries(
         frame.database,
+        frame.book,
         Gateway(frame.bus).accepted,
         hold_period=hold_period,
         fence_period=timedelta(days=settings.fence_days),
