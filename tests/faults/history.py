@@ -102,7 +102,7 @@ class History:
         self.items: list[Item] = []
         self.claims: dict[str, int] = {}
         """Erasures asked for: their claims, and when."""
-        self.now = self._at_whole_second()
+        self.now = whole_second(suite)
         self.people = [self._join(plan) for plan in DAYS]
         self._leaver = self._join("free")
         self._faults = self._deck()
@@ -135,12 +135,6 @@ class History:
         """Let go of all connections."""
         for person in (*self.people, self._leaver):
             person.http.close()
-
-    def _at_whole_second(self) -> int:
-        now = self.suite.policy_unix()
-        step = timedelta(seconds=int(now) + 1) - timedelta(seconds=now)
-        self.suite.advance(duration_isoformat(step))
-        return round(self.suite.policy_unix())
 
     def _join(self, plan: str) -> Person:
         account = self.suite.open_account()
@@ -254,7 +248,7 @@ class History:
 
     def _move(self, to: int, fault: str | None) -> None:
         with self._dying(fault):
-            advance(self.suite.data, duration_isoformat(timedelta(seconds=to - self.now)))
+            move(self.suite, to - self.now)
         self.now = to
         assert round(self.suite.policy_unix()) == to
 
@@ -325,6 +319,18 @@ class History:
             f"{item.video_id} ordered {day(item.ordered_at)}, completed {day(item.completed_at)}, ended by its owner "
             f"{day(item.ended_at)}, due {day(item.due)}, now {day(self.now)}; plans: {plans}"
         )
+
+
+def move(suite: RunningSuite, seconds: int) -> None:
+    """Move policy time, as `lethe clock advance` does; returns when every service has done what was due."""
+    advance(suite.data, duration_isoformat(timedelta(seconds=seconds)))
+
+
+def whole_second(suite: RunningSuite) -> int:
+    """Move to the next whole second of policy time, and return it."""
+    now = suite.policy_unix()
+    advance(suite.data, duration_isoformat(timedelta(seconds=int(now) + 1) - timedelta(seconds=now)))
+    return round(suite.policy_unix())
 
 
 def leave_remains(suite: RunningSuite, prefix: str) -> None:

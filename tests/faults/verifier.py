@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 from minio import Minio
 
-from lethe_common.database.roles import KEYS_DATABASE
+from lethe_common.database.roles import DATABASE, KEYS_DATABASE
 from tests.suite import RunningSuite
 
 _ROWS = """
@@ -15,6 +16,13 @@ _ROWS = """
            (SELECT count(*) FROM gateway.generations WHERE generation_id = $1) AS generations,
            (SELECT count(*) FROM gateway.uploads WHERE generation_id = $1) AS uploads
 """
+_OF_SUBJECT = {
+    DATABASE: (
+        "gateway.accounts", "gateway.generations", "gateway.uploads", "gateway.mails", "jobs.runs", "jobs.assets",
+        "billing.subjects", "retention.deadlines", "retention.plans_held",
+    ),
+    KEYS_DATABASE: ("keys.item_keys", "keys.class_keys", "keys.login_index"),
+}  # fmt: skip
 _KEYS = "SELECT count(*) FROM keys.item_keys WHERE item_id = $1"
 
 
@@ -46,6 +54,25 @@ def look_at_upload(suite: RunningSuite, video_id: str, upload_id: str, prefix: s
     return Seen(
         uploads=seen.uploads, keys=seen.keys, versions=seen.versions, markers=seen.markers, multiparts=seen.multiparts
     )
+
+
+async def rows_of(suite: RunningSuite, subject_ref: str) -> dict[str, int]:
+    """How many rows of a person each table has."""
+    found = {}
+    for database, tables in _OF_SUBJECT.items():
+        for table in tables:
+            sql = f"SELECT count(*) FROM {table} WHERE subject_ref = $1"
+            (found[table],) = await _one(suite.dsn("verifier", database), sql, subject_ref)
+    return found
+
+
+async def transfers(suite: RunningSuite) -> list[UUID]:
+    """The ids of all lines of the ledger."""
+    connection = await asyncpg.connect(suite.dsn("verifier"))
+    try:
+        return [row[0] for row in await connection.fetch("SELECT transfer_id FROM billing.transfers")]
+    finally:
+        await connection.close()
 
 
 def store(suite: RunningSuite) -> Minio:
