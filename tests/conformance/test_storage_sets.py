@@ -48,6 +48,37 @@ async def test_everything_under_many_prefixes_goes_and_the_neighbours_stay(stora
     assert await storage.remains_in(prefixes) == set()
 
 
+async def test_delete_markers_of_each_prefix_go_too(storage: Storage) -> None:
+    """A store tells all versions of a page first and its delete markers after them, out of the order of keys."""
+    prefixes = sorted(await filled(storage, 5))
+    going, staying = prefixes[::2], prefixes[1::2]
+    client, bucket = storage._connection.client, storage._connection.bucket
+    for prefix in going:
+        client.remove_object(bucket, f"{prefix}a/video")
+
+    await storage.remove_sets(going)
+
+    assert all([(await storage.remains(prefix)).is_empty for prefix in going])
+    assert await storage.remains_in(prefixes) == set(staying)
+    await storage.remove_sets(staying)
+
+
+async def test_delete_markers_alone_are_seen_under_each_prefix(storage: Storage) -> None:
+    prefixes = sorted(await filled(storage, 5))
+    client, bucket = storage._connection.client, storage._connection.bucket
+    for prefix in prefixes[::2]:
+        client.remove_object(bucket, f"{prefix}a/video")
+        for one in client.list_objects(bucket, prefix, recursive=True, include_version=True):
+            if not one.is_delete_marker:
+                client.remove_object(bucket, one.object_name or "", one.version_id)
+
+    # Where no versions are kept, nothing is marked either: then nothing of these is left.
+    left = {prefix for prefix in prefixes if not (await storage.remains(prefix)).is_empty}
+    assert await storage.remains_in(prefixes) == left
+    await storage.remove_sets(prefixes)
+    assert await storage.remains_in(prefixes) == set()
+
+
 async def test_one_prefix_is_found_among_many_others(storage: Storage) -> None:
     prefixes = await filled(storage, 30)
     for wanted in (min(prefixes), max(prefixes), sorted(prefixes)[15]):

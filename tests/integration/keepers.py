@@ -1,9 +1,9 @@
 """Retention's own parts on a real database, with the places it looks into: rows of jobs, item keys, an object store."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from lethe_common.identifiers import (
     SubjectRef,
 )
 from lethe_common.policy import load_profile
+from lethe_common.rpc.envelope import NoAnswer
 from lethe_common.rpc.retention import ErasureClearQuestion
 from lethe_common.services import Service
 from lethe_common.storage import Storage
@@ -47,6 +48,7 @@ from lethe_jobs.models import Table as JobsTable
 from lethe_privacy.models import KeysTable
 from lethe_retention.adapters.eyes import Cluster, Eyes
 from lethe_retention.deadlines import Timetable
+from lethe_retention.due_items import DueItems
 from lethe_retention.endpoints.calendar import Calendar
 from lethe_retention.endpoints.legal_holds import LegalHolds
 from lethe_retention.erasures import ErasureHandlers
@@ -81,6 +83,9 @@ class Keepers:
     settle_seconds: float = 5.0
     profile: Path = AISORA2
     notice_lead: timedelta | None = None
+    billing: dict[str, datetime] = field(default_factory=dict)
+    """Since when billing has whom on their plan."""
+    is_billing_away: bool = False
 
     def __post_init__(self) -> None:
         profile = load_profile(self.profile)
@@ -105,6 +110,7 @@ class Keepers:
         self.sweeps = Sweeps(
             self.database,
             self.book,
+            DueItems(self.database, self.plans_since, self.gauges, batch=50),
             self.gauges,
             batch=50,
             due_again=timedelta(seconds=600),
@@ -114,8 +120,14 @@ class Keepers:
             settle_poll_seconds=0.02,
         )
 
+    async def plans_since(self, subject_refs: Collection[SubjectRef]) -> dict[str, datetime]:
+        if self.is_billing_away:
+            raise NoAnswer("plans.since")
+        return {ref: self.billing[ref] for ref in subject_refs if ref in self.billing}
+
     async def plan(self, subject: SubjectRef, plan: str, since: datetime | None = None) -> None:
         event = PlanChanged(subject_ref=subject, plan=plan, since=since or self.clock.now())
+        self.billing[subject] = max(event.since, self.billing.get(subject, event.since))
         async with self.database.transaction() as tx:
             await self.plans.on_plans_changed([event], tx)
 

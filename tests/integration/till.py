@@ -81,7 +81,12 @@ class Till:
         self.outcomes = OutcomeHandlers(profile.catalogue.prices, self.clock)
         self.erasures = ErasureHandlers(profile.book, self.clock)
         self.expiries = Expiries(
-            self.database, self._ask_gateway, hold_period=quarter, fence_period=timedelta(days=14), batch=50
+            self.database,
+            profile.book,
+            self._ask_gateway,
+            hold_period=quarter,
+            fence_period=timedelta(days=14),
+            batch=50,
         )
 
     async def _ask_gateway(self, generation_ids: Sequence[GenerationId]) -> set[GenerationId]:

@@ -71,7 +71,8 @@ def _object_names(suite: RunningSuite) -> Iterator[Content]:
 
 def _logs(suite: RunningSuite) -> Iterator[Content]:
     for service in suite.runtime.services:
-        for line in (suite.data / "logs" / f"{service}.log").read_text().splitlines():
+        files = (suite.data / "logs").glob(f"{service}-*.log*")
+        for line in (line for file in files for line in file.read_text().splitlines()):
             if line.startswith("{"):
                 for name, value in json.loads(line).items():
                     yield (Kind.LOG_FIELD, name), str(value)

@@ -59,7 +59,7 @@ def log_fields(suite: RunningSuite) -> list[Finding]:
     """The fields of every line that a service wrote."""
     found: set[Finding] = set()
     for service in suite.runtime.services:
-        for file in (suite.data / "logs").glob(f"{service}.log*"):
+        for file in (suite.data / "logs").glob(f"{service}-*.log*"):
             for line in file.read_text().splitlines():
                 if line.startswith("{"):
                     found |= {Finding(Kind.LOG_FIELD, name, f"log of {service}") for name in json.loads(line)}

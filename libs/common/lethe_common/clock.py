@@ -82,19 +82,27 @@ class VirtualClock:
             return
 
     async def watch(self, sweeps: list[Sweep]) -> None:
-        """Follow the file for ever: move, run what is due, acknowledge."""
-        acknowledge(self._file, self._process, self._step)
+        """Follow the file for ever: run what is due, acknowledge, wait for the next move.
+
+        A process that starts is no exception: the clock may have moved while it was away.
+        """
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            now, step = read_virtual(self._file)
-            if step == self._step:
-                continue
-            self._now, self._step = now, step
-            self._moved.set()
-            self._moved = asyncio.Event()
+            now, step = self._now, self._step
             for sweep in sweeps:
                 await sweep(now)
             acknowledge(self._file, self._process, step)
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Return when the file has moved."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            now, step = read_virtual(self._file)
+            if step != self._step:
+                self._now, self._step = now, step
+                self._moved.set()
+                self._moved = asyncio.Event()
+                return
 
 
 def read_virtual(file: Path) -> tuple[datetime, int]:

@@ -32,6 +32,8 @@ SUBJECTS_OF_GENERATIONS = """
      WHERE h.generation_id = ANY($1::text[])
 """
 
+PLANS_SINCE = "SELECT subject_ref, plan_since FROM subjects WHERE subject_ref = ANY($1::text[])"
+
 LOCK_SUBJECT = "SELECT wallet_id, plan, plan_since FROM subjects WHERE subject_ref = $1 FOR UPDATE"
 
 CHANGE_PLAN = "UPDATE subjects SET plan = $2, plan_since = $3 WHERE subject_ref = $1"
@@ -92,12 +94,20 @@ HISTORY = """
      LIMIT $3
 """  # index transfers_of_wallet
 
-# One statement, so that all sums are of one moment. Each line is a difference that must not be.
+FORGET_TRANSFERS = "SELECT forget_transfers($1, $2)"
+FORGET_WALLETS = "SELECT forget_wallets($1)"
+
+# One statement, so that all sums are of one moment. What was carried forward counts as the lines it stands for; steps
+# of holds are compared where none of them can have gone. Each line is a difference that must not be.
 VERIFY = """
     WITH moves AS (
         SELECT wallet_id, credit_account AS account, sum(amount) AS amount FROM transfers GROUP BY 1, 2
         UNION ALL
         SELECT wallet_id, debit_account, -sum(amount) FROM transfers GROUP BY 1, 2
+        UNION ALL
+        SELECT c.wallet_id, s.account, s.amount
+          FROM carried c,
+               LATERAL (VALUES ('available', c.available), ('held', c.held), ('owed', -c.owed)) s(account, amount)
     ), sums AS (
         SELECT wallet_id,
                coalesce(sum(amount) FILTER (WHERE account = 'available'), 0) AS available,
@@ -134,9 +144,10 @@ VERIFY = """
         UNION ALL
         SELECT 'steps of hold ' || h.cause_ref
           FROM holds h LEFT JOIN steps p USING (cause_ref)
-         WHERE h.amount <> coalesce(p.held, 0)
-            OR h.charged <> coalesce(p.charged, 0)
-            OR coalesce(p.settled, 0) <> CASE WHEN h.state = 'held' THEN 0 ELSE h.amount END
+         WHERE h.placed_at > coalesce((SELECT max(until) FROM carried), '-infinity')
+           AND (h.amount <> coalesce(p.held, 0)
+                OR h.charged <> coalesce(p.charged, 0)
+                OR coalesce(p.settled, 0) <> CASE WHEN h.state = 'held' THEN 0 ELSE h.amount END)
     )
     SELECT (SELECT count(*) FROM transfers) AS transfers,
            (SELECT count(*) FROM wallets) AS wallets,

@@ -1,4 +1,4 @@
-"""What billing answers to the gateway."""
+"""What billing answers."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -14,6 +14,7 @@ from lethe_common.clock import Clock
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database, Transaction
 from lethe_common.events.billing import PlanChanged
+from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import Catalogue
 from lethe_common.rpc.billing import (
     BalanceAnswer,
@@ -26,6 +27,9 @@ from lethe_common.rpc.billing import (
     LedgerVerifyQuestion,
     PlanChangeAnswer,
     PlanChangeQuestion,
+    PlanSince,
+    PlansSinceAnswer,
+    PlansSinceQuestion,
     QuoteAnswer,
     QuoteQuestion,
 )
@@ -124,6 +128,14 @@ class AccountEndpoints:
             await tx.execute(account_queries.CHANGE_PLAN, question.subject_ref, plan, since)
             tx.tell(PlanChanged(subject_ref=question.subject_ref, plan=plan, since=since))
         return PlanChangeAnswer(plan=plan, since=since)
+
+    async def plans_since(self, question: PlansSinceQuestion, _caller: Service) -> PlansSinceAnswer:
+        """Since when these subjects are on their plans."""
+        async with self._database.transaction() as tx:
+            rows = await tx.fetch(account_queries.PLANS_SINCE, question.subject_refs)
+        return PlansSinceAnswer(
+            plans=tuple(PlanSince(subject_ref=SubjectRef.trusted(row[0]), since=row[1]) for row in rows)
+        )
 
     async def verify(self, _question: LedgerVerifyQuestion, _caller: Service) -> LedgerVerifyAnswer:
         """Add up the whole ledger and compare it with every cached number."""

@@ -1,4 +1,4 @@
-"""Expiries: holds nobody settled, grants that ran out, quotes and fences that are over."""
+"""Expiries: holds nobody settled, grants that ran out, quotes and fences that are over, lines of the ledger old enough to go."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,8 +14,10 @@ from lethe_billing.settlements import Settlement, void
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.identifiers import GenerationId
+from lethe_common.policy import PolicyBook
 from lethe_common.rpc.envelope import NoAnswer
 
+LEDGER = "ledger.transfer"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _TRANSACTION_SECONDS_MAX = 120.0
 
@@ -45,9 +47,16 @@ class Expiries:
     """Everything that is due at a policy time, in batches of bounded size."""
 
     def __init__(
-        self, database: Database, accepted: Accepted, *, hold_period: timedelta, fence_period: timedelta, batch: int
+        self,
+        database: Database,
+        book: PolicyBook,
+        accepted: Accepted,
+        *,
+        hold_period: timedelta,
+        fence_period: timedelta,
+        batch: int,
     ) -> None:
-        self._database, self._accepted = database, accepted
+        self._database, self._book, self._accepted = database, book, accepted
         self._hold_period, self._fence_period, self._batch = hold_period, fence_period, batch
         self._swept = Watermark()
         self._log = structlog.get_logger()
@@ -58,6 +67,7 @@ class Expiries:
         await self._expire_grants(now)
         await self._delete(account_queries.QUOTES_OVER, now)
         await self._delete(account_queries.FENCES_OVER, now - self._fence_period)
+        await self._forget(now)
 
     async def _expire_holds(self, now: datetime) -> None:
         """Ask the gateway which generations it accepted: their holds stay, the others are given back.
@@ -107,6 +117,21 @@ class Expiries:
                             expire(books, grant)
                 await queries.book(tx, books, now)
                 await tx.execute(account_queries.MARK_GRANTS_EXPIRED, wallet_ids, now)
+
+    async def _forget(self, now: datetime) -> None:
+        """Let lines go that were kept as long as was promised at least; their sums are carried forward."""
+        kept = self._book.longest_minimum(LEDGER, now)
+        if kept is None:
+            return
+        while await self._call(account_queries.FORGET_TRANSFERS, now - kept, self._batch) == self._batch:
+            pass
+        while await self._call(account_queries.FORGET_WALLETS, self._batch) == self._batch:
+            pass
+
+    async def _call(self, statement: str, *arguments: object) -> int:
+        async with self._database.transaction() as tx:
+            done: int = await tx.fetchval(statement, *arguments)
+        return done
 
     async def _delete(self, statement: str, before: datetime) -> None:
         removed = self._batch

@@ -68,6 +68,20 @@ class TransferRow(Table, table=True):
     created_at: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), nullable=False, **_MONEY))
 
 
+class CarriedRow(Table, table=True):
+    """What the lines of a wallet that were old enough to go had summed up to."""
+
+    __tablename__ = "carried"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    wallet_id: UUID = Field(sa_column=Column(Uuid, primary_key=True, **_RANDOM))
+    available: int = Field(sa_column=Column(BigInteger, nullable=False, **_MONEY))
+    held: int = Field(sa_column=Column(BigInteger, nullable=False, **_MONEY))
+    owed: int = Field(sa_column=Column(BigInteger, nullable=False, **_MONEY))
+    transfers: int = Field(sa_column=Column(BigInteger, nullable=False, **impersonal("a number of lines")))
+    until: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), nullable=False, **_MONEY))
+
+
 class GrantRow(Table, table=True):
     """Credits given."""
 

@@ -16,7 +16,7 @@ from lethe_common.events.identity import AccountOpened
 from lethe_common.events.jobs import GenerationCancelled, GenerationCompleted, GenerationFailed
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
 from lethe_common.process import Frame, Parts
-from lethe_common.rpc.billing import BalanceGet, HoldPlace, LedgerVerify, PlanChange, QuoteMake
+from lethe_common.rpc.billing import BalanceGet, HoldPlace, LedgerVerify, PlanChange, PlansSince, QuoteMake
 
 
 async def build(frame: Frame, settings: Settings) -> Parts:
@@ -31,6 +31,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     erasures = ErasureHandlers(frame.book, frame.clock)
     expiries = Expiries(
         frame.database,
+        frame.book,
         Gateway(frame.bus).accepted,
         hold_period=hold_period,
         fence_period=timedelta(days=settings.fence_days),
@@ -53,6 +54,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             QuoteMake: accounts.quote,
             BalanceGet: accounts.balance,
             PlanChange: accounts.change_plan,
+            PlansSince: accounts.plans_since,
             LedgerVerify: accounts.verify,
         },
         workers=[holds.run],

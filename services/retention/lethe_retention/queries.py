@@ -75,12 +75,22 @@ HELD = """
                AND (h.item_id IS NULL OR h.item_id = d.item_id))
 """  # index legal_holds_in_force
 
+DUE_PAGE = f"""
+    SELECT item_id, subject_ref FROM deadlines d
+     WHERE state = 'open' AND due_at <= $1 AND subject_ref <> ALL($3::text[]) AND NOT {HELD}
+     ORDER BY due_at LIMIT $2
+"""  # noqa: S608  our own condition; index deadlines_open
+
+HEARD_SINCE = "SELECT subject_ref, max(since) FROM plans_held WHERE subject_ref = ANY($1::text[]) GROUP BY subject_ref"
+
+# What was moved or held since it was looked at stays.
 TAKE_DUE = f"""
     UPDATE deadlines SET state = 'due', told_at = now()
-     WHERE item_id IN (SELECT item_id FROM deadlines d WHERE state = 'open' AND due_at <= $1 AND NOT {HELD}
-                        ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+     WHERE item_id IN (SELECT item_id FROM deadlines d
+                        WHERE item_id = ANY($2::text[]) AND state = 'open' AND due_at <= $1 AND NOT {HELD}
+                        ORDER BY item_id FOR UPDATE SKIP LOCKED)
     RETURNING item_id, subject_ref, category, started_at, due_at
-"""  # noqa: S608  our own condition; index deadlines_open
+"""  # noqa: S608  our own condition; the primary key
 
 TAKE_DUE_AGAIN = f"""
     UPDATE deadlines SET told_at = now()
@@ -136,7 +146,7 @@ CLOSE = """
 
 UNSETTLED = f"""
     SELECT count(*) FROM deadlines d
-     WHERE (state = 'removed' OR state = 'due' AND NOT {HELD}) AND due_at <= $1
+     WHERE (state = 'removed' OR state IN ('open', 'due') AND NOT {HELD}) AND due_at <= $1
 """  # noqa: S608  our own condition
 
 PRUNE_CLOSED = """

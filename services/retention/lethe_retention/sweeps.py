@@ -7,10 +7,10 @@ import structlog
 
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
-from lethe_common.events.retention import ItemDue
 from lethe_common.policy import PolicyBook
+from lethe_common.rpc.envelope import NoAnswer
 from lethe_retention import calendar_queries, hold_queries, queries, schemas
-from lethe_retention.deadlines import Deadline
+from lethe_retention.due_items import DueItems, told
 from lethe_retention.gauges import Gauges
 from lethe_retention.legal_holds import Step
 from lethe_retention.overdue import Overdue, changes
@@ -29,6 +29,7 @@ class Sweeps:
         self,
         database: Database,
         book: PolicyBook,
+        due_items: DueItems,
         gauges: Gauges,
         *,
         batch: int,
@@ -38,7 +39,7 @@ class Sweeps:
         settle_seconds: float,
         settle_poll_seconds: float,
     ) -> None:
-        self._database, self._book, self._gauges = database, book, gauges
+        self._database, self._book, self._due_items, self._gauges = database, book, due_items, gauges
         self._batch, self._due_again = batch, due_again
         self._closed_period, self._fence_period = closed_period, fence_period
         self._settle_seconds, self._settle_poll_seconds = settle_seconds, settle_poll_seconds
@@ -47,9 +48,8 @@ class Sweeps:
     async def tell_due(self, now: datetime) -> None:
         """Tell every item whose time is over; and again those whose owner has not answered for long."""
         await self._end_holds(now)
-        while await self._take(queries.TAKE_DUE, now) == self._batch:
-            pass
-        await self._take(queries.TAKE_DUE_AGAIN, self._due_again)
+        await self._take_due(now)
+        await self._tell_again()
         await self._tell_notices(now)
         await self._prune(queries.PRUNE_CLOSED, now - self._closed_period)
         await self._prune(queries.PRUNE_FENCES, now - self._fence_period)
@@ -67,6 +67,7 @@ class Sweeps:
                 log.warning("items_unsettled", count=unsettled)
                 return
             await asyncio.sleep(self._settle_poll_seconds)
+            await self._take_due(now)
 
     async def _tell_notices(self, now: datetime) -> None:
         """Tell the owners of what goes soon, everything of one owner together."""
@@ -90,13 +91,19 @@ class Sweeps:
                     tx.tell(schemas.lifted(*hold_queries.scope_of(row), now))
             ended = len(rows)
 
-    async def _take(self, statement: str, limit: datetime | timedelta) -> int:
+    async def _take_due(self, now: datetime) -> None:
+        """While billing cannot be asked, what is due waits; all else goes on."""
+        try:
+            await self._due_items.take(now)
+        except NoAnswer as error:
+            log.warning("due_items_wait", cause=type(error).__name__)
+
+    async def _tell_again(self) -> None:
         async with self._database.transaction() as tx:
-            taken = [queries.deadline(row) for row in await tx.fetch(statement, limit, self._batch)]
-            for deadline in taken:
-                tx.tell(_due(deadline))
-        self._gauges.due.inc(len(taken))
-        return len(taken)
+            rows = await tx.fetch(queries.TAKE_DUE_AGAIN, self._due_again, self._batch)
+            for row in rows:
+                tx.tell(told(queries.deadline(row)))
+        self._gauges.due.inc(len(rows))
 
     async def _prune(self, statement: str, before: datetime) -> None:
         removed = self._batch
@@ -123,13 +130,3 @@ class Sweeps:
         async with self._database.transaction() as tx:
             counted: int = await tx.fetchval(statement, at)
         return counted
-
-
-def _due(deadline: Deadline) -> ItemDue:
-    assert deadline.due_at is not None  # noqa: S101  the statements take only what has a clock
-    return ItemDue(
-        generation_id=deadline.item_id,
-        subject_ref=deadline.subject_ref,
-        category=deadline.category,
-        due_at=deadline.due_at,
-    )

@@ -24,10 +24,12 @@ from lethe_common.rpc.retention import (
 )
 from lethe_common.services import Service
 from lethe_common.storage import Storage
+from lethe_retention.adapters.billing import Billing
 from lethe_retention.adapters.eyes import Cluster, Eyes
 from lethe_retention.adapters.owners import owners
 from lethe_retention.adapters.places import Places
 from lethe_retention.deadlines import Timetable
+from lethe_retention.due_items import DueItems
 from lethe_retention.endpoints.calendar import Calendar
 from lethe_retention.endpoints.legal_holds import LegalHolds
 from lethe_retention.endpoints.orphans import Orphans
@@ -115,9 +117,11 @@ def _orphan_pace(settings: Settings) -> Pace:
 
 
 def _sweeps(frame: Frame, settings: Settings, gauges: Gauges) -> Sweeps:
+    due_items = DueItems(frame.database, Billing(frame.bus).plans_since, gauges, batch=settings.due_batch)
     return Sweeps(
         frame.database,
         frame.book,
+        due_items,
         gauges,
         batch=settings.due_batch,
         due_again=timedelta(seconds=settings.due_again_seconds),

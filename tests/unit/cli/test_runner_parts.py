@@ -16,11 +16,15 @@ from lethe_cli.errors import ClockRefused, FolderRefused, PortTaken, ProfileMiss
 from lethe_cli.local import clock, ports, profiles
 from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.logbook import Logbook
+from lethe_cli.local.logdays import first_day_kept
 from lethe_cli.local.secrets import Secrets, load_or_make
 from lethe_cli.local.watchdog import watch
 from lethe_common.bus.permissions import Listen, nats_configuration
 from lethe_common.database.roles import role_statements, scram_verifier
+from lethe_common.policy import load_policy
 from lethe_common.services import Service
+from tests.hand_clock import HandClock
+from tests.tree import ROOT
 
 START = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -87,14 +91,34 @@ def test_the_watchdog_kills_what_was_not_taken_back() -> None:
 
 
 def test_a_log_line_is_kept_whole_and_shown_readably(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    log = Logbook(tmp_path)
+    log = Logbook(tmp_path, HandClock(START).now)
     line = b'{"event":"ready","level":"warning","timestamp":"2026-01-31T10:11:12Z","service":"jobs","port":7}'
     log.line("jobs", line, is_chatty=False)
     log.line("s3", b"chatter", is_chatty=True)
     log.close()
-    assert (tmp_path / "jobs.log").read_bytes() == line + b"\n"
-    assert (tmp_path / "s3.log").read_bytes() == b"chatter\n"
+    assert (tmp_path / f"jobs-{START.date()}.log").read_bytes() == line + b"\n"
+    assert (tmp_path / f"s3-{START.date()}.log").read_bytes() == b"chatter\n"
     assert capsys.readouterr().out.split() == ["jobs", "10:11:12", "WARNING", "ready", "port=7"]
+
+
+def test_each_day_of_policy_time_has_its_file_and_goes_whole(tmp_path: Path) -> None:
+    by_hand, first = HandClock(START), START.date()
+    log = Logbook(tmp_path, by_hand.now)
+    for _ in range(3):
+        log.line("jobs", b"said", is_chatty=True)
+        by_hand.advance(days=1)
+    assert log.drop_before(first) == 0
+    assert log.drop_before(first + timedelta(days=2)) == 2
+    log.close()
+    assert [file.name for file in tmp_path.iterdir()] == [f"jobs-{first + timedelta(days=2)}.log"]
+
+
+@pytest.mark.parametrize(("profile", "days"), [("aisora2", 88), ("soframe", 28), ("soragpt", 28)])
+def test_a_day_of_the_log_goes_when_its_youngest_line_is_over(profile: str, days: int) -> None:
+    policy = load_policy(ROOT / "deploy/profiles" / profile)
+    over_at = START.replace(hour=0, minute=0, second=0) + timedelta(days=1 + days)
+    assert first_day_kept(policy, over_at - timedelta(seconds=1)) == START.date()
+    assert first_day_kept(policy, over_at) == START.date() + timedelta(days=1)
 
 
 def test_a_scram_verifier_fits_its_password() -> None:

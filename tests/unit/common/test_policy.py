@@ -96,6 +96,12 @@ def test_an_owner_whose_plan_is_heard_of_late_counts_as_having_had_it(policy: Po
     assert policy.deadline("output.video", [("basic", START + timedelta(hours=1))], START) == START + timedelta(days=30)
 
 
+@pytest.mark.parametrize(("late", "days"), [(timedelta(seconds=-1), 90), (timedelta(0), 7), (timedelta(days=1), 7)])
+def test_a_plan_that_begins_when_the_time_is_over_revives_nothing(policy: Policy, late: timedelta, days: int) -> None:
+    plans = [("free", START), ("pro", START + timedelta(days=7) + late)]
+    assert policy.deadline("output.video", plans, START) == START + timedelta(days=days)
+
+
 def test_no_plan_at_all_is_an_error(policy: Policy) -> None:
     with pytest.raises(ValueError, match="at least one plan"):
         policy.deadline("output.video", [], START)
@@ -107,7 +113,8 @@ def test_longest_never_takes_away_what_a_plan_promised(policy: Policy, held: lis
     deadline = policy.deadline("output.video", plans, START)
 
     assert deadline - START in {timedelta(days=PERIODS[plan]) for plan, _ in held}
-    assert all(deadline >= START + timedelta(days=PERIODS[plan]) for plan, hours in held if hours > 0)
+    begun = [plan for plan, since in plans if START < since < deadline]
+    assert all(deadline >= START + timedelta(days=PERIODS[plan]) for plan in begun)
     assert deadline == policy.deadline("output.video", plans[::-1], START) or len({h for _, h in held}) < len(held)
 
 

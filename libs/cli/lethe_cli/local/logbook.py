@@ -1,8 +1,14 @@
-"""One readable log: every program's lines in its own file, and what matters on the terminal behind its name."""
+"""One readable log: every program's lines in a file of its own for each day, and what matters on the terminal behind its name.
+
+A day's files go whole when their time is over, see `logdays`.
+"""
 
 import json
+import re
 import sys
 from collections import deque
+from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,18 +24,19 @@ _STYLES = {
     "lethe": "bold", "gateway": "cyan", "jobs": "green", "billing": "yellow", "retention": "magenta",
     "privacy": "blue", "postgres": "dim", "nats": "dim", "s3": "dim",
 }  # fmt: skip
+_DAY_OF = re.compile(r".+-(\d{4}-\d{2}-\d{2})\.log(\.1)?")
 _QUIET_KEYS = frozenset({"event", "level", "timestamp", "service"})
 
 
 class Logbook:
-    """Writes `<folder>/<program>.log`, at most two files of 16 MiB each, and the terminal.
+    """Writes `<folder>/<program>-<day>.log`, at most two files of 16 MiB each a day, and the terminal.
 
-    A program that talks a lot shows on the terminal only when `is_verbose`.
+    `now` is policy time. A program that talks a lot shows on the terminal only when `is_verbose`.
     """
 
-    def __init__(self, folder: Path, *, is_verbose: bool = False) -> None:
-        self._folder, self._is_verbose = folder, is_verbose
-        self._files: dict[str, IO[bytes]] = {}
+    def __init__(self, folder: Path, now: Callable[[], datetime], *, is_verbose: bool = False) -> None:
+        self._folder, self._now, self._is_verbose = folder, now, is_verbose
+        self._files: dict[str, tuple[date, IO[bytes]]] = {}
         self._tails: dict[str, deque[str]] = {}
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
 
@@ -50,27 +57,36 @@ class Logbook:
         return list(self._tails.get(name, ()))
 
     def close(self) -> None:
-        for file in self._files.values():
+        for _, file in self._files.values():
             file.close()
         self._files.clear()
 
+    def drop_before(self, day: date) -> int:
+        """Remove the files of all days before this one; how many they were."""
+        over = [file for file in self._folder.iterdir() if (found := _day(file)) is not None and found < day]
+        for file in over:
+            file.unlink(missing_ok=True)
+        return len(over)
+
     def _keep(self, name: str, text: str) -> None:
         self._tails.setdefault(name, deque(maxlen=_TAIL_LINES)).append(text)
-        file = self._files.get(name)
-        if file is None or file.tell() > _FILE_BYTES:
-            file = self._turn(name)
+        today = self._now().date()
+        day, file = self._files.get(name, (None, None))
+        if file is None or day != today or file.tell() > _FILE_BYTES:
+            file = self._turn(name, today)
         file.write(text.encode() + b"\n")
         file.flush()
 
-    def _turn(self, name: str) -> IO[bytes]:
-        if (open_file := self._files.pop(name, None)) is not None:
-            open_file.close()
-        path = self._folder / f"{name}.log"
+    def _turn(self, name: str, today: date) -> IO[bytes]:
+        if name in self._files:
+            self._files.pop(name)[1].close()
+        path = self._folder / f"{name}-{today}.log"
         if path.exists() and path.stat().st_size > _FILE_BYTES:
             path.replace(path.with_suffix(".log.1"))
-        self._files[name] = path.open("ab")
+        file = path.open("ab")
         path.chmod(0o600)
-        return self._files[name]
+        self._files[name] = today, file
+        return file
 
     def _show(self, name: str, text: str) -> None:
         try:
@@ -78,6 +94,11 @@ class Logbook:
         except (BrokenPipeError, ValueError):
             # Whoever read our output has left; the files go on.
             self._console.quiet = True
+
+
+def _day(file: Path) -> date | None:
+    found = _DAY_OF.fullmatch(file.name)
+    return None if found is None else date.fromisoformat(found[1])
 
 
 def _readable(text: str) -> str:

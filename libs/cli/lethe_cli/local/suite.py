@@ -1,9 +1,11 @@
 """One suite: servers, services, log, control socket and runtime file, from start to stop."""
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,7 @@ from lethe_cli.local.children import Nursery, forbid_core_dumps
 from lethe_cli.local.control import ControlSocket
 from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.logbook import Logbook
+from lethe_cli.local.logdays import keep_days
 from lethe_cli.local.nats_server import NatsServer
 from lethe_cli.local.postgres import Postgres
 from lethe_cli.local.programs import Program
@@ -20,7 +23,7 @@ from lethe_cli.local.runtime import Runtime
 from lethe_cli.local.secrets import Secrets
 from lethe_cli.local.services import PublicPorts, Servers, ServiceEnvironment, program
 from lethe_cli.local.supervisor import Supervisor
-from lethe_common.clock import wall, write_virtual
+from lethe_common.clock import RealClock, read_virtual, wall, write_virtual
 from lethe_common.services import Service
 
 Store = Literal["seaweed", "minio"]
@@ -70,10 +73,18 @@ async def running(options: Options) -> AsyncIterator[Suite]:
     profile = Path() if options.is_servers_only else profiles.find(options.profile)
     folder = DataFolder(options.data.absolute())
     folder.prepare()
-    with folder.lock(), contextlib.closing(Logbook(folder.logs, is_verbose=options.is_verbose)) as log:
-        forbid_core_dumps()
-        async with _started(options, folder, public, profile, log) as suite:
-            yield suite
+    with folder.lock():
+        _set_clock(folder, is_virtual=options.is_virtual)
+        now = _policy_time(folder, is_virtual=options.is_virtual)
+        with contextlib.closing(Logbook(folder.logs, now, is_verbose=options.is_verbose)) as log:
+            forbid_core_dumps()
+            async with _started(options, folder, public, profile, log) as suite:
+                keeping = None if options.is_servers_only else asyncio.create_task(keep_days(log, profile, now))
+                try:
+                    yield suite
+                finally:
+                    if keeping is not None:
+                        keeping.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -87,7 +98,6 @@ async def _started(
     health = dict(zip(services, ports.free_ports(len(services)), strict=True))
     runtime = _runtime(options, profile, servers, public, health)
     suite = Suite(folder, known, runtime, Supervisor(Nursery(), log, lambda: _note(suite)), log, servers.postgres)
-    _set_clock(folder, is_virtual=options.is_virtual)
     async with ControlSocket(folder, suite.supervisor):
         try:
             await servers.postgres.initialise()
@@ -143,6 +153,10 @@ def _note(suite: Suite) -> None:
     """Keep the runtime file true whenever a program changes."""
     suite.runtime.pids = {report.name: report.pid for report in suite.supervisor.reports() if report.pid is not None}
     suite.runtime.write(suite.folder.runtime)
+
+
+def _policy_time(folder: DataFolder, *, is_virtual: bool) -> Callable[[], datetime]:
+    return (lambda: read_virtual(folder.clock)[0]) if is_virtual else RealClock().now
 
 
 def _set_clock(folder: DataFolder, *, is_virtual: bool) -> None:

@@ -6,7 +6,7 @@ The first version is `policy.yaml`, every later one `policy-<anything>.yaml` bes
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -45,6 +45,12 @@ class PolicyBook:
     def next_after(self, at: datetime) -> Policy | None:
         """The version that takes effect next, later than a policy time; None when none does."""
         return next((policy for policy in self.versions if policy.effective_at > at), None)
+
+    def longest_minimum(self, category: str, now: datetime) -> timedelta | None:
+        """How long something is kept at least: a minimum that any version by `now` promised is not shortened. None without one."""
+        told = [policy for policy in self.versions if policy.effective_at <= now] or self.versions[:1]
+        rules = [policy.keep(category) for policy in told if category in policy.categories]
+        return max((keep.at_least for keep in rules if keep.at_least is not None), default=None)
 
     def due_at(
         self, category: str, plans_held: Sequence[PlanHeld], facts: Mapping[Fact, datetime], now: datetime

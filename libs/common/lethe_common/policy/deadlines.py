@@ -18,11 +18,15 @@ Since = tuple[V, datetime]
 """A version of the policy and since when it was in force."""
 
 
-def plans_that_count(choice: OnPlanChange, plans_held: Sequence[Held], started_at: datetime) -> list[str]:
-    """The plans whose periods count for what started then.
+def due_by_plans(
+    choice: OnPlanChange, period: Callable[[str], timedelta], plans_held: Sequence[Held], started_at: datetime
+) -> datetime:
+    """When the time is over of what started then, by the periods of the plans that count.
 
     The plan at the start is the latest one held since then or before; an owner
-    whose first plan is younger than the item counts as having had it already.
+    whose first plan is younger than the item counts as having had it already. A plan
+    that begins when the time is over counts for nothing, however late that is heard
+    of: what was due is never revived.
 
     Raises:
         ValueError: no plan was held at all.
@@ -31,12 +35,14 @@ def plans_that_count(choice: OnPlanChange, plans_held: Sequence[Held], started_a
         raise ValueError("a deadline needs at least one plan")
     in_order = sorted(plans_held, key=lambda held: held[1])
     before = [plan for plan, since in in_order if since <= started_at]
-    at_start = before[-1] if before else in_order[0][0]
+    due_at = started_at + period(before[-1] if before else in_order[0][0])
     if choice is OnPlanChange.AT_CREATION:
-        return [at_start]
-    if choice is OnPlanChange.CURRENT:
-        return [in_order[-1][0]]
-    return [at_start, *(plan for plan, since in in_order if since > started_at)]
+        return due_at
+    for plan, since in in_order:
+        if started_at < since < due_at:
+            by_plan = started_at + period(plan)
+            due_at = max(due_at, by_plan) if choice is OnPlanChange.LONGEST else by_plan
+    return due_at
 
 
 def due_under(
@@ -80,8 +86,3 @@ def _chosen(choice: OnPolicyChange, before: datetime | None, after: datetime | N
     if choice is OnPolicyChange.NEW:
         return after
     return None if before is None or after is None else max(before, after)
-
-
-def longest(started_at: datetime, periods: Sequence[timedelta]) -> datetime:
-    """The latest of several ends."""
-    return started_at + max(periods)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from lethe_common.policy.clauses import Clause
 from lethe_common.policy.consistency import faults
-from lethe_common.policy.deadlines import Held, longest, plans_that_count
+from lethe_common.policy.deadlines import Held, due_by_plans
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import NotYetInForce, UnknownCategory, UnknownPeriod, UnknownPlan
 from lethe_common.policy.languages import Language
@@ -123,6 +123,11 @@ class Policy:
             return promised
         return max(inside, timedelta(0))
 
+    def shortest_timer(self, store: str) -> timedelta | None:
+        """After how long what lies in a store and goes as a whole (a log) has to go: the least of its categories' timers."""
+        timers = [timer_of(self.content, rule) for rule in self.content.data.values() if store in rule.stores]
+        return min((max(timer, timedelta(0)) for timer in timers if timer is not None), default=None)
+
     def starts_with(self, category: str) -> Fact:
         """The event from which a category's period counts: nothing kept `until` an event is due before that event."""
         keep = self.keep(category)
@@ -140,8 +145,7 @@ class Policy:
         Raises:
             ValueError: no plan was held at all.
         """
-        counted = plans_that_count(self.on_plan_change(category), plans_held, started_at)
-        return longest(started_at, [self.timer(category, plan) for plan in counted])
+        return due_by_plans(self.on_plan_change(category), partial(self.timer, category), plans_held, started_at)
 
     def on_plan_change(self, category: str) -> OnPlanChange:
         """Which plan's period counts; what is kept with another category follows that one."""

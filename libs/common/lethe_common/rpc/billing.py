@@ -11,6 +11,8 @@ from lethe_common.rpc.envelope import Call, Message
 from lethe_common.services import Service
 
 _GATEWAY = (Service.GATEWAY,)
+PLANS_MOST = 5000
+"""Of how many subjects one question may ask the plan."""
 
 
 class Order(Message):
@@ -168,6 +170,33 @@ class PlanChange(Call[PlanChangeQuestion, PlanChangeAnswer]):
     idempotency: ClassVar[str] = "changing to the plan one has changes nothing"
 
 
+class PlansSinceQuestion(Message):
+    """Who of many went on another plan lately."""
+
+    subject_refs: tuple[SubjectRef, ...] = Field(max_length=PLANS_MOST)
+
+
+class PlanSince(Message):
+    subject_ref: SubjectRef
+    since: datetime
+
+
+class PlansSinceAnswer(Message):
+    """Since when each is on its plan; whom billing does not know is missing."""
+
+    plans: tuple[PlanSince, ...]
+
+
+class PlansSince(Call[PlansSinceQuestion, PlansSinceAnswer]):
+    """Asked before an item is told to be due: an event of a better plan may still be on its way."""
+
+    name: ClassVar[str] = "plans.since"
+    callee: ClassVar[Service] = Service.BILLING
+    callers: ClassVar[tuple[Service, ...]] = (Service.RETENTION,)
+    question, answer = PlansSinceQuestion, PlansSinceAnswer
+    idempotency: ClassVar[str] = "reads only"
+
+
 class LedgerVerifyQuestion(Message):
     pass
 
@@ -192,4 +221,4 @@ class LedgerVerify(Call[LedgerVerifyQuestion, LedgerVerifyAnswer]):
 
 
 Source = Literal["plan", "top_up", "promo", "goodwill", "refund"]
-CALLS = (HoldPlace, QuoteMake, BalanceGet, PlanChange, LedgerVerify)
+CALLS = (HoldPlace, QuoteMake, BalanceGet, PlanChange, PlansSince, LedgerVerify)

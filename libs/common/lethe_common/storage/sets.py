@@ -7,10 +7,9 @@ least, and is kept small.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from os.path import commonpath
 
-from minio.datatypes import Object
+from minio.datatypes import Object, parse_list_objects
 from minio.deleteobjects import DeleteObject
 
 from lethe_common.storage.connection import Connection
@@ -79,7 +78,7 @@ def _found(connection: Connection, in_order: Sequence[str]) -> dict[str, list[Ob
     place, size, total = 0, _FIRST_PAGE, 0
     after = in_order[0] if in_order else ""
     while place < len(in_order) and total < _FOUND_MOST:
-        page = _page(connection, _scope(in_order), after, size)
+        page, is_last = _page(connection, _scope(in_order), after, size)
         hits = 0
         for one in page:
             name = one.object_name or ""
@@ -89,7 +88,7 @@ def _found(connection: Connection, in_order: Sequence[str]) -> dict[str, list[Ob
                 found.setdefault(in_order[place], []).append(one)
                 hits += 1
         total += hits
-        if len(page) < size or place == len(in_order):
+        if is_last or not page or place == len(in_order):
             return found
         last = page[-1].object_name or ""
         after = last if last.startswith(in_order[place]) else in_order[place]
@@ -97,11 +96,15 @@ def _found(connection: Connection, in_order: Sequence[str]) -> dict[str, list[Ob
     return found
 
 
-def _page(connection: Connection, scope: str, after: str, size: int) -> list[Object]:
-    listed = connection.client._list_objects(  # noqa: SLF001 - the SDK's public listing has no page size
-        connection.bucket, prefix=scope, start_after=after, include_version=True, max_keys=size
-    )
-    return list(islice(listed, size))
+def _page(connection: Connection, scope: str, after: str, size: int) -> tuple[list[Object], bool]:
+    """One answer of the store in the order of its keys, and whether it is the last one."""
+    query: dict[str, str | list[str] | tuple[str]] = {
+        "versions": "", "delimiter": "", "prefix": scope, "key-marker": after, "max-keys": str(size),
+    }  # fmt: skip
+    answer = connection.client._execute("GET", connection.bucket, query_params=query)  # noqa: SLF001 - the SDK's public listing has no pages
+    listed, is_truncated, _, _ = parse_list_objects(answer)
+    # An answer has all its versions first and all its delete markers after them, which a walk by key would pass.
+    return sorted(listed, key=lambda one: one.object_name or ""), not is_truncated
 
 
 def _delete(connection: Connection, found: dict[str, list[Object]]) -> set[str]:
