@@ -37,6 +37,7 @@ from lethe_gateway.endpoints.record import record_routes
 from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
+from lethe_gateway.endpoints.simulation import simulation_routes
 from lethe_gateway.endpoints.videos import video_routes
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.express import Express, route_of
@@ -270,6 +271,7 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages, published
     app.include_router(record_routes(published, operators))
     app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
     app.include_router(retention_routes(frame.bus, operators))
+    app.include_router(simulation_routes(frame.bus, operators))
 
     async def is_operator(request: Request) -> bool:
         return operators.has_session(request)

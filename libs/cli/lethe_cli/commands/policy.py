@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lethe_common.policy.lint import Finding
 
 app = typer.Typer(
-    help="The privacy policy that is the configuration: `lint` before you publish, `diff` before you change, `show` what "
-    "people will read.",
+    help="The privacy policy that is the configuration: `lint` before you publish, `diff` and `simulate` before you "
+    "change, `show` what people will read.",
     no_args_is_help=True,
 )
 
@@ -69,8 +69,8 @@ def lint(folder: Place, on: On = None, as_json: AsJson = False) -> None:
     from lethe_common.policy.lint import lint_file
 
     day = on.date() if on else wall().date()
-    with _refusals():
-        found = {file: lint_file(file, day) for file in _files(folder)}
+    with refusals():
+        found = {file: lint_file(file, day) for file in files_at(folder)}
     if as_json:
         records({"file": file.name, **asdict(finding)} for file, findings in found.items() for finding in findings)
     else:
@@ -95,7 +95,7 @@ def show(
 
     Example: `lethe policy show aisora2 --as ropa --language ru`
     """
-    with _refusals():
+    with refusals():
         book = _book(folder)
         OUT.file.write(_printed(book, form, _language(book.versions[-1], language)) + "\n")
 
@@ -109,8 +109,8 @@ def diff(old: Place, new: Place, language: Tongue = "", as_json: AsJson = False)
     from lethe_common.policy.diff import changes, due, told, told_notice
     from lethe_common.policy.policy import load_version
 
-    with _refusals():
-        before, after = load_version(_files(old)[-1]), load_version(_files(new)[-1])
+    with refusals():
+        before, after = load_version(files_at(old)[-1]), load_version(files_at(new)[-1])
         tongue = _language(after, language)
         found = changes(before, after)
         sentences = [told(change, before, after, tongue) for change in found]
@@ -171,7 +171,7 @@ def _printed(book: "PolicyBook", form: Form, language: Language) -> str:
     return pages.render(page, pages.Frame())
 
 
-def _files(place: Path) -> list[Path]:
+def files_at(place: Path) -> list[Path]:
     """The policy's versions at a place, in the order in which they take effect as far as their names tell."""
     from lethe_cli.local import profiles
 
@@ -185,7 +185,7 @@ def _book(place: Path) -> "PolicyBook":
     from lethe_common.policy import PolicyBook, load_book
     from lethe_common.policy.policy import load_version
 
-    files = _files(place)
+    files = files_at(place)
     return PolicyBook((load_version(place),)) if place.is_file() else load_book(files[0].parent)
 
 
@@ -201,7 +201,8 @@ def _language(policy: "Policy", wished: str) -> Language:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
+    """A policy that is wrong is one sentence on standard error."""
     from lethe_common.policy import PolicyError
 
     try:
