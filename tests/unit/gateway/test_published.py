@@ -83,6 +83,31 @@ async def test_a_coming_version_is_told_with_its_date_and_takes_effect_at_its_in
     )
 
 
+async def test_each_version_has_its_full_text_which_says_whether_it_is_in_force(tmp_path: Path) -> None:
+    folder = in_two_versions(tmp_path, EFFECTIVE.isoformat(), ("free: P7D", "free: P8D"))
+    clock = HandClock(EFFECTIVE - timedelta(seconds=1))
+    old, new = load_book(folder).versions
+    async with client(folder, clock, "en") as browser:
+        versions = read((await browser.get("/privacy/versions")).text)
+        first, coming = [await browser.get(f"/privacy/versions/{number}") for number in (1, 2)]
+        missing = [
+            (await browser.get(f"/privacy/versions/{wish}")).status_code for wish in ("3", "two", "９", "1" * 40)
+        ]
+        clock.advance(seconds=1)
+        past, now = [await browser.get(f"/privacy/versions/{number}") for number in (1, 2)]
+        in_russian = (await browser.get("/privacy/versions/1?lang=ru")).text
+
+    assert {"/privacy/versions/1", "/privacy/versions/2"} <= {given.get("href") for _, given in versions.tags}
+    assert (old.hash in first.text, "7 days" in first.text, "This is version" in first.text) == (True, True, False)
+    assert (new.hash in coming.text, "8 days" in coming.text) == (True, True)
+    assert "version 2, which takes effect on 5 December 2026. Until then version 1 is in force." in coming.text
+    assert "version 1, which was in force until 5 December 2026. Version 2 is in force now." in past.text
+    assert "она действовала до 5 декабря 2026" in in_russian
+    assert "This is version" not in now.text
+    assert [read(page.text).unclaimed for page in (first, coming, past, now)] == [[]] * 4
+    assert missing == [404] * 4
+
+
 async def test_the_record_is_for_operators_only() -> None:
     async with client(PROFILES / "aisora2", HandClock()) as browser:
         refused = [(await browser.get(path)).status_code for path in ("/record", "/record.csv")]
