@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from lethe_common.policy import load_book, load_profile
+from lethe_common.policy.languages import LANGUAGES
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
 from lethe_gateway.gate import Gate
@@ -106,6 +107,22 @@ async def test_each_version_has_its_full_text_which_says_whether_it_is_in_force(
     assert "This is version" not in now.text
     assert [read(page.text).unclaimed for page in (first, coming, past, now)] == [[]] * 4
     assert missing == [404] * 4
+
+
+def test_the_studio_and_the_way_into_it_tell_quietly_that_the_policy_changes(tmp_path: Path) -> None:
+    profile = load_profile(in_two_versions(tmp_path, EFFECTIVE.isoformat(), ("free: P7D", "free: P8D")))
+    clock = HandClock(EFFECTIVE - timedelta(seconds=1))
+    terms = terms_in_force(profile.book, profile.catalogue, clock)
+    pages = Pages(terms, lambda: profile.book.next_after(clock.now()))
+
+    before = [pages.studio(language, is_signed_in=True) for language in LANGUAGES]
+    welcome = pages.studio("en", is_signed_in=False)
+    clock.advance(seconds=1)
+
+    assert "The privacy policy changes on 5 December 2026." in before[0]
+    assert "Политика конфиденциальности меняется 5 декабря 2026" in before[1]
+    assert all('href="/privacy/versions#v2"' in page for page in (*before, welcome))
+    assert "policy-change" not in pages.studio("en", is_signed_in=True)
 
 
 async def test_the_record_is_for_operators_only() -> None:

@@ -62,15 +62,17 @@ def lint(folder: Place, on: On = None, as_json: AsJson = False) -> None:
     """Find what a policy promises and cannot, or may not, promise. Ends with 1 when there is anything.
 
     Each finding names its line, its rule, the clauses it is about, and what to write instead.
+    Of a folder with several versions it also finds one that takes effect sooner than people were promised to hear of it,
+    if they hear of it on the day from which it is looked.
     A text that is still full of holes can be looked at too: what is missing is found, not refused.
 
     Example: `lethe policy lint deploy/profiles/aisora2`
     """
-    from lethe_common.policy.lint import lint_file
+    from lethe_common.policy.lint import lint_files
 
     day = on.date() if on else wall().date()
     with refusals():
-        found = {file: lint_file(file, day) for file in files_at(folder)}
+        found = lint_files(files_at(folder), day)
     if as_json:
         records({"file": file.name, **asdict(finding)} for file, findings in found.items() for finding in findings)
     else:
