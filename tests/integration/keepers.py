@@ -51,6 +51,7 @@ from lethe_retention.deadlines import Timetable
 from lethe_retention.due_items import DueItems
 from lethe_retention.endpoints.calendar import Calendar
 from lethe_retention.endpoints.legal_holds import LegalHolds
+from lethe_retention.endpoints.simulation import Simulations
 from lethe_retention.erasures import ErasureHandlers
 from lethe_retention.gauges import Gauges
 from lethe_retention.handlers import ItemHandlers, PlanHandlers
@@ -107,6 +108,7 @@ class Keepers:
         self.erasures = ErasureHandlers(self.clock)
         self.holds = LegalHolds(self.database, self.clock)
         self.calendar = Calendar(self.database, self.book, timetable, self.clock)
+        self.simulations = Simulations(self.database, self.book, profile.catalogue, self.clock)
         self.sweeps = Sweeps(
             self.database,
             self.book,

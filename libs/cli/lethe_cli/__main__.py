@@ -18,6 +18,7 @@ from lethe_cli.commands import (
     operators,
     policy,
     programs,
+    simulation,
     up,
 )
 from lethe_cli.errors import CommandError
@@ -41,6 +42,7 @@ def build() -> typer.Typer:
     for module in (demo, generate, mine, accounts, calendar, operators, holds):
         module.register(app)
     app.add_typer(certificate.app, name="certificate")
+    simulation.register(policy.app)
     app.add_typer(policy.app, name="policy")
     return app
 

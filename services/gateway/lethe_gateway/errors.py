@@ -17,11 +17,15 @@ GatewayError
 ├── KeyReused             422  an Idempotency-Key with another body
 ├── TooManyRequests       429  slow down
 └── AwayForNow            503  something needed is away; retry
+ConfigurationError             the gateway does not start
+├── NoticeTooLate              a version of the policy takes effect before people can hear of it as promised
+└── AnnouncedOtherwise         a version of the policy was announced with another text
 """
 
 from typing import ClassVar
 
-from lethe_common.errors import LetheError
+from lethe_common.errors import ConfigurationError, LetheError
+from lethe_common.policy.diff import Late
 
 
 class GatewayError(LetheError):
@@ -136,3 +140,24 @@ class AwayForNow(GatewayError):
     """Something needed is away; with Retry-After."""
 
     code, status, kind = "unavailable", 503, "server_error"
+
+
+class NoticeTooLate(ConfigurationError):
+    """A version of the policy takes effect before people can hear of it as promised."""
+
+    code = "notice_too_late"
+
+    def __init__(self, late: Late) -> None:
+        super().__init__(str(late))
+
+
+class AnnouncedOtherwise(ConfigurationError):
+    """A version of the policy was announced with another text."""
+
+    code = "announced_otherwise"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"Version {version} of the policy was announced with another text than its file has now. "
+            "Put that text back, or give the new one the next number and a later effective."
+        )

@@ -26,7 +26,8 @@ from lethe_common.services import Service
 from lethe_gateway import account_queries, queries
 from lethe_gateway import outcome_queries as outcomes
 from lethe_gateway.erasures import Erasures
-from lethe_gateway.mails import Mails, Soon
+from lethe_gateway.mails import Mails
+from lethe_gateway.notices import Soon
 from lethe_gateway.outcomes import Told, fold
 from lethe_gateway.uploads import CATEGORY as UPLOAD
 from lethe_gateway.uploads import Uploads

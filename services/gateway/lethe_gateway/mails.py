@@ -4,35 +4,39 @@ A mail is written with the fact that asks for it; the event that comes back sets
 it going. Without an SMTP server it waits until it is useless and is then removed.
 """
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Literal
 
+import asyncpg
 import structlog
-from pydantic import BaseModel
 
 from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.events.notice import MailRequested
 from lethe_common.identifiers import MailId, SealKeyId, SubjectRef
-from lethe_common.policy import Policy
+from lethe_common.policy import Policy, PolicyBook
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries as queries
 from lethe_gateway.adapters.smtp import MailNotSent, Smtp
 from lethe_gateway.blinding import digest
+from lethe_gateway.errors import NotSignedIn
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.notices import Coming, Notices, Soon
 from lethe_gateway.words import load_words
 
 log = structlog.get_logger()
 
 CATEGORY = "mail.queue"
-Template = Literal["password_reset", "verify_email", "deletion_notice"]
+Template = Literal["password_reset", "verify_email", "deletion_notice", "policy_change"]
 LinkTemplate = Literal["password_reset", "verify_email"]
 _NOTICE: Template = "deletion_notice"
+_CHANGE: Template = "policy_change"
 _SUBJECTS: dict[str, str] = {
     "password_reset": "Set a new password",
     "verify_email": "Confirm your e-mail address",
@@ -45,13 +49,6 @@ _TEXTS: dict[str, str] = {
     "{link}\n\nIf you did not open an account, there is nothing to do.\n",
 }
 _PAGES: dict[str, str] = {"password_reset": "/reset#", "verify_email": "/verify#"}
-
-
-class Soon(BaseModel):
-    """What a notice says: how many things go, and when the first of them does."""
-
-    count: int
-    first_at: datetime
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -80,12 +77,12 @@ class Mails:
         *,
         public_url: str,
         valid: timedelta,
-        policy: Callable[[], Policy],
+        book: PolicyBook,
         attempts_most: int,
     ) -> None:
         self._database, self._clock, self._keys, self._sealer, self._smtp = database, clock, keys, sealer, smtp
         self._public_url, self._valid, self._attempts_most = public_url.rstrip("/"), valid, attempts_most
-        self._policy, self._words = policy, load_words()
+        self._book, self._notices = book, Notices(book, load_words(), self._public_url)
 
     async def write(self, account_id: str, subject_ref: str, template: LinkTemplate) -> Written:
         """Seal a fresh link for an account."""
@@ -95,8 +92,32 @@ class Mails:
     async def notify(self, tx: Transaction, account_id: str, subject_ref: str, soon: Soon) -> None:
         """Put a notice into the queue that something is deleted soon: how many, and from when on. Not what."""
         mail = await self._write(account_id, subject_ref, _NOTICE, soon.model_dump_json())
-        valid = self._policy().keep(CATEGORY).at_most or self._valid
-        await self._enqueue(tx, mail, min(soon.first_at, self._clock.now() + valid))
+        await self._enqueue(tx, mail, self._useless_from(soon.first_at))
+
+    async def announce(self, tx: Transaction, audience: Sequence[asyncpg.Record], policy: Policy) -> int:
+        """Put a mail into the queue of everybody of these who may use their account: this version takes effect.
+
+        Returns:
+            How many there are.
+        """
+        secret = Coming(version=policy.version).model_dump_json()
+        active = [row for row in audience if row["state"] == "active"]
+        written = await asyncio.gather(*(self._write_unless_erased(row, secret) for row in active))
+        mails = [mail for mail in written if mail is not None]
+        for mail in mails:
+            await self._enqueue(tx, mail, self._useless_from(policy.effective_at))
+        return len(mails)
+
+    async def _write_unless_erased(self, row: asyncpg.Record, secret: str) -> Written | None:
+        try:
+            return await self._write(row["account_id"], row["subject_ref"], _CHANGE, secret)
+        except NotSignedIn:
+            return None
+
+    def _useless_from(self, at: datetime) -> datetime:
+        """When a notice leaves the queue, sent or not: at the latest when what it announces has come."""
+        now = self._clock.now()
+        return min(at, now + (self._book.governing(now).keep(CATEGORY).at_most or self._valid))
 
     async def enqueue(self, tx: Transaction, mail: Written) -> None:
         """Put a mail with a link into the queue; older links of its kind die."""
@@ -153,8 +174,12 @@ class Mails:
         identity = await self._keys.lease(Purpose.MAIL, ref, row["account_id"])
         context = SealContext("identity.email", ref, row["account_id"], identity.key_id)
         address = self._sealer.open(identity.key, context, account["email_sealed"]).decode()
+        message = self._message(row["template"], address, token.decode())
+        if message is None:
+            await self._remove([(ref, row["mail_id"])])
+            return True
         try:
-            await smtp.send(self._message(row["template"], address, token.decode()))
+            await smtp.send(message, row["mail_id"])
         except MailNotSent as error:
             log.warning("mail_not_sent", mail_id=row["mail_id"], attempt=row["attempts"], cause=error.cause)
             return True
@@ -162,24 +187,19 @@ class Mails:
         log.info("mail_sent", mail_id=row["mail_id"], template=row["template"])
         return True
 
-    def _message(self, template: str, address: str, token: str) -> EmailMessage:
+    def _message(self, template: str, address: str, token: str) -> EmailMessage | None:
+        """None: what it is about is no more."""
         if template == _NOTICE:
-            return self._notice(address, Soon.model_validate_json(token))
+            policy = self._book.governing(self._clock.now())
+            return self._notices.deletion(address, Soon.model_validate_json(token), policy)
+        if template == _CHANGE:
+            return self._notices.change(address, Coming.model_validate_json(token))
         message = EmailMessage()
         message["To"], message["Subject"] = address, _SUBJECTS[template]
         minutes = int(self._valid.total_seconds() // 60)
         # Behind `#`: a fragment is never sent to a server, so it stands in no log.
         link = f"{self._public_url}{_PAGES[template]}{token}"
         message.set_content(_TEXTS[template].format(minutes=minutes, link=link))
-        return message
-
-    def _notice(self, address: str, soon: Soon) -> EmailMessage:
-        """In each language of the policy, the first one's subject."""
-        values = {"n": soon.count, "day": soon.first_at.date().isoformat(), "url": self._public_url}
-        all_words = [self._words[tag] for tag in self._policy().languages]
-        message = EmailMessage()
-        message["To"], message["Subject"] = address, all_words[0]("mail.deletion_notice.subject")
-        message.set_content("\n\n".join(words("mail.deletion_notice", **values) for words in all_words) + "\n")
         return message
 
     async def _remove(self, items: list[tuple[str, str]]) -> None:

@@ -86,6 +86,18 @@ class Mail(Table, table=True):
     expires_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time after which it is useless"))
 
 
+class PolicyAnnouncement(Table, table=True):
+    """A version of the policy that people were told of, and how far the mails about it are written."""
+
+    __tablename__: ClassVar[Any] = "policy_announcements"
+
+    version: int = Field(primary_key=True, sa_column_kwargs=impersonal("number of a version of the policy"))
+    policy_hash: str = Field(sa_column_kwargs=impersonal("digest of a published file"))
+    announced_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of a start"))
+    is_told: bool = Field(sa_column_kwargs=impersonal("whether all mails are written"))
+    last_account_id: str = Field(default="", sa_column_kwargs=impersonal("random id; empty when all are told"))
+
+
 class Generation(Table, table=True):
     """One generation as its owner sees it. The prompt is sealed under the generation's own key."""
 

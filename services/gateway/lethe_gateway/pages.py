@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lethe_common.clock import Clock
 from lethe_common.policy import Catalogue, Policy, PolicyBook
 from lethe_common.policy.languages import LANGUAGES, Language
-from lethe_gateway.published import links
+from lethe_common.policy.wording import Wording
+from lethe_gateway.published import ADDRESSES, links
 from lethe_gateway.words import Words, load_words
 
 _ROOM = Path(__file__).parent
@@ -43,6 +44,14 @@ class Terms:
     ledger_years: int
     proof_years: int
     contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """That the policy changes: on which day, and where it is told what changes."""
+
+    day: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +98,17 @@ def terms_in_force(book: PolicyBook, catalogue: Catalogue, clock: Clock) -> Call
 class Pages:
     """Renders pages. Made once; holds all templates, words and files in memory.
 
-    `terms` tells those of the policy in force, asked for each page.
+    `terms` tells those of the policy in force, `coming` the version that takes effect next; asked for each page.
     """
 
-    def __init__(self, terms: Callable[[], Terms]) -> None:
+    def __init__(self, terms: Callable[[], Terms], coming: Callable[[], Policy | None] = lambda: None) -> None:
         self._words = load_words()
         self.assets = _load_assets(_ROOM / "static")
         self._templates = Environment(
             loader=FileSystemLoader(_ROOM / "templates"),
             autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self.terms = terms
+        self.terms, self._coming = terms, coming
 
     def studio(self, language: Language, *, is_signed_in: bool) -> str:
         """The studio: what it is and how to get in, or the studio itself."""
@@ -134,8 +143,15 @@ class Pages:
         script_words = {key: entry for key, entry in words.entries.items() if key.startswith(_SCRIPT_WORDS)}
         return self._templates.get_template(template).render(
             t=words, language=language, languages=LANGUAGES, terms=self.terms(), policy_links=links(language),
-            script_words=script_words, asset=self.address, **more,
+            script_words=script_words, asset=self.address, change=self._change(language), **more,
         )  # fmt: skip
+
+    def _change(self, language: Language) -> Change | None:
+        coming = self._coming()
+        if coming is None:
+            return None
+        day = Wording(language, coming.languages[0]).moment(coming.effective_at.isoformat())
+        return Change(day, f"{ADDRESSES['versions']}#v{coming.version}")
 
     def address(self, name: str) -> str:
         """Where a file of the pages is, named by its content."""

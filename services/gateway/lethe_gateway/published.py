@@ -45,7 +45,7 @@ class Published:
 
     def __init__(self, book: PolicyBook, clock: Clock, *, stylesheet: str) -> None:
         self._book, self._clock, self._stylesheet = book, clock, stylesheet
-        self._made: dict[tuple[Name, Language, str, str | None], Document] = {}
+        self._made: dict[tuple[str, Language, str, str | None], Document] = {}
 
     @property
     def in_force(self) -> Policy:
@@ -59,11 +59,27 @@ class Published:
             UnclaimedSentence: a sentence has no clause; nothing of such a page is shown.
         """
         now = self._clock.now()
+        return self._kept(name, language, now, lambda: self._render(name, language, now))
+
+    def version(self, number: int, language: Language) -> Document | None:
+        """The full text of one version, past, in force or coming; None when there is no such version.
+
+        Raises:
+            UnclaimedSentence: as `document`.
+        """
+        now = self._clock.now()
+        page = pages.version_page(self._book, number, language, now)
+        if page is None:
+            return None
+        policy = next(one for one in self._book.versions if one.version == number)
+        return self._kept(f"version {number}", language, now, lambda: self._framed(page, links(language), policy))
+
+    def _kept(self, name: str, language: Language, now: datetime, make: Callable[[], Document]) -> Document:
         policy, coming = self._book.governing(now), self._book.next_after(now)
         key = (name, language, policy.hash, coming.hash if coming else None)
         document = self._made.get(key)
         if document is None:
-            document = self._made[key] = self._render(name, language, now)
+            document = self._made[key] = make()
             while len(self._made) > _KEPT_MOST:
                 self._made.pop(next(iter(self._made)))
         return document
@@ -78,7 +94,10 @@ class Published:
         if coming is not None:
             page = pages.with_coming(page, coming)
         others = () if name == "record" else links(language, name)
-        html = pages.render(page, Frame(self._stylesheet, "/", others, policy.languages))
+        return self._framed(page, others, policy)
+
+    def _framed(self, page: Page, others: tuple[Link, ...], policy: Policy) -> Document:
+        html = pages.render(page, Frame(self._stylesheet, "/", others, policy.languages, ADDRESSES["versions"]))
         return Document(html, hashlib.sha256(html.encode()).hexdigest()[:16])
 
 

@@ -7,6 +7,7 @@ import asyncpg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from lethe_common.rpc.legal_holds import OperatorName, Reason
+from lethe_common.rpc.simulation import PolicyText
 
 _MESSAGES = {
     "provider_failed": "The model could not make this video. You were not charged. Try again.",
@@ -90,6 +91,12 @@ class HoldProposal(Body):
     operator: OperatorName
     reason: Reason
     ends_at: AwareDatetime | None = None
+
+
+class PolicyWish(Body):
+    """A policy's file, to be tried out."""
+
+    policy: PolicyText
 
 
 class HoldDecision(Body):

@@ -19,6 +19,7 @@ from lethe_common.storage import Storage
 from lethe_gateway import account_queries, queries
 from lethe_gateway.accounts import Accounts
 from lethe_gateway.adapters.smtp import Smtp
+from lethe_gateway.announcements import Announcements
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.browser import CONSOLE_COOKIE, SECURE_SESSION_COOKIE, SESSION_COOKIE
 from lethe_gateway.callers import Callers
@@ -37,6 +38,7 @@ from lethe_gateway.endpoints.record import record_routes
 from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
+from lethe_gateway.endpoints.simulation import simulation_routes
 from lethe_gateway.endpoints.videos import video_routes
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.express import Express, route_of
@@ -91,9 +93,10 @@ class Domain:
             _smtp(frame, settings),
             public_url=settings.public_url,
             valid=timedelta(minutes=settings.proof_token_minutes),
-            policy=_in_force(frame),
+            book=frame.book,
             attempts_most=settings.mail_attempts_most,
         )
+        self.announcements = Announcements(database, frame.book, clock, self.mails)
         self.accounts = Accounts(
             database,
             bus,
@@ -138,8 +141,9 @@ class Domain:
 async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     """The gateway's parts for the frame."""
     domain = Domain(frame, settings)
+    await domain.announcements.register()
     terms = terms_in_force(frame.book, frame.catalogue, frame.clock)
-    pages = Pages(terms)
+    pages = Pages(terms, lambda: frame.book.next_after(frame.clock.now()))
     published = Published(frame.book, frame.clock, stylesheet=pages.address("lethe.css"))
     videos = _videos(frame, settings, domain)
     public = Gate(
@@ -194,7 +198,13 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             domain.intake.run,
             *(server.run for server in servers),
         ],
-        sweeps=[domain.callers.flush, domain.uploads.sweep, domain.mails.sweep, _sweep_of(frame, settings)],
+        sweeps=[
+            domain.callers.flush,
+            domain.uploads.sweep,
+            domain.announcements.sweep,
+            domain.mails.sweep,
+            _sweep_of(frame, settings),
+        ],
         on_stop=[server.stop for server in servers],
         on_close=[domain.storage.close],
     )
@@ -270,6 +280,7 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages, published
     app.include_router(record_routes(published, operators))
     app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
     app.include_router(retention_routes(frame.bus, operators))
+    app.include_router(simulation_routes(frame.bus, operators))
 
     async def is_operator(request: Request) -> bool:
         return operators.has_session(request)

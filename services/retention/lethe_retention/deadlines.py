@@ -1,12 +1,12 @@
 """Deadlines: when an item's time is over, by every version of the policy it lived through and the plans its owner had."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
-from lethe_common.policy import Catalogue, Policy, PolicyBook
+from lethe_common.policy import Catalogue, Policy, PolicyBook, PolicyError
 from lethe_common.policy.rules import BY_COMPLETION
 
 CATEGORY = "output.video"
@@ -103,6 +103,17 @@ class Timetable:
 
     def _gives(self, policy: Policy, category: str, plan: str, period: timedelta) -> bool:
         return policy.period(category, self._catalogue.plan(plan).retention) == period
+
+    def again(self, deadline: Deadline, plans: Sequence[PlanSince], now: datetime) -> Deadline | None:
+        """A deadline as the version of `now` has it.
+
+        None: it cannot be computed, since its plan or category is no more. It then stays
+        as it is, so that one item does not keep all others from being moved or removed.
+        """
+        try:
+            return replace(deadline, due_at=self.due_at(deadline.category, deadline.started_at, plans, now))
+        except PolicyError:
+            return None
 
     def due_at(self, category: str, started_at: datetime, plans: Sequence[PlanSince], now: datetime) -> datetime | None:
         """When the time is over of what ended then; None while the event has not come from which its period counts."""

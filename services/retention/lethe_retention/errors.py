@@ -2,6 +2,10 @@
 
 RetentionError
 ├── PlaceNotSeen     503   a place could not be looked into: nothing is known about it, so nothing is closed
+├── SimulationRefused 409  a version of the policy cannot be simulated here
+│   ├── PolicyUnreadable 400  its file does not hold together
+│   ├── PolicyMisplaced  409  it would not be the next version of this deployment's policy
+│   └── PlanUnstated     409  a rule of it has no period for a plan that is on offer
 └── HoldRefused      409   a legal hold cannot become what was asked
     ├── HoldUnknown     404   there is no such hold
     ├── ItemGone        410   there is nothing left to keep
@@ -29,6 +33,40 @@ class PlaceNotSeen(RetentionError):
 
     def __init__(self, place: str) -> None:
         super().__init__(f"The verifier cannot look into {place}.")
+
+
+class SimulationRefused(RetentionError):
+    """A version of the policy cannot be simulated here."""
+
+    code, status = "simulation_refused", 409
+    sentence: ClassVar[str] = "This policy cannot be simulated here."
+
+    def __init__(self) -> None:
+        super().__init__(self.sentence)
+
+
+class PolicyUnreadable(SimulationRefused):
+    """Its file does not hold together."""
+
+    code, status = "policy_unreadable", 400
+    sentence = "This policy does not hold together. `lethe policy lint` names the lines."
+
+
+class PolicyMisplaced(SimulationRefused):
+    """It would not be the next version of this deployment's policy."""
+
+    code = "policy_misplaced"
+    sentence = (
+        "Only a coming version can be simulated: of the profile that runs here, with a higher `version` and a later "
+        "`effective` than the version in force. `lethe policy show --as versions` tells which one that is."
+    )
+
+
+class PlanUnstated(SimulationRefused):
+    """A rule of it has no period for a plan that is on offer."""
+
+    code = "plan_unstated"
+    sentence = "A rule that counts by plan lacks a plan of catalogue.yaml. State its period under keep.exactly."
 
 
 class HoldRefused(RetentionError):

@@ -1,13 +1,14 @@
 """How rows and values become answers and facts. What goes in is defined in `lethe_common.rpc`."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
 
 from lethe_common.events.retention import ITEMS_MOST, LegalHoldLifted, LegalHoldPlaced, NoticeDue
 from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
+from lethe_common.policy import Policy
 from lethe_common.rpc.legal_holds import LegalHold, LegalHoldStep
 from lethe_common.rpc.retention import (
     CalendarItem,
@@ -17,9 +18,11 @@ from lethe_common.rpc.retention import (
     OverdueItem,
     OverdueListAnswer,
 )
+from lethe_common.rpc.simulation import Going, SimulatedCount
 from lethe_retention.deadlines import Rule
 from lethe_retention.legal_holds import Hold
 from lethe_retention.overdue import Overdue
+from lethe_retention.simulation import Key, Tally
 
 
 def summary(row: asyncpg.Record) -> DeadlineSummaryAnswer:
@@ -70,6 +73,40 @@ def item(row: asyncpg.Record, rule: Rule) -> CalendarItem:
             on_plan_change=rule.on_plan_change,
         ),
     )
+
+
+def simulated(tallies: Mapping[Key, Tally], policy: Policy) -> tuple[SimulatedCount, ...]:
+    """What a simulation counted under this version: in the order of categories and plans, what is held last."""
+    in_order = sorted(tallies.items(), key=lambda one: (one[0][0], one[0][2], one[0][1] or ""))
+    return tuple(_simulated(key, tally, policy) for key, tally in in_order)
+
+
+def _simulated(key: Key, tally: Tally, policy: Policy) -> SimulatedCount:
+    category, plan, is_held = key
+    moves = tally.moves
+    return SimulatedCount(
+        category=category,
+        plan=plan,
+        is_held=is_held,
+        on_policy_change=policy.on_policy_change(category) if category in policy.categories else "",
+        open=sum(moves.values()),
+        passed=moves.get("passed", 0),
+        same=moves.get("same", 0),
+        earlier=moves.get("earlier", 0),
+        later=moves.get("later", 0),
+        gained=moves.get("gained", 0),
+        lost=moves.get("lost", 0),
+        kept=tally.kept,
+        as_is=_going(tally.as_is),
+        simulated=_going(tally.simulated),
+        oldest_at=tally.oldest_at,
+        newest_at=tally.newest_at,
+    )
+
+
+def _going(counts: Sequence[int]) -> Going:
+    at_once, day, week, month = counts
+    return Going(at_once=at_once, day=day, week=week, month=month)
 
 
 def legal_hold(hold: Hold, waiting: int) -> LegalHold:

@@ -6,14 +6,13 @@ up until nothing is.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from lethe_common.clock import Clock
 from lethe_common.database import Database
-from lethe_common.policy import PolicyBook, PolicyError
+from lethe_common.policy import PolicyBook
 from lethe_retention import queries
 from lethe_retention.deadlines import Deadline, PlanSince, Timetable
 from lethe_retention.telling import tell_scheduled
@@ -67,10 +66,7 @@ class Versions:
         return len(behind)
 
     def _again(self, deadline: Deadline, plans: Sequence[PlanSince], now: datetime) -> Deadline:
-        try:
-            due_at = self._timetable.due_at(deadline.category, deadline.started_at, plans, now)
-        except PolicyError as error:
-            # One item of a plan or category that is no more must not keep all others from being moved or removed.
-            log.error("deadline_kept", cause=type(error).__name__)  # noqa: TRY400  an exception's text may hold content
-            return deadline
-        return replace(deadline, due_at=due_at)
+        again = self._timetable.again(deadline, plans, now)
+        if again is None:
+            log.error("deadline_kept", category=deadline.category)
+        return again or deadline

@@ -22,6 +22,7 @@ from lethe_common.rpc.retention import (
     OverdueList,
     RemovalCheck,
 )
+from lethe_common.rpc.simulation import PolicySimulate
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_retention.adapters.billing import Billing
@@ -33,6 +34,7 @@ from lethe_retention.due_items import DueItems
 from lethe_retention.endpoints.calendar import Calendar
 from lethe_retention.endpoints.legal_holds import LegalHolds
 from lethe_retention.endpoints.orphans import Orphans
+from lethe_retention.endpoints.simulation import Simulations
 from lethe_retention.erasures import ErasureHandlers
 from lethe_retention.gauges import Gauges
 from lethe_retention.handlers import ItemHandlers, PlanHandlers
@@ -99,6 +101,7 @@ def _answers(frame: Frame, timetable: Timetable) -> Mapping[type[Call[Any, Any]]
         CalendarForecast: calendar.forecast,
         CalendarPage: calendar.page,
         RemovalCheck: holds.check,
+        PolicySimulate: Simulations(frame.database, frame.book, frame.catalogue, frame.clock).simulate,
         ErasureClear: holds.clear,
         LegalHoldList: holds.list,
         LegalHoldPropose: holds.propose,

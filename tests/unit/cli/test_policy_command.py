@@ -114,6 +114,6 @@ def test_diff_of_the_same_says_so() -> None:
     assert lethe("diff", "aisora2", "aisora2").output == "The two say the same.\n"
 
 
-@pytest.mark.parametrize("command", ["lint", "show", "diff"])
+@pytest.mark.parametrize("command", ["lint", "show", "diff", "simulate"])
 def test_help_teaches_by_example(command: str) -> None:
     assert f"lethe policy {command}" in lethe(command, "--help").output

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from lethe_common.policy import load_book, load_profile
+from lethe_common.policy.languages import LANGUAGES
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
 from lethe_gateway.gate import Gate
@@ -81,6 +82,47 @@ async def test_a_coming_version_is_told_with_its_date_and_takes_effect_at_its_in
         True,
         False,
     )
+
+
+async def test_each_version_has_its_full_text_which_says_whether_it_is_in_force(tmp_path: Path) -> None:
+    folder = in_two_versions(tmp_path, EFFECTIVE.isoformat(), ("free: P7D", "free: P8D"))
+    clock = HandClock(EFFECTIVE - timedelta(seconds=1))
+    old, new = load_book(folder).versions
+    async with client(folder, clock, "en") as browser:
+        versions = read((await browser.get("/privacy/versions")).text)
+        first, coming = [await browser.get(f"/privacy/versions/{number}") for number in (1, 2)]
+        missing = [
+            (await browser.get(f"/privacy/versions/{wish}")).status_code for wish in ("3", "two", "９", "1" * 40)
+        ]
+        clock.advance(seconds=1)
+        past, now = [await browser.get(f"/privacy/versions/{number}") for number in (1, 2)]
+        in_russian = (await browser.get("/privacy/versions/1?lang=ru")).text
+
+    assert {"/privacy/versions/1", "/privacy/versions/2"} <= {given.get("href") for _, given in versions.tags}
+    assert (old.hash in first.text, "7 days" in first.text, "This is version" in first.text) == (True, True, False)
+    assert (new.hash in coming.text, "8 days" in coming.text) == (True, True)
+    assert "version 2, which takes effect on 5 December 2026. Until then version 1 is in force." in coming.text
+    assert "version 1, which was in force until 5 December 2026. Version 2 is in force now." in past.text
+    assert "она действовала до 5 декабря 2026" in in_russian
+    assert "This is version" not in now.text
+    assert [read(page.text).unclaimed for page in (first, coming, past, now)] == [[]] * 4
+    assert missing == [404] * 4
+
+
+def test_the_studio_and_the_way_into_it_tell_quietly_that_the_policy_changes(tmp_path: Path) -> None:
+    profile = load_profile(in_two_versions(tmp_path, EFFECTIVE.isoformat(), ("free: P7D", "free: P8D")))
+    clock = HandClock(EFFECTIVE - timedelta(seconds=1))
+    terms = terms_in_force(profile.book, profile.catalogue, clock)
+    pages = Pages(terms, lambda: profile.book.next_after(clock.now()))
+
+    before = [pages.studio(language, is_signed_in=True) for language in LANGUAGES]
+    welcome = pages.studio("en", is_signed_in=False)
+    clock.advance(seconds=1)
+
+    assert "The privacy policy changes on 5 December 2026." in before[0]
+    assert "Политика конфиденциальности меняется 5 декабря 2026" in before[1]
+    assert all('href="/privacy/versions#v2"' in page for page in (*before, welcome))
+    assert "policy-change" not in pages.studio("en", is_signed_in=True)
 
 
 async def test_the_record_is_for_operators_only() -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lethe_common.policy.lint import Finding
 
 app = typer.Typer(
-    help="The privacy policy that is the configuration: `lint` before you publish, `diff` before you change, `show` what "
-    "people will read.",
+    help="The privacy policy that is the configuration: `lint` before you publish, `diff` and `simulate` before you "
+    "change, `show` what people will read.",
     no_args_is_help=True,
 )
 
@@ -62,15 +62,17 @@ def lint(folder: Place, on: On = None, as_json: AsJson = False) -> None:
     """Find what a policy promises and cannot, or may not, promise. Ends with 1 when there is anything.
 
     Each finding names its line, its rule, the clauses it is about, and what to write instead.
+    Of a folder with several versions it also finds one that takes effect sooner than people were promised to hear of it,
+    if they hear of it on the day from which it is looked.
     A text that is still full of holes can be looked at too: what is missing is found, not refused.
 
     Example: `lethe policy lint deploy/profiles/aisora2`
     """
-    from lethe_common.policy.lint import lint_file
+    from lethe_common.policy.lint import lint_files
 
     day = on.date() if on else wall().date()
-    with _refusals():
-        found = {file: lint_file(file, day) for file in _files(folder)}
+    with refusals():
+        found = lint_files(files_at(folder), day)
     if as_json:
         records({"file": file.name, **asdict(finding)} for file, findings in found.items() for finding in findings)
     else:
@@ -95,7 +97,7 @@ def show(
 
     Example: `lethe policy show aisora2 --as ropa --language ru`
     """
-    with _refusals():
+    with refusals():
         book = _book(folder)
         OUT.file.write(_printed(book, form, _language(book.versions[-1], language)) + "\n")
 
@@ -109,8 +111,8 @@ def diff(old: Place, new: Place, language: Tongue = "", as_json: AsJson = False)
     from lethe_common.policy.diff import changes, due, told, told_notice
     from lethe_common.policy.policy import load_version
 
-    with _refusals():
-        before, after = load_version(_files(old)[-1]), load_version(_files(new)[-1])
+    with refusals():
+        before, after = load_version(files_at(old)[-1]), load_version(files_at(new)[-1])
         tongue = _language(after, language)
         found = changes(before, after)
         sentences = [told(change, before, after, tongue) for change in found]
@@ -171,7 +173,7 @@ def _printed(book: "PolicyBook", form: Form, language: Language) -> str:
     return pages.render(page, pages.Frame())
 
 
-def _files(place: Path) -> list[Path]:
+def files_at(place: Path) -> list[Path]:
     """The policy's versions at a place, in the order in which they take effect as far as their names tell."""
     from lethe_cli.local import profiles
 
@@ -185,7 +187,7 @@ def _book(place: Path) -> "PolicyBook":
     from lethe_common.policy import PolicyBook, load_book
     from lethe_common.policy.policy import load_version
 
-    files = _files(place)
+    files = files_at(place)
     return PolicyBook((load_version(place),)) if place.is_file() else load_book(files[0].parent)
 
 
@@ -201,7 +203,8 @@ def _language(policy: "Policy", wished: str) -> Language:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
+    """A policy that is wrong is one sentence on standard error."""
     from lethe_common.policy import PolicyError
 
     try:

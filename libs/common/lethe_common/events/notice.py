@@ -20,4 +20,4 @@ class MailRequested(Event):
 
     mail_id: MailId
     subject_ref: SubjectRef
-    template: Literal["password_reset", "verify_email", "deletion_notice"]
+    template: Literal["password_reset", "verify_email", "deletion_notice", "policy_change"]

@@ -52,6 +52,21 @@ class PolicyBook:
         rules = [policy.keep(category) for policy in told if category in policy.categories]
         return max((keep.at_least for keep in rules if keep.at_least is not None), default=None)
 
+    def with_candidate(self, candidate: Policy) -> "PolicyBook":
+        """The book as it would be with this version beside the others; it takes the place of a file of its number.
+
+        Raises:
+            PolicyError: the two would not be a book, as in `load_book`.
+        """
+        others = [
+            (policy, f"version {policy.version}") for policy in self.versions if policy.version != candidate.version
+        ]
+        return PolicyBook(_in_order([*others, (candidate, f"version {candidate.version}")]))
+
+    def without(self, version: int) -> "PolicyBook":
+        """The book without a version that has not taken effect, so as if nobody had written it."""
+        return PolicyBook(tuple(policy for policy in self.versions if policy.version != version))
+
     def due_at(
         self, category: str, plans_held: Sequence[PlanHeld], facts: Mapping[Fact, datetime], now: datetime
     ) -> datetime | None:
@@ -91,7 +106,11 @@ def load_book(folder: Path) -> PolicyBook:
         PolicyError: a version is wrong, two take effect at the same instant, or a later one has no higher number.
     """
     files = [folder / FILE_NAME, *sorted(folder.glob(_LATER))]
-    read = sorted(((load_version(file), file.name) for file in files), key=lambda one: one[0].effective_at)
+    return PolicyBook(_in_order([(load_version(file), file.name) for file in files]))
+
+
+def _in_order(named: Sequence[tuple[Policy, str]]) -> tuple[Policy, ...]:
+    read = sorted(named, key=lambda one: one[0].effective_at)
     for (older, older_name), (newer, name) in pairwise(read):
         if newer.profile != older.profile:
             raise PolicyError(f"{name}: this is a version of {newer.profile}, {older_name} one of {older.profile}.")
@@ -103,4 +122,4 @@ def load_book(folder: Path) -> PolicyBook:
             raise PolicyError(
                 f"{name}: it takes effect after {older_name} but its version {newer.version} is not higher."
             )
-    return PolicyBook(tuple(policy for policy, _ in read))
+    return tuple(policy for policy, _ in read)

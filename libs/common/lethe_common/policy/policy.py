@@ -15,7 +15,7 @@ from lethe_common.policy.languages import Language
 from lethe_common.policy.margins import timer_of
 from lethe_common.policy.references import values_of
 from lethe_common.policy.rules import BY_COMPLETION, DataRule, Fact, Keep, OnPlanChange, OnPolicyChange
-from lethe_common.policy.source import read_file
+from lethe_common.policy.source import Reading, read_bytes, read_file
 
 FILE_NAME = "policy.yaml"
 PlanHeld = Held
@@ -171,7 +171,19 @@ def load_version(file: Path) -> Policy:
     Raises:
         PolicyError: it cannot be read or does not hold together; the message names the line.
     """
-    reading = read_file(file, PolicyFile)
+    return _whole(read_file(file, PolicyFile))
+
+
+def parse_version(name: str, raw: bytes) -> Policy:
+    """The same for a file's bytes that came from elsewhere.
+
+    Raises:
+        PolicyError: as `load_version`.
+    """
+    return _whole(read_bytes(name, raw, PolicyFile))
+
+
+def _whole(reading: Reading[PolicyFile]) -> Policy:
     found = faults(reading.content)
     if found:
         raise reading.error(found)

@@ -6,6 +6,7 @@ from pathlib import Path
 from lethe_common.policy.book import PolicyBook, load_book
 from lethe_common.policy.catalogue import Catalogue, load_catalogue
 from lethe_common.policy.errors import PolicyError
+from lethe_common.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,20 @@ def load_profile(folder: Path) -> Profile:
         PolicyError: a file is wrong, or a plan has no period in some rule that counts by plan.
     """
     profile = Profile(load_book(folder), load_catalogue(folder))
-    keys = {plan.retention for plan in profile.catalogue.plans.values()}
     for policy in profile.book.versions:
-        for category, rule in policy.content.data.items():
-            if rule.keep.exactly is not None and not keys <= rule.keep.exactly.keys():
-                raise PolicyError(
-                    f"Version {policy.version} of the policy: data.{category}.keep.exactly lacks a plan of catalogue.yaml."
-                )
+        check_agreement(policy, profile.catalogue)
     return profile
+
+
+def check_agreement(policy: Policy, catalogue: Catalogue) -> None:
+    """Every plan on offer has a period in each rule that counts by plan.
+
+    Raises:
+        PolicyError: one lacks it.
+    """
+    keys = {plan.retention for plan in catalogue.plans.values()}
+    for category, rule in policy.content.data.items():
+        if rule.keep.exactly is not None and not keys <= rule.keep.exactly.keys():
+            raise PolicyError(
+                f"Version {policy.version} of the policy: data.{category}.keep.exactly lacks a plan of catalogue.yaml."
+            )

@@ -89,16 +89,25 @@ def read_file(file: Path, kind: type[S], *, as_draft: bool = False) -> Reading[S
         raw = file.read_bytes()
     except OSError as error:
         raise PolicyError(f"{file.name} cannot be read in the profile's folder.") from error
+    return read_bytes(file.name, raw, kind, as_draft=as_draft)
+
+
+def read_bytes(name: str, raw: bytes, kind: type[S], *, as_draft: bool = False) -> Reading[S]:
+    """The same for a file's bytes that came from elsewhere; `name` is what errors call it.
+
+    Raises:
+        PolicyError: as `read`.
+    """
     if len(raw) > _MAX_BYTES:
-        raise PolicyError(f"{file.name} is larger than {_MAX_BYTES} bytes.")
-    tree = _parse(file.name, raw)
+        raise PolicyError(f"{name} is larger than {_MAX_BYTES} bytes.")
+    tree = _parse(name, raw)
     try:
         content = kind.model_validate(tree, context=_DRAFT if as_draft else None)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        told = [(file.name, line_of(tree, fault["loc"]), fault["loc"], _sentence(kind, fault)) for fault in faults]
+        told = [(name, line_of(tree, fault["loc"]), fault["loc"], _sentence(kind, fault)) for fault in faults]
         raise PolicyError(_listed(told)) from error
-    return Reading(file.name, content, hashlib.sha256(raw).hexdigest(), tree)
+    return Reading(name, content, hashlib.sha256(raw).hexdigest(), tree)
 
 
 def read_yaml(file: Path) -> CommentedMap:

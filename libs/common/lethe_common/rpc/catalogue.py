@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lethe_common.rpc import billing, gateway, jobs, legal_holds, operators, orphans, privacy, retention
+from lethe_common.rpc import billing, gateway, jobs, legal_holds, operators, orphans, privacy, retention, simulation
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 
@@ -14,6 +14,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *retention.CALLS,
     *legal_holds.CALLS,
     *orphans.CALLS,
+    *simulation.CALLS,
     *operators.OPERATOR_CALLS,
 )
 

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate, parseaddr
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -57,18 +57,24 @@ class Smtp:
         return self._host
 
     @property
+    def _domain(self) -> str:
+        return parseaddr(self._sender)[1].rpartition("@")[2] or "localhost"
+
+    @property
     def _usual_port(self) -> int:
         return _TLS_PORT if self._is_tls else _SUBMISSION_PORT
 
-    async def send(self, message: EmailMessage) -> None:
-        """Hand one mail over.
+    async def send(self, message: EmailMessage, name: str) -> None:
+        """Hand one mail over. Under the same `name` it has the same Message-ID (RFC 5322, section 3.6.4).
+
+        So if it has to be handed over again, because nobody knows whether it was taken, it is one mail for who gets it.
 
         Raises:
             MailNotSent: it was not taken.
         """
         message["From"] = self._sender
         message["Date"] = formatdate(wall().timestamp())
-        message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
+        message["Message-ID"] = f"<{name}@{self._domain}>"
         try:
             connection = (
                 None if self._tunnel is None else await self._tunnel(self._host, self._port or self._usual_port)

@@ -2,14 +2,16 @@
 
 from fastapi import APIRouter, Request, Response
 
-from lethe_gateway.published import ADDRESSES, Name, Published
+from lethe_gateway.errors import NotFound
+from lethe_gateway.published import ADDRESSES, Document, Name, Published
 from lethe_gateway.screens import language_of
 
 _NOT_MODIFIED = 304
+_DIGITS_MOST = 6
 
 
 def policy_pages(published: Published) -> APIRouter:
-    """GET /privacy, /privacy/notice, /privacy/cookies, /privacy/processors and /privacy/versions."""
+    """GET /privacy, /privacy/notice, /privacy/cookies, /privacy/processors, /privacy/versions and below it each version."""
     router = APIRouter(include_in_schema=False)
 
     def serve(name: Name) -> None:
@@ -19,6 +21,17 @@ def policy_pages(published: Published) -> APIRouter:
 
     for name in ADDRESSES:
         serve(name)
+
+    @router.get(ADDRESSES["versions"] + "/{number}")
+    async def version(request: Request, number: str) -> Response:
+        # A number as versions have it; anything else names nothing, as the number of a version that is not there.
+        is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS_MOST
+        language = language_of(request, published.in_force.languages)
+        document = published.version(int(number), language) if is_number else None
+        if document is None:
+            raise NotFound("There is no such version of the policy. /privacy/versions lists them all.")
+        return _sent(request, document)
+
     return router
 
 
@@ -27,7 +40,10 @@ def answer(request: Request, published: Published, name: Name) -> Response:
 
     Caches ask each time: at the instant at which a version takes effect, its page is there.
     """
-    document = published.document(name, language_of(request, published.in_force.languages))
+    return _sent(request, published.document(name, language_of(request, published.in_force.languages)))
+
+
+def _sent(request: Request, document: Document) -> Response:
     headers = {"ETag": f'"{document.etag}"', "Cache-Control": "no-cache", "Vary": "Accept-Language, Cookie"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=_NOT_MODIFIED, headers=headers)

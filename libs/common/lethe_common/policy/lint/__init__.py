@@ -5,6 +5,6 @@ all. A draft, where statements are missing, can be linted as well as a policy in
 """
 
 from lethe_common.policy.lint.examined import Examined, Finding
-from lethe_common.policy.lint.rules import RULES, lint, lint_file, lint_folder
+from lethe_common.policy.lint.rules import RULES, lint, lint_file, lint_files, lint_folder
 
-__all__ = ["RULES", "Examined", "Finding", "lint", "lint_file", "lint_folder"]
+__all__ = ["RULES", "Examined", "Finding", "lint", "lint_file", "lint_files", "lint_folder"]

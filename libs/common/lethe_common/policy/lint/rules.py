@@ -7,6 +7,7 @@ from pathlib import Path
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.lint import agreement, law, proofs, recipients, statements, storage
 from lethe_common.policy.lint.examined import Examined, Finding
+from lethe_common.policy.lint.succession import succession
 from lethe_common.policy.policy import FILE_NAME
 from lethe_common.policy.source import Reading, read_file
 
@@ -43,6 +44,17 @@ def lint_file(file: Path, on: date) -> list[Finding]:
     return lint(read_file(file, PolicyFile, as_draft=True), on)
 
 
+def lint_files(files: list[Path], on: date) -> dict[Path, list[Finding]]:
+    """The findings in each of several versions, and in what they say of one another.
+
+    Raises:
+        PolicyError: as `lint_file`.
+    """
+    found = {file: lint_file(file, on) for file in files}
+    between = succession(files, on)
+    return {file: sorted([*findings, *between.get(file, ())]) for file, findings in found.items()}
+
+
 def lint_folder(folder: Path, on: date) -> dict[str, list[Finding]]:
     """The findings in every version of a profile's folder, by file name.
 
@@ -50,4 +62,4 @@ def lint_folder(folder: Path, on: date) -> dict[str, list[Finding]]:
         PolicyError: as `lint_file`.
     """
     files = [folder / FILE_NAME, *sorted(folder.glob("policy-*.yaml"))]
-    return {file.name: lint_file(file, on) for file in files}
+    return {file.name: findings for file, findings in lint_files(files, on).items()}

@@ -11,6 +11,7 @@ from lethe_common.policy.pages.documents import (
     policy_page,
     processors_page,
     record_page,
+    version_page,
     versions_page,
     with_coming,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "record_csv",
     "record_page",
     "render",
+    "version_page",
     "versions_page",
     "with_coming",
 ]

@@ -32,20 +32,23 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A heading and what stands under it. `id` is its anchor."""
+    """A heading and what stands under it. `id` is its anchor; `version` the one whose full text is elsewhere."""
 
     id: str
     heading: str
     lines: tuple[Line, ...] = ()
     table: Table | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A whole page. `imprint` is about the document (version, hash), not a promise."""
+    """A whole page. `imprint` is about the document (version, hash), not a promise; so is its `standing`: whether
+    what it says is in force."""
 
     language: Language
     title: str
     service: str
     imprint: tuple[str, ...]
     blocks: tuple[Block, ...]
+    standing: str = ""

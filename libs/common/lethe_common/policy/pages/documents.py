@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import get_args
+from urllib.parse import urlsplit
 
 from lethe_common.policy.book import PolicyBook
 from lethe_common.policy.claims import Claims
@@ -23,6 +24,14 @@ _PARTS: tuple[Part, ...] = get_args(Part)
 def policy_page(policy: Policy, language: Language) -> Page:
     """Every clause under its heading."""
     return _page(policy, language, "policy", _parts(policy, language, _PARTS))
+
+
+def version_page(book: PolicyBook, number: int, language: Language, at: datetime) -> Page | None:
+    """The full text of one version, in force or not at a policy time; None when there is no such version."""
+    policy = next((one for one in book.versions if one.version == number), None)
+    if policy is None:
+        return None
+    return replace(policy_page(policy, language), standing=_standing(book, policy, language, at))
 
 
 def cookies_page(policy: Policy, language: Language) -> Page:
@@ -71,7 +80,8 @@ def versions_page(book: PolicyBook, language: Language, at: datetime | None = No
     blocks = [_version(older, newer, language, at) for older, newer in pairwise(book.versions)][::-1]
     opening = next(iter(_parts(first, language, _PARTS)))
     heading = f"{_told_headline(first, language, at)} · {words_in(language)('page.first')}"
-    return _page(newest, language, "versions", [*blocks, Block(f"v{first.version}", heading, opening.lines[:1])])
+    beginning = Block(f"v{first.version}", heading, opening.lines[:1], version=first.version)
+    return _page(newest, language, "versions", [*blocks, beginning])
 
 
 def with_coming(page: Page, coming: Policy) -> Page:
@@ -86,13 +96,31 @@ def _version(older: Policy, newer: Policy, language: Language, at: datetime | No
         Line(change.clauses or dated, told(change, older, newer, language), language)
         for change in changes(older, newer)
     ]
-    return Block(f"v{newer.version}", _told_headline(newer, language, at), tuple(lines))
+    return Block(f"v{newer.version}", _told_headline(newer, language, at), tuple(lines), version=newer.version)
+
+
+def _standing(book: PolicyBook, policy: Policy, language: Language, at: datetime) -> str:
+    words, wording = words_in(language), Wording(language, policy.languages[0])
+    governing, following = book.governing(at), book.next_after(policy.effective_at)
+    if policy.effective_at > at and policy != governing:
+        effective = wording.moment(policy.effective_at.isoformat())
+        return words("page.standing.coming", version=policy.version, effective=effective, now=governing.version)
+    if policy != governing and following is not None:
+        until = wording.moment(following.effective_at.isoformat())
+        return words("page.standing.past", version=policy.version, until=until, now=governing.version)
+    return ""
 
 
 def _page(policy: Policy, language: Language, name: str, blocks: list[Block]) -> Page:
     words = words_in(language)
     imprint = (_headline(policy, language), words("page.hash", hash=policy.hash))
-    return Page(language, words(f"page.{name}"), policy.content.service_url, imprint, tuple(blocks))
+    return Page(language, words(f"page.{name}"), _host(policy), imprint, tuple(blocks))
+
+
+def _host(policy: Policy) -> str:
+    """What people call the service's address."""
+    url = policy.content.service_url
+    return urlsplit(url).hostname or url
 
 
 def _told_headline(policy: Policy, language: Language, at: datetime | None) -> str:

@@ -23,12 +23,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the server around the page has: the addresses of its stylesheet, front page, other pages and languages."""
+    """What the server around the page has: the addresses of its stylesheet, front page, other pages and languages.
+
+    Below `versions` lies the full text of each version, by its number.
+    """
 
     stylesheet: str = "/static/lethe.css"
     home: str = "/"
     links: tuple[Link, ...] = ()
     languages: tuple[Language, ...] = ()
+    versions: str = ""
 
 
 def render(page: Page, frame: Frame | None = None) -> str:

@@ -1,0 +1,72 @@
+"""What notices say: that something is deleted soon, that the policy changes. Pure; in each language of the policy."""
+
+from datetime import datetime
+from email.message import EmailMessage
+
+from pydantic import BaseModel
+
+from lethe_common.policy import Policy, PolicyBook
+from lethe_common.policy.diff import changes, told
+from lethe_common.policy.languages import Language
+from lethe_common.policy.wording import Wording
+from lethe_gateway.published import ADDRESSES
+from lethe_gateway.words import Words
+
+_CHANGES_MOST = 40
+
+
+class Soon(BaseModel):
+    """What a notice of deletion says: how many things go, and when the first of them does."""
+
+    count: int
+    first_at: datetime
+
+
+class Coming(BaseModel):
+    """What a notice of a change says; the differences are those of the version's file when it is sent."""
+
+    version: int
+
+
+class Notices:
+    """Writes them. `public_url` is where people reach the service, without a slash at its end."""
+
+    def __init__(self, book: PolicyBook, words: dict[Language, Words], public_url: str) -> None:
+        self._book, self._words, self._public_url = book, words, public_url
+
+    def deletion(self, address: str, soon: Soon, policy: Policy) -> EmailMessage:
+        """Some of somebody's things are deleted soon, as this version says: how many and when, not what."""
+        values = {"n": soon.count, "day": soon.first_at.date().isoformat(), "url": self._public_url}
+        all_words = [self._words[tag] for tag in policy.languages]
+        parts = [words("mail.deletion_notice", **values) for words in all_words]
+        return _mail(address, all_words[0]("mail.deletion_notice.subject"), parts)
+
+    def change(self, address: str, coming: Coming) -> EmailMessage | None:
+        """A version takes effect, with what it changes for whom; None when its file is no more."""
+        versions = self._book.versions
+        place = next((at for at, policy in enumerate(versions) if policy.version == coming.version), 0)
+        if place == 0:
+            return None
+        older, newer = versions[place - 1], versions[place]
+        subject = self._words[older.languages[0]]("mail.policy_change.subject", day=_day(newer, older.languages[0]))
+        return _mail(address, subject, [self._change(older, newer, language) for language in older.languages])
+
+    def _change(self, older: Policy, newer: Policy, language: Language) -> str:
+        words, found = self._words[language], changes(older, newer)
+        lines = [f"- {told(change, older, newer, language)}" for change in found[:_CHANGES_MOST]]
+        if len(found) > _CHANGES_MOST:
+            lines.append(words("mail.policy_change.more", n=len(found) - _CHANGES_MOST))
+        url = f"{self._public_url}{ADDRESSES['versions']}/{newer.version}?lang={language}"
+        values = {"day": _day(newer, language), "version": newer.version, "service": older.content.service_url}
+        return words("mail.policy_change", changes="\n".join(lines), url=url, home=self._public_url, **values)
+
+
+def _day(policy: Policy, language: Language) -> str:
+    return Wording(language, policy.languages[0]).moment(policy.effective_at.isoformat())
+
+
+def _mail(address: str, subject: str, parts: list[str]) -> EmailMessage:
+    message = EmailMessage()
+    message["To"], message["Subject"] = address, subject
+    message.set_content("\n\n".join(parts) + "\n")
+    return message
