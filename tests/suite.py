@@ -108,12 +108,19 @@ class RunningSuite(RunningServers):
         headers = {"Authorization": f"Bearer {self.operator_token}"}
         return httpx2.Client(base_url=self.console_url, headers=headers, timeout=_HTTP_SECONDS, trust_env=False)
 
-    def open_account(self, plan: str | None = None, email: str | None = None, password: str | None = None) -> Account:
+    def open_account(
+        self,
+        plan: str | None = None,
+        email: str | None = None,
+        password: str | None = None,
+        consents: Mapping[str, bool] | None = None,
+    ) -> Account:
         """Sign a fresh person up and wait for the credits that come with it; `plan` as the operator sets it."""
         address = email or f"person-{secrets.token_hex(8)}@example.org"
         chosen = password or secrets.token_urlsafe(16)
         with self.anonymous() as client:
-            opened = answered(client.post("/v1/accounts", json={"email": address, "password": chosen}))
+            newcomer = {"email": address, "password": chosen, "consents": dict(consents or {})}
+            opened = answered(client.post("/v1/accounts", json=newcomer))
         account_id = opened["account"]["id"]
         sql = "SELECT subject_ref FROM gateway.accounts WHERE account_id = $1"
         ref = str(self.look(sql, account_id)[0]["subject_ref"])

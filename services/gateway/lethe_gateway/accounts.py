@@ -24,6 +24,7 @@ from lethe_gateway import account_queries as queries
 from lethe_gateway.api_keys import new_key
 from lethe_gateway.blinding import Blinding, digest, normal_email
 from lethe_gateway.callers import Caller
+from lethe_gateway.consents import Answers, Consents
 from lethe_gateway.errors import AddressTaken, Gone, NotFound, NotSignedIn, WrongLogin
 from lethe_gateway.item_keys import HeldKey, ItemKeys
 from lethe_gateway.mails import Mails
@@ -57,6 +58,7 @@ class Accounts:
         blinding: Blinding,
         passwords: Passwords,
         mails: Mails,
+        consents: Consents,
         *,
         plan: str,
         session_period: timedelta,
@@ -64,10 +66,11 @@ class Accounts:
     ) -> None:
         self._database, self._bus, self._clock = database, bus, clock
         self._keys, self._sealer, self._blinding, self._passwords = keys, sealer, blinding, passwords
+        self._consents = consents
         self._mails, self._plan, self._session_period, self._is_verifying = mails, plan, session_period, is_verifying
 
-    async def open(self, email: str, password: str) -> Opened:
-        """Open an account.
+    async def open(self, email: str, password: str, answers: Answers) -> Opened:
+        """Open an account for somebody who answered what newcomers are asked.
 
         Raises:
             AddressTaken: there is one with this address.
@@ -75,6 +78,7 @@ class Accounts:
         encoded = await self._passwords.hash(password)
         subject_ref = await self._subject_for(normal_email(email))
         account_id, key_id, key = AccountId.new(), ApiKeyId.new(), new_key()
+        await self._consents.sign_up(subject_ref, answers)
         held = await self._keys.issue(subject_ref, account_id, KeyClass.IDENTITY)
         now, state = self._clock.now(), "unverified" if self._is_verifying else "active"
         mail = await self._mails.write(account_id, subject_ref, "verify_email") if self._is_verifying else None

@@ -2,6 +2,8 @@
 
 GatewayError
 ├── BadRequest            400  the request cannot be understood; `param` names the field
+│   ├── UnknownConsent    400  nobody is asked about this purpose
+│   └── ConsentNeeded     400  without this consent no account is opened
 ├── NotSignedIn           401  no key, a wrong key, or a session that ended
 │   └── WrongLogin        401  address or password do not fit
 ├── InsufficientCredits   402  buy credits or choose a cheaper setting
@@ -10,7 +12,8 @@ GatewayError
 │   └── NotVerified       403  the address is not confirmed yet
 ├── NotFound              404  there is no such thing, or it is somebody else's
 ├── Conflict              409  it contradicts what is there
-│   └── AddressTaken      409  there is an account with this address
+│   ├── AddressTaken      409  there is an account with this address
+│   └── PolicyChanged     409  what was answered are the words of another version
 ├── Gone                  410  it was here and has been removed
 ├── TooLarge              413  more bytes than the limit
 ├── WrongMediaType        415  a body or file of a kind that is not accepted
@@ -36,6 +39,28 @@ class GatewayError(LetheError):
 
 class BadRequest(GatewayError):
     code, status = "invalid_request", 400
+
+
+class UnknownConsent(BadRequest):
+    code = "unknown_consent"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody is asked about one of these purposes. GET /v1/sign-up and GET /v1/privacy/consents list them.",
+            param="consents",
+        )
+
+
+class ConsentNeeded(BadRequest):
+    """`text` is the purpose in the policy's words."""
+
+    code = "consent_needed"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"An account needs your consent to this: {text}. Send it under consents; GET /v1/sign-up has the words.",
+            param="consents",
+        )
 
 
 class NotSignedIn(GatewayError):
@@ -97,6 +122,16 @@ class AddressTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__("No account can be opened with this address. Sign in, or reset the password.", param="email")
+
+
+class PolicyChanged(Conflict):
+    code = "policy_changed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The policy has changed since these words were shown. Read them again, and choose then.",
+            param="policy_version",
+        )
 
 
 class Gone(GatewayError):

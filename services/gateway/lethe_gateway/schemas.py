@@ -30,9 +30,24 @@ Email = Annotated[
 Secret = Annotated[str, StringConstraints(min_length=20, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
 
 
-class Credentials(Body):
+PurposeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Choices = Annotated[dict[PurposeName, bool], Field(max_length=64)]
+
+
+class ConsentAnswers(Body):
+    """Yes or no to purposes; `policy_version` is the one whose words were shown."""
+
+    consents: Choices
+    policy_version: int | None = None
+
+
+class SignUp(Body):
+    """A newcomer. What `GET /v1/sign-up` asks for is answered here."""
+
     email: Email
     password: Password
+    consents: Choices = Field(default_factory=dict)
+    policy_version: int | None = None
 
 
 class SignIn(Body):

@@ -22,8 +22,10 @@ from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.browser import CONSOLE_COOKIE, SECURE_SESSION_COOKIE, SESSION_COOKIE
 from lethe_gateway.callers import Callers
+from lethe_gateway.consents import Consents
 from lethe_gateway.endpoints.accounts import account_routes
 from lethe_gateway.endpoints.calendar import calendar_routes
+from lethe_gateway.endpoints.consents import consent_routes
 from lethe_gateway.endpoints.console import console_routes
 from lethe_gateway.endpoints.content import Contents, content_routes
 from lethe_gateway.endpoints.credits import credit_routes
@@ -94,6 +96,7 @@ class Domain:
             policy=_in_force(frame),
             attempts_most=settings.mail_attempts_most,
         )
+        self.consents = Consents(bus, _in_force(frame))
         self.accounts = Accounts(
             database,
             bus,
@@ -103,6 +106,7 @@ class Domain:
             self.blinding,
             Passwords(settings.password_hashes_at_once),
             self.mails,
+            self.consents,
             plan=frame.catalogue.opening_plan.id,
             session_period=self.session_period,
             is_verifying=settings.verify_email,
@@ -231,7 +235,8 @@ def public_app(
         videos,
         content_routes(callers, contents),
         event_routes(callers, domain.gallery, streams, domain.watchers, streams_most=settings.streams_per_account_most),
-        account_routes(domain.accounts, callers, blinding, signups, resets),
+        account_routes(domain.accounts, domain.consents, callers, blinding, signups, resets),
+        consent_routes(domain.consents, callers),
         session_routes(
             domain.accounts, callers, blinding, signins, period=domain.session_period, is_https=settings.is_https
         ),

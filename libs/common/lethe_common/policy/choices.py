@@ -12,10 +12,16 @@ Default = Literal["off", "opt_in", "opt_out", "always"]
 
 
 class Purpose(Section):
-    """Why data are used. `off`: not at all; `opt_in`: after consent; `opt_out`: until an objection; `always`."""
+    """Why data are used. `off`: not at all; `opt_in`: after consent; `opt_out`: until an objection; `always`.
+
+    `ask` is where a consent is asked for; it can be given and taken back in the settings
+    in any case. Without one that is a `condition`, no account is opened.
+    """
 
     text: Text
     default: Default = "off"
+    ask: Literal["sign_up", "first_use", "settings"] = "settings"
+    condition: bool = False
     features_lost: tuple[str, ...] = ()
 
 

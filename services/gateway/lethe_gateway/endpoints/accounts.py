@@ -8,13 +8,20 @@ from fastapi.responses import JSONResponse
 from lethe_gateway.accounts import Accounts
 from lethe_gateway.blinding import Blinding, normal_email
 from lethe_gateway.callers import Callers
+from lethe_gateway.consents import Consents
 from lethe_gateway.endpoints.bodies import read
-from lethe_gateway.schemas import Confirmation, Credentials, NewPassword, ResetWish, unix
+from lethe_gateway.schemas import Confirmation, NewPassword, ResetWish, SignUp, unix
+from lethe_gateway.screens import language_of
 from lethe_gateway.throttle import Throttle
 
 
 def account_routes(
-    accounts: Accounts, callers: Callers, blinding: Blinding, signups: Throttle, resets: Throttle
+    accounts: Accounts,
+    consents: Consents,
+    callers: Callers,
+    blinding: Blinding,
+    signups: Throttle,
+    resets: Throttle,
 ) -> APIRouter:
     """Opening an account, looking at it, confirming an address, setting a new password."""
     router = APIRouter(prefix="/v1")
@@ -22,8 +29,10 @@ def account_routes(
     @router.post("/accounts")
     async def open_account(request: Request) -> Response:
         signups.admit(blinding.throttle_key("signup", address_of(request)))
-        body = await read(request, Credentials)
-        opened = await accounts.open(body.email, body.password)
+        body = await read(request, SignUp)
+        language = language_of(request, consents.policy.languages)
+        answers = consents.answers_at_sign_up(body.consents, body.policy_version, language)
+        opened = await accounts.open(body.email, body.password, answers)
         account = _account(opened.account_id, opened.plan, opened.state, opened.created_at, body.email)
         key = {"id": opened.key_id, "object": "api_key", "key": opened.key, "created_at": account["created_at"]}
         return JSONResponse({"account": account, "api_key": key}, 201)

@@ -1,5 +1,6 @@
 // Coming in, going out, new passwords, erasure. Each part works on the page that has its form.
 
+import { answersOfNewcomer } from "./consents.js";
 import { $, call, cell, day, make, moment, onSubmit, say, sentence, showSecret, ask, tell } from "./lethe.js";
 
 const fragment = location.hash.slice(1);
@@ -10,7 +11,7 @@ if ($("reset") || $("verify")) {
 for (const link of document.querySelectorAll("a[hreflang]")) link.hash = $("erasure") ? fragment : "";
 
 onSubmit($("up"), async (given) => {
-  const opened = await call("POST", "/v1/accounts", given);
+  const opened = await call("POST", "/v1/accounts", { ...given, ...answersOfNewcomer() });
   await showSecret(opened.api_key.key);
   await call("POST", "/v1/sessions", given);
   location.reload();

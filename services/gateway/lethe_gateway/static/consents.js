@@ -1,0 +1,82 @@
+// What people decide: asked at sign-up, at the first use, and changed in the settings. Nothing is ticked beforehand.
+
+import { $, call, day, make, say, sentence, tell } from "./lethe.js";
+
+/** The lines below a question: which data, who receives them, what does not work without. */
+function details(asked) {
+  const lines = [say("js.consent.data", { what: asked.data.join(", ") })];
+  if (asked.recipients.length) lines.push(say("js.consent.recipients", { who: asked.recipients.join(", ") }));
+  if (asked.features_lost.length) lines.push(say("js.consent.lost", { what: asked.features_lost.join(", ") }));
+  return lines.map((line) => make("small", { textContent: line }));
+}
+
+function box(asked, isTicked) {
+  const tick = make("input", { type: "checkbox", checked: isTicked });
+  tick.dataset.purpose = asked.purpose;
+  const words = make("span", { textContent: asked.text, lang: asked.language });
+  return [tick, make("div", { className: "row" }, make("label", { className: "row" }, tick, words), ...details(asked))];
+}
+
+// Newcomers: what the policy asks stands in the form, and the answers go with it.
+let version;
+async function askNewcomers() {
+  const asked = await call("GET", "/v1/sign-up");
+  version = asked.policy_version;
+  for (const consent of asked.consents) {
+    const [tick, line] = box(consent, false);
+    tick.required = consent.is_condition;
+    $("up-asks").append(line);
+  }
+}
+
+/** The answers of the sign-up form, for its body. */
+export function answersOfNewcomer() {
+  const ticks = [...$("up-asks").querySelectorAll("[data-purpose]")];
+  const consents = Object.fromEntries(ticks.map((tick) => [tick.dataset.purpose, tick.checked]));
+  return { consents, policy_version: version };
+}
+
+if ($("up-asks")) askNewcomers().catch((error) => tell($("up"), sentence(error)));
+
+// The settings: each choice counts as soon as it is made.
+async function decide(purpose, isAllowed, shown) {
+  const body = { consents: { [purpose]: isAllowed }, policy_version: shown };
+  return call("PUT", "/v1/privacy/consents", body);
+}
+
+function show({ data, policy_version: shown }) {
+  const rows = data.map((consent) => {
+    const [tick, line] = box(consent, consent.is_allowed);
+    if (consent.chosen_at) line.append(make("small", { textContent: say("js.consent.since", { day: day(consent.chosen_at) }) }));
+    tick.addEventListener("change", async () => {
+      tick.disabled = true;
+      try {
+        show(await decide(consent.purpose, tick.checked, shown));
+        tell($("choices"), say(tick.checked ? "js.consent.on" : "js.consent.off"), true);
+      } catch (error) {
+        tell($("choices"), sentence(error));
+        await load().catch(() => {});
+      }
+    });
+    return make("li", {}, line);
+  });
+  $("choice-rows").replaceChildren(...rows);
+  $("choices").hidden = data.length === 0;
+  askAtFirstUse(data, shown);
+}
+
+/** What is to be asked before its first use and was not answered yet, one at a time, yes and no alike. */
+function askAtFirstUse(data, shown) {
+  const open = data.find((consent) => consent.asked_at === "first_use" && consent.choice === null);
+  $("first-use").hidden = !open;
+  if (!open) return;
+  $("first-use-text").textContent = open.text;
+  $("first-use-text").lang = open.language;
+  $("first-use-details").replaceChildren(...details(open));
+  for (const [id, isAllowed] of [["first-use-no", false], ["first-use-yes", true]]) {
+    $(id).onclick = () => decide(open.purpose, isAllowed, shown).then(show, (error) => tell($("first-use"), sentence(error)));
+  }
+}
+
+const load = async () => show(await call("GET", "/v1/privacy/consents"));
+if ($("choices")) load().catch((error) => tell($("choices"), sentence(error)));
