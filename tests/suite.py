@@ -27,6 +27,7 @@ from lethe_cli.local.runtime import Runtime
 from lethe_cli.local.secrets import Secrets
 from lethe_common.clock import monotonic_seconds, read_virtual
 from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from tests.newcomers import told
 from tests.servers import RunningServers, dies_with_parent, temporary_data_folder
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ class RunningSuite(RunningServers):
         address = email or f"person-{secrets.token_hex(8)}@example.org"
         chosen = password or secrets.token_urlsafe(16)
         with self.anonymous() as client:
-            newcomer = {"email": address, "password": chosen, "consents": dict(consents or {})}
+            newcomer = {"email": address, "password": chosen, "consents": dict(consents or {}), **told(client)}
             opened = answered(client.post("/v1/accounts", json=newcomer))
         account_id = opened["account"]["id"]
         sql = "SELECT subject_ref FROM gateway.accounts WHERE account_id = $1"

@@ -50,7 +50,7 @@ def asking(folder: Path) -> Iterator[RunningSuite]:
 
 def sign_up(suite: RunningSuite, email: str, **more: object) -> tuple[int, dict[str, Any]]:
     with suite.anonymous() as client:
-        answer = client.post("/v1/accounts", json={"email": email, "password": PASSWORD, **more})
+        answer = client.post("/v1/accounts", json={"email": email, "password": PASSWORD, "birth_year": 1990, **more})
     return answer.status_code, answer.json()
 
 
@@ -61,7 +61,7 @@ def stances(account: Account) -> dict[str, dict[str, Any]]:
 
 def choose(account: Account, **consents: bool) -> dict[str, dict[str, Any]]:
     with account.http() as client:
-        answer = answered(client.put("/v1/privacy/consents", json={"consents": consents}))
+        answer = answered(client.put("/v1/privacy/consents", json={"consents": consents, "birth_year": 1990}))
     return {one["purpose"]: one for one in answer["data"]}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lethe_common.bus import Bus
+from lethe_common.clock import Clock
 from lethe_common.consents import Asked, Way, asked
 from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import Policy
@@ -15,6 +16,7 @@ from lethe_common.rpc.consents import (
     ConsentsShowQuestion,
     LastChoice,
 )
+from lethe_gateway.ages import Told, must_be_let_in, must_consent_alone
 from lethe_gateway.errors import ConsentNeeded, PolicyChanged, UnknownConsent
 
 
@@ -41,10 +43,10 @@ class Stance:
 
 
 class Consents:
-    """Asks the privacy service, which keeps the ledger."""
+    """Asks the privacy service, which keeps the ledger. Who says yes has to be old enough for it."""
 
-    def __init__(self, bus: Bus, policy: Callable[[], Policy]) -> None:
-        self._bus, self._policy = bus, policy
+    def __init__(self, bus: Bus, policy: Callable[[], Policy], clock: Clock) -> None:
+        self._bus, self._policy, self._clock = bus, policy, clock
 
     @property
     def policy(self) -> Policy:
@@ -71,11 +73,12 @@ class Consents:
         question = _question(subject_ref, answers, Way.SIGN_UP)
         await self._bus.ask(ConsentsChange, question.model_copy(update={"accepts_terms": True}))
 
-    def answers(self, wishes: Mapping[str, bool], version: int | None, language: Language) -> Answers:
+    def answers(self, wishes: Mapping[str, bool], version: int | None, language: Language, told: Told) -> Answers:
         """Answers that are fit to be recorded. `version` is the one whose words were shown, where the client knows.
 
         Raises:
             UnknownConsent: nobody is asked about one of the purposes.
+            AgeNotTold, AgeNotAsked, ParentNeeded: as `ages.must_consent_alone`.
             PolicyChanged: the words were those of another version.
         """
         policy = self._policy()
@@ -83,16 +86,21 @@ class Consents:
             raise PolicyChanged
         if not wishes.keys() <= asked(policy, language).keys():
             raise UnknownConsent
+        must_consent_alone(policy, wishes, told, self._clock.now().date())
         return Answers(policy, language, wishes)
 
-    def answers_at_sign_up(self, wishes: Mapping[str, bool], version: int | None, language: Language) -> Answers:
+    def answers_at_sign_up(
+        self, wishes: Mapping[str, bool], version: int | None, language: Language, told: Told
+    ) -> Answers:
         """The same of a newcomer: what is asked at sign-up and was not answered is a no.
 
         Raises:
+            TooYoung: they are not let in at all.
             ConsentNeeded: without one of them no account is opened.
-            UnknownConsent, PolicyChanged: as `answers`.
+            UnknownConsent, PolicyChanged, AgeNotTold, AgeNotAsked, ParentNeeded: as `answers`.
         """
-        given = self.answers(wishes, version, language)
+        must_be_let_in(self._policy(), told, self._clock.now().date())
+        given = self.answers(wishes, version, language, told)
         here = at_sign_up(given.policy, language)
         for one in here:
             if one.is_condition and not wishes.get(one.purpose):

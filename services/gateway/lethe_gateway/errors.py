@@ -3,13 +3,17 @@
 GatewayError
 ├── BadRequest            400  the request cannot be understood; `param` names the field
 │   ├── UnknownConsent    400  nobody is asked about this purpose
-│   └── ConsentNeeded     400  without this consent no account is opened
+│   ├── ConsentNeeded     400  without this consent no account is opened
+│   ├── AgeNotTold        400  the policy asks for an age, and it is missing
+│   └── AgeNotAsked       400  the policy does not ask for this
 ├── NotSignedIn           401  no key, a wrong key, or a session that ended
 │   └── WrongLogin        401  address or password do not fit
 ├── InsufficientCredits   402  buy credits or choose a cheaper setting
 ├── Forbidden             403  understood, and not allowed
 │   ├── ForeignOrigin     403  a browser sent this from another site
-│   └── NotVerified       403  the address is not confirmed yet
+│   ├── NotVerified       403  the address is not confirmed yet
+│   ├── TooYoung          403  the service is not for somebody so young; nothing was kept
+│   └── ParentNeeded      403  this consent is the parents' to give
 ├── NotFound              404  there is no such thing, or it is somebody else's
 ├── Conflict              409  it contradicts what is there
 │   ├── AddressTaken      409  there is an account with this address
@@ -63,6 +67,27 @@ class ConsentNeeded(BadRequest):
         )
 
 
+class AgeNotTold(BadRequest):
+    """`name` is the field that is missing."""
+
+    code = "age_needed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The policy asks for an age here. Send {name}; GET /v1/sign-up says what it means. It is not stored.",
+            param=name,
+        )
+
+
+class AgeNotAsked(BadRequest):
+    """`name` is the field that is too much."""
+
+    code = "not_asked"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The policy does not ask for {name}. Leave it out.", param=name)
+
+
 class NotSignedIn(GatewayError):
     code, status, kind = "invalid_api_key", 401, "authentication_error"
 
@@ -102,6 +127,28 @@ class NotVerified(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("The e-mail address is not confirmed yet. Open the link in the mail first.")
+
+
+class TooYoung(Forbidden):
+    """`contact` is where a parent may write."""
+
+    code = "too_young"
+
+    def __init__(self, years: int, contact: str) -> None:
+        super().__init__(
+            f"This service is for people from {years} years on. Nothing was stored. Parents may write to {contact}."
+        )
+
+
+class ParentNeeded(Forbidden):
+    """`contact` is where a parent may write."""
+
+    code = "parent_needed"
+
+    def __init__(self, years: int, contact: str) -> None:
+        super().__init__(
+            f"Below {years} years this consent is a parent's to give. Leave it out, or have them write to {contact}."
+        )
 
 
 class NotFound(GatewayError):

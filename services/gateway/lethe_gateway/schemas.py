@@ -7,6 +7,7 @@ import asyncpg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from lethe_common.rpc.legal_holds import OperatorName, Reason
+from lethe_gateway.ages import Told
 
 _MESSAGES = {
     "provider_failed": "The model could not make this video. You were not charged. Try again.",
@@ -34,14 +35,28 @@ PurposeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Choices = Annotated[dict[PurposeName, bool], Field(max_length=64)]
 
 
-class ConsentAnswers(Body):
+class AgeTold(Body):
+    """What the policy asks of somebody's age; more is refused. Compared, and stored nowhere."""
+
+    birth_year: int | None = Field(default=None, ge=1900, le=2200)
+    is_of_age: bool | None = None
+    may_consent: bool | None = None
+    country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+
+    @property
+    def age_told(self) -> Told:
+        """The same as a value."""
+        return Told(self.birth_year, self.is_of_age, self.may_consent, self.country)
+
+
+class ConsentAnswers(AgeTold):
     """Yes or no to purposes; `policy_version` is the one whose words were shown."""
 
     consents: Choices
     policy_version: int | None = None
 
 
-class SignUp(Body):
+class SignUp(AgeTold):
     """A newcomer. What `GET /v1/sign-up` asks for is answered here."""
 
     email: Email

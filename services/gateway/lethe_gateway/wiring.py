@@ -61,7 +61,7 @@ from lethe_gateway.refusals import install
 from lethe_gateway.screens import console_screens, studio_screens
 from lethe_gateway.server import Server
 from lethe_gateway.settings import GatewaySettings
-from lethe_gateway.throttle import Throttle
+from lethe_gateway.throttle import Lockout, Throttle
 from lethe_gateway.uploads import Uploads
 from lethe_gateway.watchers import Watchers
 
@@ -96,7 +96,7 @@ class Domain:
             policy=_in_force(frame),
             attempts_most=settings.mail_attempts_most,
         )
-        self.consents = Consents(bus, _in_force(frame))
+        self.consents = Consents(bus, _in_force(frame), clock)
         self.accounts = Accounts(
             database,
             bus,
@@ -222,6 +222,7 @@ def public_app(
     signins = Throttle(settings.signin_per_minute, 60.0)
     resets = Throttle(_RESETS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
     claims = Throttle(_CLAIMS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
+    young = Lockout(settings.age_retry_seconds)
     streams = Streams(
         domain.gallery,
         domain.watchers,
@@ -235,7 +236,7 @@ def public_app(
         videos,
         content_routes(callers, contents),
         event_routes(callers, domain.gallery, streams, domain.watchers, streams_most=settings.streams_per_account_most),
-        account_routes(domain.accounts, domain.consents, callers, blinding, signups, resets),
+        account_routes(domain.accounts, domain.consents, callers, blinding, signups, resets, young),
         consent_routes(domain.consents, callers),
         session_routes(
             domain.accounts, callers, blinding, signins, period=domain.session_period, is_https=settings.is_https

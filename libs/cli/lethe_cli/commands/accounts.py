@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lethe_cli.errors import ApiRefused
+from lethe_cli.newcomers import answers
 from lethe_cli.printing import OUT, records
 from lethe_cli.remote import DEFAULT_DATA, DEFAULT_URL, AsJson, Data, Key, Url, anonymous, api, console
 
@@ -29,12 +30,27 @@ def create(
             help="At least 10 characters.",
         ),
     ],
+    birth_year: Annotated[
+        int | None, typer.Option(min=1900, help="Where the policy asks for it; compared, not stored.")
+    ] = None,
+    is_of_age: Annotated[
+        bool | None, typer.Option("--of-age/--under-age", help="Where the policy asks for a declaration.")
+    ] = None,
+    may_consent: Annotated[
+        bool | None, typer.Option("--may-consent", help="You are old enough to consent without your parents.")
+    ] = None,
+    consent: Annotated[
+        list[str] | None, typer.Option(help="A purpose you consent to; repeat it for more. See GET /v1/sign-up.")
+    ] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Open an account and print its first API key, which is shown only this once."""
     with anonymous(url) as client:
-        opened = client.post("/v1/accounts", {"email": email, "password": password})
+        told = answers(
+            client, birth_year=birth_year, is_of_age=is_of_age, may_consent=may_consent, consents=consent or []
+        )
+        opened = client.post("/v1/accounts", {"email": email, "password": password, **told})
     if as_json:
         records([opened])
         return

@@ -21,6 +21,7 @@ from lethe_cli.commands.generate import follow, submit
 from lethe_cli.errors import CommandError
 from lethe_cli.local.ports import free_ports
 from lethe_cli.local.profiles import find
+from lethe_cli.newcomers import grown_up
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
 from lethe_common.catalogue import Kind, declare, held
@@ -110,7 +111,8 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> None:
 
 def _sign_up(url: str, email: str) -> Answer:
     with anonymous(url) as client:
-        account = client.post("/v1/accounts", {"email": email, "password": secrets.token_urlsafe(16)})
+        login = {"email": email, "password": secrets.token_urlsafe(16)}
+        account = client.post("/v1/accounts", {**login, **grown_up(client)})
     _say("sign-up", f"{account['account']['id']}, with its first API key")
     return account
 

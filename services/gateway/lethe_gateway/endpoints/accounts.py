@@ -6,13 +6,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from lethe_gateway.accounts import Accounts
+from lethe_gateway.ages import too_young
 from lethe_gateway.blinding import Blinding, normal_email
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
 from lethe_gateway.endpoints.bodies import read
+from lethe_gateway.errors import TooYoung
 from lethe_gateway.schemas import Confirmation, NewPassword, ResetWish, SignUp, unix
 from lethe_gateway.screens import language_of
-from lethe_gateway.throttle import Throttle
+from lethe_gateway.throttle import Lockout, Throttle
 
 
 def account_routes(
@@ -22,6 +24,7 @@ def account_routes(
     blinding: Blinding,
     signups: Throttle,
     resets: Throttle,
+    young: Lockout,
 ) -> APIRouter:
     """Opening an account, looking at it, confirming an address, setting a new password."""
     router = APIRouter(prefix="/v1")
@@ -31,7 +34,15 @@ def account_routes(
         signups.admit(blinding.throttle_key("signup", address_of(request)))
         body = await read(request, SignUp)
         language = language_of(request, consents.policy.languages)
-        answers = consents.answers_at_sign_up(body.consents, body.policy_version, language)
+        keys = [blinding.throttle_key("young", one) for one in (address_of(request), normal_email(body.email))]
+        if young.is_closed(*keys):
+            # Who was too young a moment ago is not older now, whatever they say.
+            raise too_young(consents.policy)
+        try:
+            answers = consents.answers_at_sign_up(body.consents, body.policy_version, language, body.age_told)
+        except TooYoung:
+            young.close(*keys)
+            raise
         opened = await accounts.open(body.email, body.password, answers)
         account = _account(opened.account_id, opened.plan, opened.state, opened.created_at, body.email)
         key = {"id": opened.key_id, "object": "api_key", "key": opened.key, "created_at": account["created_at"]}

@@ -5,6 +5,7 @@ from fastapi.responses import JSONResponse
 
 from lethe_common.consents import Asked, Way
 from lethe_common.policy import Policy
+from lethe_gateway.ages import is_asked_again
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents, Stance, at_sign_up
 from lethe_gateway.endpoints.bodies import read
@@ -22,7 +23,7 @@ def consent_routes(consents: Consents, callers: Callers) -> APIRouter:
         here = at_sign_up(policy, language_of(request, policy.languages))
         asked = [{**_asked(one), "is_condition": one.is_condition} for one in here]
         content = {"object": "sign_up", "policy_version": policy.version, "terms": "/privacy", "consents": asked}
-        return JSONResponse(content)
+        return JSONResponse({**content, "age": _age(policy)})
 
     @router.get("/privacy/consents")
     async def show(request: Request) -> Response:
@@ -36,14 +37,29 @@ def consent_routes(consents: Consents, callers: Callers) -> APIRouter:
         caller = await callers.of(request)
         body = await read(request, ConsentAnswers)
         language = language_of(request, consents.policy.languages)
-        answers = consents.answers(body.consents, body.policy_version, language)
+        answers = consents.answers(body.consents, body.policy_version, language, body.age_told)
         return JSONResponse(_list(answers.policy, await consents.change(caller.subject_ref, answers, Way.SETTINGS)))
 
     return router
 
 
 def _list(policy: Policy, stances: list[Stance]) -> dict[str, object]:
-    return {"object": "list", "policy_version": policy.version, "data": [_consent(one) for one in stances]}
+    age = policy.content.age
+    is_asked = age is not None and is_asked_again(age) and any(one.asked.default == "opt_in" for one in stances)
+    return {
+        "object": "list",
+        "policy_version": policy.version,
+        "age": _age(policy) if is_asked else None,
+        "data": [_consent(one) for one in stances],
+    }
+
+
+def _age(policy: Policy) -> dict[str, object] | None:
+    """How an age is asked; None where none is."""
+    age = policy.content.age
+    if age is None or not (age.min or is_asked_again(age)):
+        return None
+    return {"ask": age.ask, "min": age.min, "consent": age.consent_age(), "consent_in": age.consent_in}
 
 
 def _consent(stance: Stance) -> dict[str, object]:

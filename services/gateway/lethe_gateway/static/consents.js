@@ -17,11 +17,36 @@ function box(asked, isTicked) {
   return [tick, make("div", { className: "row" }, make("label", { className: "row" }, tick, words), ...details(asked))];
 }
 
+/** A field for what the policy asks of somebody's age; `level` is `min` to come in, `consent` to consent alone. */
+function ageField(age, level) {
+  const [name, type, words] = age.ask === "birth_year"
+    ? ["birth_year", "number", say("js.age.year")]
+    : [level === "min" ? "is_of_age" : "may_consent", "checkbox", say("js.age.declared", { n: age[level] })];
+  const input = make("input", { type, autocomplete: "off", min: 1900 });
+  input.dataset.age = name;
+  const label = make("label", {}, words, " ", input);
+  return make("div", {}, label, make("small", { textContent: say("js.age.why", { n: age[level] }) }));
+}
+
+/** What the age fields in a place say. */
+function ageTold(place) {
+  const told = {};
+  for (const input of place.querySelectorAll("[data-age]")) {
+    if (input.type === "checkbox") told[input.dataset.age] = input.checked;
+    else if (input.value) told[input.dataset.age] = Number(input.value);
+  }
+  return told;
+}
+
 // Newcomers: what the policy asks stands in the form, and the answers go with it.
 let version;
 async function askNewcomers() {
   const asked = await call("GET", "/v1/sign-up");
   version = asked.policy_version;
+  if (asked.age) $("up-asks").append(ageField(asked.age, "min"));
+  if (asked.age?.ask === "declaration" && asked.consents.length && asked.age.consent > asked.age.min) {
+    $("up-asks").append(ageField(asked.age, "consent"));
+  }
   for (const consent of asked.consents) {
     const [tick, line] = box(consent, false);
     tick.required = consent.is_condition;
@@ -33,48 +58,50 @@ async function askNewcomers() {
 export function answersOfNewcomer() {
   const ticks = [...$("up-asks").querySelectorAll("[data-purpose]")];
   const consents = Object.fromEntries(ticks.map((tick) => [tick.dataset.purpose, tick.checked]));
-  return { consents, policy_version: version };
+  return { consents, policy_version: version, ...ageTold($("up-asks")) };
 }
 
 if ($("up-asks")) askNewcomers().catch((error) => tell($("up"), sentence(error)));
 
 // The settings: each choice counts as soon as it is made.
-async function decide(purpose, isAllowed, shown) {
-  const body = { consents: { [purpose]: isAllowed }, policy_version: shown };
+async function decide(purpose, isAllowed, shown, place) {
+  const body = { consents: { [purpose]: isAllowed }, policy_version: shown, ...(isAllowed ? ageTold(place) : {}) };
   return call("PUT", "/v1/privacy/consents", body);
 }
 
-function show({ data, policy_version: shown }) {
+function show({ data, policy_version: shown, age }) {
+  $("choice-age").replaceChildren(...(age ? [ageField(age, "consent")] : []));
   const rows = data.map((consent) => {
     const [tick, line] = box(consent, consent.is_allowed);
     if (consent.chosen_at) line.append(make("small", { textContent: say("js.consent.since", { day: day(consent.chosen_at) }) }));
     tick.addEventListener("change", async () => {
       tick.disabled = true;
       try {
-        show(await decide(consent.purpose, tick.checked, shown));
+        show(await decide(consent.purpose, tick.checked, shown, $("choice-age")));
         tell($("choices"), say(tick.checked ? "js.consent.on" : "js.consent.off"), true);
       } catch (error) {
         tell($("choices"), sentence(error));
-        await load().catch(() => {});
+        tick.checked = !tick.checked;
+        tick.disabled = false;
       }
     });
     return make("li", {}, line);
   });
   $("choice-rows").replaceChildren(...rows);
   $("choices").hidden = data.length === 0;
-  askAtFirstUse(data, shown);
+  askAtFirstUse(data, shown, age);
 }
 
 /** What is to be asked before its first use and was not answered yet, one at a time, yes and no alike. */
-function askAtFirstUse(data, shown) {
+function askAtFirstUse(data, shown, age) {
   const open = data.find((consent) => consent.asked_at === "first_use" && consent.choice === null);
   $("first-use").hidden = !open;
   if (!open) return;
   $("first-use-text").textContent = open.text;
   $("first-use-text").lang = open.language;
-  $("first-use-details").replaceChildren(...details(open));
+  $("first-use-details").replaceChildren(...details(open), ...(age ? [ageField(age, "consent")] : []));
   for (const [id, isAllowed] of [["first-use-no", false], ["first-use-yes", true]]) {
-    $(id).onclick = () => decide(open.purpose, isAllowed, shown).then(show, (error) => tell($("first-use"), sentence(error)));
+    $(id).onclick = () => decide(open.purpose, isAllowed, shown, $("first-use")).then(show, (error) => tell($("first-use"), sentence(error)));
   }
 }
 
