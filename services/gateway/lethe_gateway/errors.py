@@ -15,6 +15,7 @@ GatewayError
 │   ├── TooYoung          403  the service is not for somebody so young; nothing was kept
 │   └── ParentNeeded      403  this consent is the parents' to give
 ├── NotFound              404  there is no such thing, or it is somebody else's
+│   └── WayNotOffered     404  the policy does not let people in this way
 ├── Conflict              409  it contradicts what is there
 │   ├── AddressTaken      409  there is an account with this address
 │   └── PolicyChanged     409  what was answered are the words of another version
@@ -26,6 +27,7 @@ GatewayError
 └── AwayForNow            503  something needed is away; retry
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from lethe_common.errors import LetheError
@@ -158,6 +160,16 @@ class NotFound(GatewayError):
         self, message: str = "There is nothing with this id. Check the id and the key.", *, code: str | None = None
     ) -> None:
         super().__init__(message, code=code)
+
+
+class WayNotOffered(NotFound):
+    """`offered` are the ways there are."""
+
+    def __init__(self, offered: Sequence[str]) -> None:
+        super().__init__(
+            f"The policy does not let people in this way. Ways in: {', '.join(offered) or 'none'}.",
+            code="way_not_offered",
+        )
 
 
 class Conflict(GatewayError):

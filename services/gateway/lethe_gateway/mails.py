@@ -143,7 +143,7 @@ class Mails:
         if row is None:
             return False
         account = await self._database.pool.fetchrow(queries.ACCOUNT_BY_ID, row["account_id"])
-        if account is None:
+        if account is None or account["email_sealed"] is None:
             return True
         ref = row["subject_ref"]
         held = await self._keys.lease(Purpose.MAIL, ref, row["mail_id"])

@@ -56,13 +56,16 @@ class ConsentAnswers(AgeTold):
     policy_version: int | None = None
 
 
-class SignUp(AgeTold):
-    """A newcomer. What `GET /v1/sign-up` asks for is answered here."""
+class Newcomer(AgeTold):
+    """The answers to what `GET /v1/sign-up` asks; all there is of a guest."""
 
-    email: Email
-    password: Password
     consents: Choices = Field(default_factory=dict)
     policy_version: int | None = None
+
+
+class SignUp(Newcomer):
+    email: Email
+    password: Password
 
 
 class SignIn(Body):

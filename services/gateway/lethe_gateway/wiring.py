@@ -20,7 +20,13 @@ from lethe_gateway import account_queries, queries
 from lethe_gateway.accounts import Accounts
 from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.blinding import Blinding
-from lethe_gateway.browser import CONSOLE_COOKIE, SECURE_SESSION_COOKIE, SESSION_COOKIE
+from lethe_gateway.browser import (
+    CONSOLE_COOKIE,
+    GUEST_COOKIE,
+    SECURE_GUEST_COOKIE,
+    SECURE_SESSION_COOKIE,
+    SESSION_COOKIE,
+)
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
 from lethe_gateway.endpoints.accounts import account_routes
@@ -34,6 +40,7 @@ from lethe_gateway.endpoints.events import Streams, event_routes
 from lethe_gateway.endpoints.keys import key_routes
 from lethe_gateway.endpoints.legal_holds import legal_hold_routes
 from lethe_gateway.endpoints.models import model_routes
+from lethe_gateway.endpoints.newcomers import Entrance, newcomer_routes
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
 from lethe_gateway.endpoints.retention import retention_routes
@@ -46,6 +53,7 @@ from lethe_gateway.gallery import Gallery
 from lethe_gateway.gate import Gate
 from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers
 from lethe_gateway.holds import Holds
+from lethe_gateway.identity import Ways, must_be_made
 from lethe_gateway.intake import Intake
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.legal_holds import LegalHolds
@@ -61,7 +69,7 @@ from lethe_gateway.refusals import install
 from lethe_gateway.screens import console_screens, studio_screens
 from lethe_gateway.server import Server
 from lethe_gateway.settings import GatewaySettings
-from lethe_gateway.throttle import Lockout, Throttle
+from lethe_gateway.throttle import Throttle
 from lethe_gateway.uploads import Uploads
 from lethe_gateway.watchers import Watchers
 
@@ -83,7 +91,11 @@ class Domain:
         )
         self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
         cookie = SECURE_SESSION_COOKIE if settings.is_https else SESSION_COOKIE
-        self.callers = Callers(database, clock, cookie=cookie, public_url=settings.public_url)
+        guest_cookie = SECURE_GUEST_COOKIE if settings.is_https else GUEST_COOKIE
+        self.callers = Callers(
+            database, clock, cookie=cookie, guest_cookie=guest_cookie, public_url=settings.public_url
+        )
+        self.ways = Ways(frame.book, clock, settings.identity_stand_in)
         self.session_period = timedelta(days=settings.session_days)
         self.mails = Mails(
             database,
@@ -140,7 +152,12 @@ class Domain:
 
 
 async def build(frame: Frame, settings: GatewaySettings) -> Parts:
-    """The gateway's parts for the frame."""
+    """The gateway's parts for the frame.
+
+    Raises:
+        ConfigurationError: the policy lets people in by a way that nobody implements.
+    """
+    must_be_made(frame.book, settings.identity_stand_in)
     domain = Domain(frame, settings)
     terms = terms_in_force(frame.book, frame.catalogue, frame.clock)
     pages = Pages(terms)
@@ -222,7 +239,7 @@ def public_app(
     signins = Throttle(settings.signin_per_minute, 60.0)
     resets = Throttle(_RESETS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
     claims = Throttle(_CLAIMS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
-    young = Lockout(settings.age_retry_seconds)
+    entrance = Entrance(domain.consents, domain.ways, blinding, signups, age_retry_seconds=settings.age_retry_seconds)
     streams = Streams(
         domain.gallery,
         domain.watchers,
@@ -236,10 +253,17 @@ def public_app(
         videos,
         content_routes(callers, contents),
         event_routes(callers, domain.gallery, streams, domain.watchers, streams_most=settings.streams_per_account_most),
-        account_routes(domain.accounts, domain.consents, callers, blinding, signups, resets, young),
-        consent_routes(domain.consents, callers),
+        newcomer_routes(entrance, domain.accounts, callers, is_https=settings.is_https),
+        account_routes(domain.accounts, callers, blinding, resets, domain.ways),
+        consent_routes(domain.consents, callers, domain.ways),
         session_routes(
-            domain.accounts, callers, blinding, signins, period=domain.session_period, is_https=settings.is_https
+            domain.accounts,
+            callers,
+            blinding,
+            signins,
+            domain.ways,
+            period=domain.session_period,
+            is_https=settings.is_https,
         ),
         key_routes(frame.database, bus, frame.clock, callers, keys_most=settings.api_keys_most),
         credit_routes(domain.purses, callers, frame.catalogue),

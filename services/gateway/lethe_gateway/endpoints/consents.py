@@ -9,11 +9,12 @@ from lethe_gateway.ages import is_asked_again
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents, Stance, at_sign_up
 from lethe_gateway.endpoints.bodies import read
+from lethe_gateway.identity import Ways
 from lethe_gateway.schemas import ConsentAnswers, unix
 from lethe_gateway.screens import language_of
 
 
-def consent_routes(consents: Consents, callers: Callers) -> APIRouter:
+def consent_routes(consents: Consents, callers: Callers, ways: Ways) -> APIRouter:
     """Consents and objections of the caller, and what a sign-up has to answer."""
     router = APIRouter(prefix="/v1")
 
@@ -22,7 +23,13 @@ def consent_routes(consents: Consents, callers: Callers) -> APIRouter:
         policy = consents.policy
         here = at_sign_up(policy, language_of(request, policy.languages))
         asked = [{**_asked(one), "is_condition": one.is_condition} for one in here]
-        content = {"object": "sign_up", "policy_version": policy.version, "terms": "/privacy", "consents": asked}
+        content = {
+            "object": "sign_up",
+            "ways": ways.offered,
+            "policy_version": policy.version,
+            "terms": "/privacy",
+            "consents": asked,
+        }
         return JSONResponse({**content, "age": _age(policy)})
 
     @router.get("/privacy/consents")

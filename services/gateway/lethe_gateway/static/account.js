@@ -1,6 +1,6 @@
 // Coming in, going out, new passwords, erasure. Each part works on the page that has its form.
 
-import { answersOfNewcomer } from "./consents.js";
+import { answersIn } from "./consents.js";
 import { $, call, cell, day, make, moment, onSubmit, say, sentence, showSecret, ask, tell } from "./lethe.js";
 
 const fragment = location.hash.slice(1);
@@ -11,9 +11,15 @@ if ($("reset") || $("verify")) {
 for (const link of document.querySelectorAll("a[hreflang]")) link.hash = $("erasure") ? fragment : "";
 
 onSubmit($("up"), async (given) => {
-  const opened = await call("POST", "/v1/accounts", { ...given, ...answersOfNewcomer() });
+  const opened = await call("POST", "/v1/accounts", { ...given, ...answersIn($("up-asks")) });
   await showSecret(opened.api_key.key);
   await call("POST", "/v1/sessions", given);
+  location.reload();
+});
+
+onSubmit($("guest"), async () => {
+  const opened = await call("POST", "/v1/guests", answersIn($("guest-asks")));
+  await showSecret(opened.api_key.key);
   location.reload();
 });
 
@@ -83,8 +89,9 @@ async function showKeys() {
 
 async function showAccount() {
   const account = await call("GET", "/v1/account");
-  $("email").textContent = account.email;
-  $("erase-email").textContent = account.email;
+  const name = account.email ?? account.id;
+  $("email").textContent = name;
+  $("erase-email").textContent = name;
   $("plan").textContent = account.plan;
   const days = JSON.parse($("plan-days").dataset.days)[account.plan];
   if (days !== undefined) $("plan-days").textContent = say("js.days", { n: days });

@@ -38,27 +38,31 @@ function ageTold(place) {
   return told;
 }
 
-// Newcomers: what the policy asks stands in the form, and the answers go with it.
+// Newcomers: the ways in that the policy offers, and in each form what it asks; the answers go with it.
 let version;
 async function askNewcomers() {
   const asked = await call("GET", "/v1/sign-up");
   version = asked.policy_version;
-  if (asked.age) $("up-asks").append(ageField(asked.age, "min"));
-  if (asked.age?.ask === "declaration" && asked.consents.length && asked.age.consent > asked.age.min) {
-    $("up-asks").append(ageField(asked.age, "consent"));
-  }
-  for (const consent of asked.consents) {
-    const [tick, line] = box(consent, false);
-    tick.required = consent.is_condition;
-    $("up-asks").append(line);
+  $("with-password").hidden = !asked.ways.includes("password");
+  $("as-guest").hidden = !asked.ways.includes("guest");
+  for (const place of [$("up-asks"), $("guest-asks")]) {
+    if (asked.age) place.append(ageField(asked.age, "min"));
+    if (asked.age?.ask === "declaration" && asked.consents.length && asked.age.consent > asked.age.min) {
+      place.append(ageField(asked.age, "consent"));
+    }
+    for (const consent of asked.consents) {
+      const [tick, line] = box(consent, false);
+      tick.required = consent.is_condition;
+      place.append(line);
+    }
   }
 }
 
-/** The answers of the sign-up form, for its body. */
-export function answersOfNewcomer() {
-  const ticks = [...$("up-asks").querySelectorAll("[data-purpose]")];
+/** The answers in a newcomer's form, for its body. */
+export function answersIn(place) {
+  const ticks = [...place.querySelectorAll("[data-purpose]")];
   const consents = Object.fromEntries(ticks.map((tick) => [tick.dataset.purpose, tick.checked]));
-  return { consents, policy_version: version, ...ageTold($("up-asks")) };
+  return { consents, policy_version: version, ...ageTold(place) };
 }
 
 if ($("up-asks")) askNewcomers().catch((error) => tell($("up"), sentence(error)));
