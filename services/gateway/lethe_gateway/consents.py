@@ -73,6 +73,12 @@ class Consents:
         question = _question(subject_ref, answers, Way.SIGN_UP)
         await self._bus.ask(ConsentsChange, question.model_copy(update={"accepts_terms": True}))
 
+    async def decline(self, subject_ref: str, purpose: str) -> None:
+        """A no to one purpose, by a mailed link. Repeating it, or declining what is not asked any more, changes nothing."""
+        policy = self._policy()
+        if purpose in asked(policy, policy.languages[0]):
+            await self.change(subject_ref, Answers(policy, policy.languages[0], {purpose: False}), Way.LINK)
+
     def answers(self, wishes: Mapping[str, bool], version: int | None, language: Language, told: Told) -> Answers:
         """Answers that are fit to be recorded. `version` is the one whose words were shown, where the client knows.
 

@@ -12,6 +12,7 @@ GatewayError
 ├── Forbidden             403  understood, and not allowed
 │   ├── ForeignOrigin     403  a browser sent this from another site
 │   ├── NotVerified       403  the address is not confirmed yet
+│   ├── UseRefused        403  the policy or its owner's choice does not allow this use of the data
 │   ├── TooYoung          403  the service is not for somebody so young; nothing was kept
 │   └── ParentNeeded      403  this consent is the parents' to give
 ├── NotFound              404  there is no such thing, or it is somebody else's
@@ -129,6 +130,13 @@ class NotVerified(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("The e-mail address is not confirmed yet. Open the link in the mail first.")
+
+
+class UseRefused(Forbidden):
+    code = "use_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The policy, or a choice of the person concerned, does not allow this use of the data.")
 
 
 class TooYoung(Forbidden):

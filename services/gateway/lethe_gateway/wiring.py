@@ -31,7 +31,7 @@ from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
 from lethe_gateway.endpoints.accounts import account_routes
 from lethe_gateway.endpoints.calendar import calendar_routes
-from lethe_gateway.endpoints.consents import consent_routes
+from lethe_gateway.endpoints.consents import consent_routes, unsubscribe_routes
 from lethe_gateway.endpoints.console import console_routes
 from lethe_gateway.endpoints.content import Contents, content_routes
 from lethe_gateway.endpoints.credits import credit_routes
@@ -51,6 +51,7 @@ from lethe_gateway.erasures import Erasures
 from lethe_gateway.express import Express, route_of
 from lethe_gateway.gallery import Gallery
 from lethe_gateway.gate import Gate
+from lethe_gateway.gauges import Gauges
 from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers
 from lethe_gateway.holds import Holds
 from lethe_gateway.identity import Ways, must_be_made
@@ -107,6 +108,7 @@ class Domain:
             valid=timedelta(minutes=settings.proof_token_minutes),
             policy=_in_force(frame),
             attempts_most=settings.mail_attempts_most,
+            gauges=Gauges(frame.metrics),
         )
         self.consents = Consents(bus, _in_force(frame), clock)
         self.accounts = Accounts(
@@ -256,6 +258,7 @@ def public_app(
         newcomer_routes(entrance, domain.accounts, callers, is_https=settings.is_https),
         account_routes(domain.accounts, callers, blinding, resets, domain.ways),
         consent_routes(domain.consents, callers, domain.ways),
+        unsubscribe_routes(frame.database, frame.clock, domain.consents),
         session_routes(
             domain.accounts,
             callers,

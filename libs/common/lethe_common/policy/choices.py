@@ -26,10 +26,14 @@ class Purpose(Section):
 
 
 class MailClass(Section):
-    """A kind of mail. What the contract or the law needs cannot be declined."""
+    """A kind of mail. What the contract or the law needs cannot be declined.
+
+    `mails` are those of the suite that belong to it; each belongs to `account` otherwise.
+    """
 
     purpose: str = "service"
     opt_out: bool = False
+    mails: tuple[Literal["password_reset", "verify_email", "deletion_notice"], ...] = ()
     text: Text = Field(default_factory=dict)
 
 

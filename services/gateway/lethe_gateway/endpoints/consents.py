@@ -3,15 +3,35 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from lethe_common.clock import Clock
 from lethe_common.consents import Asked, Way
+from lethe_common.database import Database
 from lethe_common.policy import Policy
+from lethe_gateway import account_queries
 from lethe_gateway.ages import is_asked_again
+from lethe_gateway.blinding import digest
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents, Stance, at_sign_up
 from lethe_gateway.endpoints.bodies import read
+from lethe_gateway.errors import Gone
 from lethe_gateway.identity import Ways
 from lethe_gateway.schemas import ConsentAnswers, unix
 from lethe_gateway.screens import language_of
+
+
+def unsubscribe_routes(database: Database, clock: Clock, consents: Consents) -> APIRouter:
+    """POST /v1/unsubscribe/{token}: one click out of a mail (RFC 8058), without signing in. A GET changes nothing."""
+    router = APIRouter(prefix="/v1")
+
+    @router.post("/unsubscribe/{token}")
+    async def unsubscribe(token: str) -> Response:
+        row = await database.pool.fetchrow(account_queries.DECLINED, digest(token), clock.now())
+        if row is None:
+            raise Gone("This link is too old, or its account is gone. Sign in to change what you are sent.")
+        await consents.decline(row["subject_ref"], row["purpose"])
+        return Response(status_code=204)
+
+    return router
 
 
 def consent_routes(consents: Consents, callers: Callers, ways: Ways) -> APIRouter:
