@@ -27,6 +27,7 @@ from lethe_cli.local.runtime import Runtime
 from lethe_cli.local.secrets import Secrets
 from lethe_common.clock import monotonic_seconds, read_virtual
 from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from tests.newcomers import told
 from tests.servers import RunningServers, dies_with_parent, temporary_data_folder
 
 T = TypeVar("T")
@@ -108,12 +109,19 @@ class RunningSuite(RunningServers):
         headers = {"Authorization": f"Bearer {self.operator_token}"}
         return httpx2.Client(base_url=self.console_url, headers=headers, timeout=_HTTP_SECONDS, trust_env=False)
 
-    def open_account(self, plan: str | None = None, email: str | None = None, password: str | None = None) -> Account:
+    def open_account(
+        self,
+        plan: str | None = None,
+        email: str | None = None,
+        password: str | None = None,
+        consents: Mapping[str, bool] | None = None,
+    ) -> Account:
         """Sign a fresh person up and wait for the credits that come with it; `plan` as the operator sets it."""
         address = email or f"person-{secrets.token_hex(8)}@example.org"
         chosen = password or secrets.token_urlsafe(16)
         with self.anonymous() as client:
-            opened = answered(client.post("/v1/accounts", json={"email": address, "password": chosen}))
+            newcomer = {"email": address, "password": chosen, "consents": dict(consents or {}), **told(client)}
+            opened = answered(client.post("/v1/accounts", json=newcomer))
         account_id = opened["account"]["id"]
         sql = "SELECT subject_ref FROM gateway.accounts WHERE account_id = $1"
         ref = str(self.look(sql, account_id)[0]["subject_ref"])

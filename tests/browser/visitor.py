@@ -33,6 +33,7 @@ class Visitor:
         """A new account, its key put away; answers the key. Ends in the studio."""
         self.page.locator("#up-email").fill(self.email)
         self.page.locator("#up-password").fill(self.password)
+        self.page.locator("#up-asks [data-age=birth_year]").fill("1990")
         self.page.locator("#up button").click()
         shown = self.page.locator("#secret .secret")
         expect(shown).not_to_be_empty()

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx2
 
 from lethe_common.clock import monotonic_seconds
+from tests.newcomers import told
 from tests.suite import RunningSuite, until
 
 _GIVE_UP_SECONDS = 60.0
@@ -65,7 +66,7 @@ class Newcomers:
         login = {"email": f"person-{secrets.token_hex(8)}@example.org", "password": secrets.token_urlsafe(16)}
         try:
             with self._suite.anonymous() as client:
-                opened = client.post("/v1/accounts", json=login)
+                opened = client.post("/v1/accounts", json={**login, **told(client)})
             if not opened.is_success:
                 return None
             account_id = str(opened.json()["account"]["id"])

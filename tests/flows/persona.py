@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from lethe_cli.local.ports import free_ports
 from tests.flows.scanner import Canaries
+from tests.newcomers import told
 from tests.suite import RunningSuite, answered, until
 
 _LINK = re.compile(r"/reset#([\w-]+)")
@@ -130,7 +131,7 @@ class Persona:
 
     def _sign_up(self, http: httpx2.Client) -> str:
         login = {"email": self._email, "password": self._canaries.token("password")}
-        opened = answered(http.post("/v1/accounts", json=login))
+        opened = answered(http.post("/v1/accounts", json={**login, **told(http)}))
         key = str(opened["api_key"]["key"])
         named = {"name": self._canaries.token("API key name")}
         answered(http.post("/v1/api-keys", json=named, headers={"Authorization": f"Bearer {key}"}))

@@ -12,7 +12,7 @@ from lethe_common.bus.permissions import durables
 from lethe_common.catalogue import Kind
 from lethe_common.events.catalogue import STREAMS, heard_by
 from lethe_common.services import Service
-from lethe_gateway.browser import SECURE_SESSION_COOKIE
+from lethe_gateway.browser import GUEST_COOKIE, SECURE_GUEST_COOKIE, SECURE_SESSION_COOKIE
 from tests.flows.persona import Persona, mail_sink
 from tests.flows.scanner import Canaries, machine_folders
 from tests.flows.steps import created, made, picture
@@ -130,8 +130,8 @@ def test_answers_carry_the_declared_headers_and_cookies(used: Used) -> None:
     none(undeclared(found, declarations()))
     frame = {each.name for each in declarations() if each.variable == "FRAME_HEADERS"}
     assert frame <= seen
-    # The name with __Host- is for https, which no local suite speaks.
-    assert names(Kind.COOKIE) - seen == {SECURE_SESSION_COOKIE}
+    # The names with __Host- are for https, which no local suite speaks; this profile lets no guests in.
+    assert names(Kind.COOKIE) - seen == {SECURE_SESSION_COOKIE, GUEST_COOKIE, SECURE_GUEST_COOKIE}
 
 
 def test_temporary_files_are_the_declared_ones(used: Used) -> None:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lethe_common.clock import monotonic_seconds
 from lethe_common.services import Service
+from tests.newcomers import told
 from tests.servers import RunningServers, dies_with_parent
 from tests.tree import ROOT
 
@@ -55,7 +56,7 @@ class Suite:
         """A fresh account's API key."""
         email = email or f"{secrets.token_hex(6)}@example.org"
         with self.client() as client:
-            answer = client.post("/v1/accounts", json={"email": email, "password": PASSWORD})
+            answer = client.post("/v1/accounts", json={"email": email, "password": PASSWORD, **told(client)})
             answer.raise_for_status()
             return str(answer.json()["api_key"]["key"])
 

@@ -18,6 +18,7 @@ from lethe_common.services import Service
 from lethe_common.telemetry import Metrics
 from lethe_gateway.announcements import Announcements
 from lethe_gateway.errors import AnnouncedOtherwise, NoticeTooLate
+from lethe_gateway.gauges import Gauges
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mails import Mails
 from lethe_gateway.models import Table
@@ -68,6 +69,7 @@ async def starting(servers: RunningServers, tmp_path: Path, outside: asyncpg.Con
             valid=timedelta(hours=1),
             book=book,
             attempts_most=5,
+            gauges=Gauges(Metrics()),
         )
         return Announcements(database, book, clock, mails)
 

@@ -188,7 +188,9 @@ def test_another_accounts_key_cannot_be_revoked(suite: Suite) -> None:
 def test_an_address_has_one_account_however_it_is_spelled(suite: Suite) -> None:
     suite.sign_up("taken@example.org")
     with suite.client() as stranger:
-        answer = stranger.post("/v1/accounts", json={"email": "TAKEN@example.org", "password": PASSWORD})
+        answer = stranger.post(
+            "/v1/accounts", json={"email": "TAKEN@example.org", "password": PASSWORD, "birth_year": 1990}
+        )
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "address_taken")
 

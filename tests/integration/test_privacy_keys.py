@@ -9,17 +9,23 @@ import asyncpg
 import pytest
 
 from lethe_common.clock import RealClock
+from lethe_common.consents import texts_of
 from lethe_common.database import Database
 from lethe_common.identifiers import GenerationId, SubjectRef
-from lethe_common.rpc.privacy import ItemKey, KeyClass, KeyWish, LeaseWish
+from lethe_common.purposes import uses_of
+from lethe_common.rpc.privacy import ItemKey, KeyClass, KeyWish, LeaseWish, Purpose
 from lethe_common.services import Service
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.errors import SubjectGone, SubjectUnknown
 from lethe_privacy.itemkeys import ItemKeys
+from lethe_privacy.leases import Gate, Opening
 from lethe_privacy.subjects import KeyCounts, Subjects
 from lethe_privacy.wiring import migrate_keys
 from tests.servers import RunningServers
+from tests.unit.common.policy_files import shipped_policy
+
+POLICY = shipped_policy("aisora2")
 
 
 class KeyStore:
@@ -30,6 +36,11 @@ class KeyStore:
         self.database = database
         self.subjects = Subjects(database, port)
         self.items = ItemKeys(database, ClassKeys(port, RealClock()), RealClock())
+        self.gate = Gate(uses_of(POLICY), texts_of(POLICY))
+
+    async def lease(self, wishes: list[LeaseWish]) -> list[ItemKey]:
+        """Open items in order to show them."""
+        return await self.items.lease(wishes, [Opening(Purpose.SHOW)] * len(wishes), self.gate)
 
 
 @pytest.fixture
@@ -95,7 +106,7 @@ async def test_an_issued_key_is_leased_again_and_again_and_is_the_items_own(stor
     wishes = [wish(subject_ref), wish(subject_ref), wish(subject_ref, key_class=KeyClass.IDENTITY)]
 
     issued = await store.items.issue(wishes)
-    leased = await store.items.lease([lease(one) for one in wishes])
+    leased = await store.lease([lease(one) for one in wishes])
 
     assert all(key is not None and len(key) == 32 for key in keys(issued))
     assert len(set(keys(issued))) == 3
@@ -135,7 +146,7 @@ async def test_each_wish_of_a_batch_is_refused_or_granted_alone(store: KeyStore)
         wish(owner), wish(SubjectRef.new()), wish(fenced), wish(other, owned.item_id),
         wish(owner, owned.item_id, KeyClass.IDENTITY), owned,
     ])  # fmt: skip
-    leased = await store.items.lease([
+    leased = await store.lease([
         lease(owned), lease(owned, SubjectRef.new()), lease(owned, fenced), lease(owned, other), lease(wish(owner)),
     ])  # fmt: skip
 
@@ -152,7 +163,7 @@ async def test_a_destroyed_key_is_unknown_and_only_its_owner_can_destroy_it(stor
     assert await store.items.destroy([lease(gone, other)]) == 0
     assert await store.items.destroy([lease(gone)]) == 1
     assert await store.items.destroy([lease(gone)]) == 0
-    assert refusals(await store.items.lease([lease(kept), lease(gone)])) == [None, "key_unknown"]
+    assert refusals(await store.lease([lease(kept), lease(gone)])) == [None, "key_unknown"]
 
 
 async def test_a_fence_says_what_is_there_and_lets_nothing_more_in_or_out(store: KeyStore) -> None:
@@ -163,7 +174,7 @@ async def test_a_fence_says_what_is_there_and_lets_nothing_more_in_or_out(store:
     counts = await store.subjects.fence(subject_ref)
 
     assert counts == await store.subjects.fence(subject_ref) == KeyCounts(item_keys=1, class_keys=1, login_index=1)
-    assert refusals(await store.items.lease([lease(wanted)])) == ["subject_fenced"]
+    assert refusals(await store.lease([lease(wanted)])) == ["subject_fenced"]
     assert await store.items.destroy([lease(wanted)]) == 1
     with pytest.raises(SubjectUnknown):
         await store.subjects.fence(SubjectRef.new())
@@ -226,7 +237,7 @@ async def test_a_wrapped_key_that_is_moved_to_another_item_opens_for_nobody(stor
         )
 
     with pytest.raises(Exception, match="cannot be opened"):
-        await store.items.lease([lease(theirs)])
+        await store.lease([lease(theirs)])
 
 
 async def test_no_key_and_no_login_rests_in_clear(store: KeyStore) -> None:

@@ -17,7 +17,7 @@ def test_every_service_starts_on_every_profile_and_names_its_policy(
     servers: RunningServers, tmp_path: Path, name: str
 ) -> None:
     policy = shipped_policy(name)
-    with running_suite(servers, tmp_path, PROFILE=str(PROFILES / name)) as suite:
+    with running_suite(servers, tmp_path, PROFILE=str(PROFILES / name), IDENTITY_STAND_IN="password") as suite:
         with suite.client() as client:
             page = client.get("/privacy")
             studio = client.get("/", headers={"Accept": "text/html"})

@@ -65,6 +65,12 @@ INSERT_TOKEN = "INSERT INTO gateway.proof_tokens (token_hash, account_id, use, e
 TAKE_TOKEN = (
     "DELETE FROM gateway.proof_tokens WHERE token_hash = $1 AND use = $2 AND expires_at > $3 RETURNING account_id"  # noqa: S105  a statement
 )
+# A link that ends mails works as often as it is used.
+DECLINED = """
+    SELECT a.subject_ref, split_part(t.use, ':', 2) AS purpose
+      FROM gateway.proof_tokens t JOIN gateway.accounts a USING (account_id)
+     WHERE t.token_hash = $1 AND t.use LIKE 'unsubscribe:%' AND t.expires_at > $2
+"""
 DELETE_TOKENS = "DELETE FROM gateway.proof_tokens WHERE account_id = $1 AND use = $2"
 
 INSERT_MAIL = """
@@ -90,8 +96,8 @@ async def add_account(
     *,
     account_id: str,
     subject_ref: str,
-    email_sealed: bytes,
-    password_sealed: bytes,
+    email_sealed: bytes | None,
+    password_sealed: bytes | None,
     key_id: str,
     storage_ref: str,
     plan: str,

@@ -23,7 +23,9 @@ from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries as queries
 from lethe_gateway.api_keys import new_key
 from lethe_gateway.blinding import Blinding, digest, normal_email
+from lethe_gateway.browser import guest_period
 from lethe_gateway.callers import Caller
+from lethe_gateway.consents import Answers, Consents
 from lethe_gateway.errors import AddressTaken, Gone, NotFound, NotSignedIn, WrongLogin
 from lethe_gateway.item_keys import HeldKey, ItemKeys
 from lethe_gateway.mails import Mails
@@ -57,6 +59,7 @@ class Accounts:
         blinding: Blinding,
         passwords: Passwords,
         mails: Mails,
+        consents: Consents,
         *,
         plan: str,
         session_period: timedelta,
@@ -64,27 +67,50 @@ class Accounts:
     ) -> None:
         self._database, self._bus, self._clock = database, bus, clock
         self._keys, self._sealer, self._blinding, self._passwords = keys, sealer, blinding, passwords
+        self._consents = consents
         self._mails, self._plan, self._session_period, self._is_verifying = mails, plan, session_period, is_verifying
 
-    async def open(self, email: str, password: str) -> Opened:
-        """Open an account.
+    async def open(self, email: str, password: str, answers: Answers) -> Opened:
+        """Open an account for somebody who answered what newcomers are asked.
 
         Raises:
             AddressTaken: there is one with this address.
         """
         encoded = await self._passwords.hash(password)
         subject_ref = await self._subject_for(normal_email(email))
+        return await self._open_for(subject_ref, answers, email.strip(), encoded)
+
+    async def open_guest(self, answers: Answers) -> tuple[Opened, str, timedelta]:
+        """Open an account without an address: who has its key or its session's token, which lasts so long, is its owner.
+
+        Raises:
+            AddressTaken: never, short of a collision of random numbers.
+        """
+        subject_ref = SubjectRef.new()
+        # Nobody signs in by it; the privacy service knows no subject without an index.
+        question = SubjectOpenQuestion(subject_ref=subject_ref, login_index=secrets.token_hex(32))
+        if not (await self._bus.ask(SubjectOpen, question)).is_opened:
+            raise AddressTaken
+        opened = await self._open_for(subject_ref, answers, None, None)
+        period = guest_period(answers.policy) or self._session_period
+        return opened, await self._begin_session(opened.account_id, period), period
+
+    async def _open_for(
+        self, subject_ref: SubjectRef, answers: Answers, email: str | None, encoded: str | None
+    ) -> Opened:
         account_id, key_id, key = AccountId.new(), ApiKeyId.new(), new_key()
+        await self._consents.sign_up(subject_ref, answers)
         held = await self._keys.issue(subject_ref, account_id, KeyClass.IDENTITY)
-        now, state = self._clock.now(), "unverified" if self._is_verifying else "active"
-        mail = await self._mails.write(account_id, subject_ref, "verify_email") if self._is_verifying else None
+        is_verifying = self._is_verifying and email is not None
+        now, state = self._clock.now(), "unverified" if is_verifying else "active"
+        mail = await self._mails.write(account_id, subject_ref, "verify_email") if is_verifying else None
         async with self._database.transaction() as tx:
             is_new = await queries.add_account(
                 tx,
                 account_id=account_id,
                 subject_ref=subject_ref,
-                email_sealed=self._seal(held, EMAIL, subject_ref, account_id, email.strip()),
-                password_sealed=self._seal(held, CREDENTIALS, subject_ref, account_id, encoded),
+                email_sealed=self._seal_some(held, EMAIL, subject_ref, account_id, email),
+                password_sealed=self._seal_some(held, CREDENTIALS, subject_ref, account_id, encoded),
                 key_id=held.key_id,
                 storage_ref=secrets.token_hex(16),
                 plan=self._plan,
@@ -110,11 +136,7 @@ class Accounts:
         encoded = await self._password_of(account)
         if not await self._passwords.fits(encoded, password) or account is None:
             raise WrongLogin
-        token, now = secrets.token_urlsafe(32), self._clock.now()
-        async with self._database.transaction() as tx:
-            expires_at = now + self._session_period
-            await tx.execute(queries.INSERT_SESSION, digest(token), account["account_id"], now, expires_at)
-        return token, account
+        return await self._begin_session(account["account_id"], self._session_period), account
 
     async def sign_out(self, caller: Caller) -> None:
         """End the session this caller came with."""
@@ -161,8 +183,8 @@ class Accounts:
                 )
                 tx.tell(opened)
 
-    async def show(self, caller: Caller) -> tuple[asyncpg.Record, str]:
-        """The account's row and its address.
+    async def show(self, caller: Caller) -> tuple[asyncpg.Record, str | None]:
+        """The account's row and its address; a guest has none.
 
         Raises:
             NotFound: it was erased a moment ago.
@@ -170,8 +192,16 @@ class Accounts:
         row = await self._database.pool.fetchrow(queries.ACCOUNT_BY_ID, caller.account_id)
         if row is None:
             raise NotFound
+        if row["email_sealed"] is None:
+            return row, None
         held = await self._keys.lease(Purpose.SHOW, caller.subject_ref, caller.account_id)
         return row, self._open(held, EMAIL, row, row["email_sealed"])
+
+    async def _begin_session(self, account_id: str, period: timedelta) -> str:
+        token, now = secrets.token_urlsafe(32), self._clock.now()
+        async with self._database.transaction() as tx:
+            await tx.execute(queries.INSERT_SESSION, digest(token), account_id, now, now + period)
+        return token
 
     async def _subject_for(self, email: str) -> SubjectRef:
         index, fresh = self._blinding.login_index(email), SubjectRef.new()
@@ -208,6 +238,11 @@ class Accounts:
 
     def _seal(self, held: HeldKey, category: str, subject_ref: str, account_id: str, text: str) -> bytes:
         return self._sealer.seal(held.key, SealContext(category, subject_ref, account_id, held.key_id), text.encode())
+
+    def _seal_some(
+        self, held: HeldKey, category: str, subject_ref: str, account_id: str, text: str | None
+    ) -> bytes | None:
+        return None if text is None else self._seal(held, category, subject_ref, account_id, text)
 
     def _open(self, held: HeldKey, category: str, row: asyncpg.Record, sealed: bytes) -> str:
         context = SealContext(category, row["subject_ref"], row["account_id"], SealKeyId.trusted(row["key_id"]))

@@ -47,8 +47,9 @@ class Caller:
 class Callers:
     """Recognises callers."""
 
-    def __init__(self, database: Database, clock: Clock, *, cookie: str, public_url: str) -> None:
-        self._database, self._clock, self.cookie = database, clock, cookie
+    def __init__(self, database: Database, clock: Clock, *, cookie: str, guest_cookie: str, public_url: str) -> None:
+        self._database, self._clock, self.cookie, self.guest_cookie = database, clock, cookie, guest_cookie
+        self.cookies = (cookie, guest_cookie)
         self._origin = _origin_of(public_url)
         self._keys: Coalescer[bytes, Caller | None] = Coalescer(self._by_key)
         self._sessions: Coalescer[bytes, Caller | None] = Coalescer(self._by_session)
@@ -69,7 +70,7 @@ class Callers:
         header = request.headers.get("authorization")
         if header is not None:
             return await self._of_key(header)
-        token = request.cookies.get(self.cookie)
+        token = request.cookies.get(self.cookie) or request.cookies.get(self.guest_cookie)
         if not token or len(token) > _LONGEST_TOKEN:
             raise NotSignedIn
         if request.method not in _SAFE_METHODS:

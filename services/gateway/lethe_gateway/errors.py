@@ -2,15 +2,24 @@
 
 GatewayError
 ├── BadRequest            400  the request cannot be understood; `param` names the field
+│   ├── UnknownConsent    400  nobody is asked about this purpose
+│   ├── ConsentNeeded     400  without this consent no account is opened
+│   ├── AgeNotTold        400  the policy asks for an age, and it is missing
+│   └── AgeNotAsked       400  the policy does not ask for this
 ├── NotSignedIn           401  no key, a wrong key, or a session that ended
 │   └── WrongLogin        401  address or password do not fit
 ├── InsufficientCredits   402  buy credits or choose a cheaper setting
 ├── Forbidden             403  understood, and not allowed
 │   ├── ForeignOrigin     403  a browser sent this from another site
-│   └── NotVerified       403  the address is not confirmed yet
+│   ├── NotVerified       403  the address is not confirmed yet
+│   ├── UseRefused        403  the policy or its owner's choice does not allow this use of the data
+│   ├── TooYoung          403  the service is not for somebody so young; nothing was kept
+│   └── ParentNeeded      403  this consent is the parents' to give
 ├── NotFound              404  there is no such thing, or it is somebody else's
+│   └── WayNotOffered     404  the policy does not let people in this way
 ├── Conflict              409  it contradicts what is there
-│   └── AddressTaken      409  there is an account with this address
+│   ├── AddressTaken      409  there is an account with this address
+│   └── PolicyChanged     409  what was answered are the words of another version
 ├── Gone                  410  it was here and has been removed
 ├── TooLarge              413  more bytes than the limit
 ├── WrongMediaType        415  a body or file of a kind that is not accepted
@@ -22,6 +31,7 @@ ConfigurationError             the gateway does not start
 └── AnnouncedOtherwise         a version of the policy was announced with another text
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from lethe_common.errors import ConfigurationError, LetheError
@@ -40,6 +50,49 @@ class GatewayError(LetheError):
 
 class BadRequest(GatewayError):
     code, status = "invalid_request", 400
+
+
+class UnknownConsent(BadRequest):
+    code = "unknown_consent"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody is asked about one of these purposes. GET /v1/sign-up and GET /v1/privacy/consents list them.",
+            param="consents",
+        )
+
+
+class ConsentNeeded(BadRequest):
+    """`text` is the purpose in the policy's words."""
+
+    code = "consent_needed"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"An account needs your consent to this: {text}. Send it under consents; GET /v1/sign-up has the words.",
+            param="consents",
+        )
+
+
+class AgeNotTold(BadRequest):
+    """`name` is the field that is missing."""
+
+    code = "age_needed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The policy asks for an age here. Send {name}; GET /v1/sign-up says what it means. It is not stored.",
+            param=name,
+        )
+
+
+class AgeNotAsked(BadRequest):
+    """`name` is the field that is too much."""
+
+    code = "not_asked"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The policy does not ask for {name}. Leave it out.", param=name)
 
 
 class NotSignedIn(GatewayError):
@@ -83,6 +136,35 @@ class NotVerified(Forbidden):
         super().__init__("The e-mail address is not confirmed yet. Open the link in the mail first.")
 
 
+class UseRefused(Forbidden):
+    code = "use_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The policy, or a choice of the person concerned, does not allow this use of the data.")
+
+
+class TooYoung(Forbidden):
+    """`contact` is where a parent may write."""
+
+    code = "too_young"
+
+    def __init__(self, years: int, contact: str) -> None:
+        super().__init__(
+            f"This service is for people from {years} years on. Nothing was stored. Parents may write to {contact}."
+        )
+
+
+class ParentNeeded(Forbidden):
+    """`contact` is where a parent may write."""
+
+    code = "parent_needed"
+
+    def __init__(self, years: int, contact: str) -> None:
+        super().__init__(
+            f"Below {years} years this consent is a parent's to give. Leave it out, or have them write to {contact}."
+        )
+
+
 class NotFound(GatewayError):
     code, status = "not_found", 404
 
@@ -90,6 +172,16 @@ class NotFound(GatewayError):
         self, message: str = "There is nothing with this id. Check the id and the key.", *, code: str | None = None
     ) -> None:
         super().__init__(message, code=code)
+
+
+class WayNotOffered(NotFound):
+    """`offered` are the ways there are."""
+
+    def __init__(self, offered: Sequence[str]) -> None:
+        super().__init__(
+            f"The policy does not let people in this way. Ways in: {', '.join(offered) or 'none'}.",
+            code="way_not_offered",
+        )
 
 
 class Conflict(GatewayError):
@@ -101,6 +193,16 @@ class AddressTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__("No account can be opened with this address. Sign in, or reset the password.", param="email")
+
+
+class PolicyChanged(Conflict):
+    code = "policy_changed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The policy has changed since these words were shown. Read them again, and choose then.",
+            param="policy_version",
+        )
 
 
 class Gone(GatewayError):

@@ -75,7 +75,8 @@ class SubjectHandlers:
     async def on_notice_due(self, event: NoticeDue, tx: Transaction) -> None:
         """Some of it goes soon: the owner hears how much and when, not what."""
         account = await tx.fetchrow(account_queries.ACCOUNT_OF_SUBJECT, event.subject_ref)
-        if account is not None and account["state"] == "active":
+        # A guest has no address.
+        if account is not None and account["state"] == "active" and account["email_sealed"] is not None:
             soon = Soon(count=len(event.items), first_at=min(item.due_at for item in event.items))
             await self._mails.notify(tx, account["account_id"], event.subject_ref, soon)
 

@@ -25,7 +25,7 @@ from lethe_common.rpc.privacy import (
     LeaseWish,
     Purpose,
 )
-from lethe_gateway.errors import AwayForNow, Gone, NotSignedIn
+from lethe_gateway.errors import AwayForNow, Gone, NotSignedIn, UseRefused
 
 _PURPOSES = (Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE)
 # One question under way at a time gathers twice as many wishes as two would.
@@ -81,6 +81,18 @@ class ItemKeys:
         wish = LeaseWish.model_validate({"subject_ref": subject_ref, "item_id": item_id})
         return _held(await self._leasing[purpose].put(wish))
 
+    async def lease_for(self, use: str, purpose: Purpose, subject_ref: str, item_id: str) -> HeldKey:
+        """The same in the service of one of the policy's other purposes, which rests on what people chose.
+
+        Raises:
+            UseRefused: the policy or the subject does not allow it.
+            Gone, NotSignedIn, Unavailable: as `lease`.
+        """
+        wish = LeaseWish.model_validate({"subject_ref": subject_ref, "item_id": item_id})
+        return _held(
+            (await self._bus.ask(KeyLease, KeyLeaseQuestion(purpose=purpose, use=use, wishes=(wish,)))).keys[0]
+        )
+
     async def destroy(self, items: Sequence[tuple[str, str]]) -> None:
         """Destroy the keys of these (subject_ref, item_id)."""
         wishes = tuple(LeaseWish.model_validate({"subject_ref": ref, "item_id": item}) for ref, item in items)
@@ -118,4 +130,6 @@ def _held(answer: ItemKey | LetheError) -> HeldKey:
         raise Gone
     if answer.refusal in {"subject_fenced", "subject_unknown"}:
         raise NotSignedIn("This account is closed or being erased.")
+    if answer.refusal == "purpose_refused":
+        raise UseRefused
     raise AwayForNow("The key service gave no key. Try again in a few seconds.")

@@ -17,6 +17,7 @@ import structlog
 
 from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
+from lethe_common.errors import LetheError
 from lethe_common.events.notice import MailRequested
 from lethe_common.identifiers import MailId, SealKeyId, SubjectRef
 from lethe_common.policy import Policy, PolicyBook
@@ -25,8 +26,10 @@ from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries as queries
 from lethe_gateway.adapters.smtp import MailNotSent, Smtp
 from lethe_gateway.blinding import digest
-from lethe_gateway.errors import NotSignedIn
+from lethe_gateway.errors import NotSignedIn, UseRefused
+from lethe_gateway.gauges import Gauges
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.mail_classes import Class, Withheld, class_of
 from lethe_gateway.notices import Coming, Notices, Soon
 from lethe_gateway.words import load_words
 
@@ -49,6 +52,20 @@ _TEXTS: dict[str, str] = {
     "{link}\n\nIf you did not open an account, there is nothing to do.\n",
 }
 _PAGES: dict[str, str] = {"password_reset": "/reset#", "verify_email": "/verify#"}
+
+
+UNSUBSCRIBE = "unsubscribe"
+_DECLINABLE_FOR = timedelta(days=90)
+
+
+class MailWithheld(LetheError):
+    """It is not sent: the policy, or its reader, does not want it."""
+
+    code = "mail_withheld"
+
+    def __init__(self, reason: Withheld) -> None:
+        super().__init__("This mail is not allowed. It was removed, and counted.")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,10 +96,12 @@ class Mails:
         valid: timedelta,
         book: PolicyBook,
         attempts_most: int,
+        gauges: Gauges,
     ) -> None:
         self._database, self._clock, self._keys, self._sealer, self._smtp = database, clock, keys, sealer, smtp
         self._public_url, self._valid, self._attempts_most = public_url.rstrip("/"), valid, attempts_most
-        self._book, self._notices = book, Notices(book, load_words(), self._public_url)
+        self._book, self._words, self._gauges = book, load_words(), gauges
+        self._notices = Notices(book, self._words, self._public_url)
 
     async def write(self, account_id: str, subject_ref: str, template: LinkTemplate) -> Written:
         """Seal a fresh link for an account."""
@@ -166,18 +185,23 @@ class Mails:
         account = await self._database.pool.fetchrow(queries.ACCOUNT_BY_ID, row["account_id"])
         if account is None:
             return True
-        ref = row["subject_ref"]
+        ref, kind = row["subject_ref"], class_of(self._policy, row["template"])
+        try:
+            address = await self._address(account, kind)
+        except MailWithheld as refusal:
+            self._gauges.withheld.labels(row["template"], refusal.reason).inc()
+            await self._remove([(ref, row["mail_id"])])
+            return True
         held = await self._keys.lease(Purpose.MAIL, ref, row["mail_id"])
         token = self._sealer.open(
             held.key, SealContext(CATEGORY, ref, row["mail_id"], held.key_id), row["secret_sealed"]
         )
-        identity = await self._keys.lease(Purpose.MAIL, ref, row["account_id"])
-        context = SealContext("identity.email", ref, row["account_id"], identity.key_id)
-        address = self._sealer.open(identity.key, context, account["email_sealed"]).decode()
         message = self._message(row["template"], address, token.decode())
         if message is None:
             await self._remove([(ref, row["mail_id"])])
             return True
+        if kind is not None and kind.is_declinable:
+            await self._make_declinable(message, row["account_id"], kind.purpose)
         try:
             await smtp.send(message, row["mail_id"])
         except MailNotSent as error:
@@ -187,11 +211,44 @@ class Mails:
         log.info("mail_sent", mail_id=row["mail_id"], template=row["template"])
         return True
 
+    @property
+    def _policy(self) -> Policy:
+        return self._book.governing(self._clock.now())
+
+    async def _address(self, account: asyncpg.Record, kind: Class | None) -> str:
+        """Where to send a mail of this class.
+
+        Raises:
+            MailWithheld: it is not to be sent.
+        """
+        if kind is None:
+            raise MailWithheld(Withheld.UNDECLARED)
+        if account["email_sealed"] is None:
+            raise MailWithheld(Withheld.NO_ADDRESS)
+        ref, account_id = account["subject_ref"], account["account_id"]
+        try:
+            held = await self._keys.lease_for(kind.purpose, Purpose.MAIL, ref, account_id)
+        except UseRefused as error:
+            raise MailWithheld(Withheld.REFUSED) from error
+        return self._sealer.open(
+            held.key, SealContext("identity.email", ref, account_id, held.key_id), account["email_sealed"]
+        ).decode()
+
+    async def _make_declinable(self, message: EmailMessage, account_id: str, purpose: str) -> None:
+        """One click ends mails of this purpose, from the mail program (RFC 8058) or by a link in the text."""
+        token, over = secrets.token_urlsafe(32), self._clock.now() + _DECLINABLE_FOR
+        async with self._database.transaction() as tx:
+            await tx.execute(queries.INSERT_TOKEN, digest(token), account_id, f"{UNSUBSCRIBE}:{purpose}", over)
+        message["List-Unsubscribe"] = f"<{self._public_url}/v1/unsubscribe/{token}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        link = f"{self._public_url}/unsubscribe#{token}"
+        lines = (self._words[tag]("mail.unsubscribe", url=link) for tag in self._policy.languages)
+        message.set_content("\n".join((message.get_content(), *lines)) + "\n")
+
     def _message(self, template: str, address: str, token: str) -> EmailMessage | None:
         """None: what it is about is no more."""
         if template == _NOTICE:
-            policy = self._book.governing(self._clock.now())
-            return self._notices.deletion(address, Soon.model_validate_json(token), policy)
+            return self._notices.deletion(address, Soon.model_validate_json(token), self._policy)
         if template == _CHANGE:
             return self._notices.change(address, Coming.model_validate_json(token))
         message = EmailMessage()

@@ -20,14 +20,14 @@ class Table(SQLModel, registry=registry("gateway")):
 
 
 class Account(Table, table=True):
-    """One account. It joins a person's sealed address with the reference all other services know."""
+    """One account. It joins a person's sealed address with the reference all other services know. A guest has no address."""
 
     __tablename__: ClassVar[Any] = "accounts"
 
     account_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
     subject_ref: str = Field(unique=True, sa_column_kwargs=_PSEUDONYM)
-    email_sealed: bytes = Field(sa_column_kwargs=held("identity.email"))
-    password_sealed: bytes = Field(sa_column_kwargs=held("identity.credentials"))
+    email_sealed: bytes | None = Field(sa_column_kwargs=held("identity.email"))
+    password_sealed: bytes | None = Field(sa_column_kwargs=held("identity.credentials"))
     key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
     storage_ref: str = Field(unique=True, sa_column_kwargs=impersonal("random part of object names"))
     plan: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))

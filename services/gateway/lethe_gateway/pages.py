@@ -130,6 +130,10 @@ class Pages:
         """Confirming an e-mail address."""
         return self._render("verify.html", language)
 
+    def unsubscribe(self, language: Language) -> str:
+        """Declining mails of one kind."""
+        return self._render("unsubscribe.html", language)
+
     def erasure(self, language: Language) -> str:
         """How far an erasure is, and its certificate; works when the account is gone."""
         return self._render("erasure.html", language)

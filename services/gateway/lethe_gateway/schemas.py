@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from lethe_common.rpc.legal_holds import OperatorName, Reason
 from lethe_common.rpc.simulation import PolicyText
+from lethe_gateway.ages import Told
 
 _MESSAGES = {
     "provider_failed": "The model could not make this video. You were not charged. Try again.",
@@ -31,7 +32,39 @@ Email = Annotated[
 Secret = Annotated[str, StringConstraints(min_length=20, max_length=128, pattern="^[A-Za-z0-9_-]+$")]
 
 
-class Credentials(Body):
+PurposeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Choices = Annotated[dict[PurposeName, bool], Field(max_length=64)]
+
+
+class AgeTold(Body):
+    """What the policy asks of somebody's age; more is refused. Compared, and stored nowhere."""
+
+    birth_year: int | None = Field(default=None, ge=1900, le=2200)
+    is_of_age: bool | None = None
+    may_consent: bool | None = None
+    country: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+
+    @property
+    def age_told(self) -> Told:
+        """The same as a value."""
+        return Told(self.birth_year, self.is_of_age, self.may_consent, self.country)
+
+
+class ConsentAnswers(AgeTold):
+    """Yes or no to purposes; `policy_version` is the one whose words were shown."""
+
+    consents: Choices
+    policy_version: int | None = None
+
+
+class Newcomer(AgeTold):
+    """The answers to what `GET /v1/sign-up` asks; all there is of a guest."""
+
+    consents: Choices = Field(default_factory=dict)
+    policy_version: int | None = None
+
+
+class SignUp(Newcomer):
     email: Email
     password: Password
 

@@ -20,7 +20,7 @@ IsSignedIn = Callable[[Request], Awaitable[bool]]
 
 
 def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
-    """GET /, /reset, /verify, /erasure and /static/*."""
+    """GET /, /reset, /verify, /unsubscribe, /erasure and /static/*."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -34,6 +34,10 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
     @router.get("/verify")
     async def verify(request: Request) -> Response:
         return _page(request, pages.verify(language_of(request)))
+
+    @router.get("/unsubscribe")
+    async def unsubscribe(request: Request) -> Response:
+        return _page(request, pages.unsubscribe(language_of(request)))
 
     @router.get("/erasure")
     async def erasure(request: Request) -> Response:

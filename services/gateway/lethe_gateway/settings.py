@@ -1,5 +1,7 @@
 """What the gateway reads from its environment, beside what every service does."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr, field_validator
 
 from lethe_common.settings import ServiceSettings
@@ -20,8 +22,10 @@ class GatewaySettings(ServiceSettings):
     pepper: SecretStr
 
     verify_email: bool = False
+    identity_stand_in: Literal["password", "guest"] | None = None
     signup_per_hour: int = Field(default=0, ge=0)
     signin_per_minute: int = Field(default=0, ge=0)
+    age_retry_seconds: float = Field(default=600.0, ge=0)
     session_days: int = Field(default=14, ge=1, le=90)
     console_session_hours: int = Field(default=12, ge=1, le=168)
     proof_token_minutes: int = Field(default=60, ge=5, le=1440)

@@ -34,3 +34,25 @@ class Throttle:
         self._full_at.move_to_end(key)
         if len(self._full_at) > _KEYS_MOST:
             self._full_at.popitem(last=False)
+
+
+class Lockout:
+    """Remembers keys for a while, in memory: who was turned away does not get in by trying again at once."""
+
+    def __init__(self, period_seconds: float) -> None:
+        self._period_seconds = period_seconds
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def close(self, *keys: str, now_seconds: float | None = None) -> None:
+        """Keep these out from now on."""
+        now = monotonic_seconds() if now_seconds is None else now_seconds
+        for key in keys:
+            self._until[key] = now + self._period_seconds
+            self._until.move_to_end(key)
+        while len(self._until) > _KEYS_MOST:
+            self._until.popitem(last=False)
+
+    def is_closed(self, *keys: str, now_seconds: float | None = None) -> bool:
+        """Whether any of these is kept out."""
+        now = monotonic_seconds() if now_seconds is None else now_seconds
+        return any(self._until.get(key, now) > now for key in keys)

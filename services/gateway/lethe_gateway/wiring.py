@@ -21,10 +21,18 @@ from lethe_gateway.accounts import Accounts
 from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.announcements import Announcements
 from lethe_gateway.blinding import Blinding
-from lethe_gateway.browser import CONSOLE_COOKIE, SECURE_SESSION_COOKIE, SESSION_COOKIE
+from lethe_gateway.browser import (
+    CONSOLE_COOKIE,
+    GUEST_COOKIE,
+    SECURE_GUEST_COOKIE,
+    SECURE_SESSION_COOKIE,
+    SESSION_COOKIE,
+)
 from lethe_gateway.callers import Callers
+from lethe_gateway.consents import Consents
 from lethe_gateway.endpoints.accounts import account_routes
 from lethe_gateway.endpoints.calendar import calendar_routes
+from lethe_gateway.endpoints.consents import consent_routes, unsubscribe_routes
 from lethe_gateway.endpoints.console import console_routes
 from lethe_gateway.endpoints.content import Contents, content_routes
 from lethe_gateway.endpoints.credits import credit_routes
@@ -33,6 +41,7 @@ from lethe_gateway.endpoints.events import Streams, event_routes
 from lethe_gateway.endpoints.keys import key_routes
 from lethe_gateway.endpoints.legal_holds import legal_hold_routes
 from lethe_gateway.endpoints.models import model_routes
+from lethe_gateway.endpoints.newcomers import Entrance, newcomer_routes
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
 from lethe_gateway.endpoints.retention import retention_routes
@@ -44,8 +53,10 @@ from lethe_gateway.erasures import Erasures
 from lethe_gateway.express import Express, route_of
 from lethe_gateway.gallery import Gallery
 from lethe_gateway.gate import Gate
+from lethe_gateway.gauges import Gauges
 from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers
 from lethe_gateway.holds import Holds
+from lethe_gateway.identity import Ways, must_be_made
 from lethe_gateway.intake import Intake
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.legal_holds import LegalHolds
@@ -83,7 +94,11 @@ class Domain:
         )
         self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
         cookie = SECURE_SESSION_COOKIE if settings.is_https else SESSION_COOKIE
-        self.callers = Callers(database, clock, cookie=cookie, public_url=settings.public_url)
+        guest_cookie = SECURE_GUEST_COOKIE if settings.is_https else GUEST_COOKIE
+        self.callers = Callers(
+            database, clock, cookie=cookie, guest_cookie=guest_cookie, public_url=settings.public_url
+        )
+        self.ways = Ways(frame.book, clock, settings.identity_stand_in)
         self.session_period = timedelta(days=settings.session_days)
         self.mails = Mails(
             database,
@@ -95,8 +110,10 @@ class Domain:
             valid=timedelta(minutes=settings.proof_token_minutes),
             book=frame.book,
             attempts_most=settings.mail_attempts_most,
+            gauges=Gauges(frame.metrics),
         )
         self.announcements = Announcements(database, frame.book, clock, self.mails)
+        self.consents = Consents(bus, _in_force(frame), clock)
         self.accounts = Accounts(
             database,
             bus,
@@ -106,6 +123,7 @@ class Domain:
             self.blinding,
             Passwords(settings.password_hashes_at_once),
             self.mails,
+            self.consents,
             plan=frame.catalogue.opening_plan.id,
             session_period=self.session_period,
             is_verifying=settings.verify_email,
@@ -139,7 +157,12 @@ class Domain:
 
 
 async def build(frame: Frame, settings: GatewaySettings) -> Parts:
-    """The gateway's parts for the frame."""
+    """The gateway's parts for the frame.
+
+    Raises:
+        ConfigurationError: the policy lets people in by a way that nobody implements.
+    """
+    must_be_made(frame.book, settings.identity_stand_in)
     domain = Domain(frame, settings)
     await domain.announcements.register()
     terms = terms_in_force(frame.book, frame.catalogue, frame.clock)
@@ -228,6 +251,7 @@ def public_app(
     signins = Throttle(settings.signin_per_minute, 60.0)
     resets = Throttle(_RESETS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
     claims = Throttle(_CLAIMS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
+    entrance = Entrance(domain.consents, domain.ways, blinding, signups, age_retry_seconds=settings.age_retry_seconds)
     streams = Streams(
         domain.gallery,
         domain.watchers,
@@ -241,9 +265,18 @@ def public_app(
         videos,
         content_routes(callers, contents),
         event_routes(callers, domain.gallery, streams, domain.watchers, streams_most=settings.streams_per_account_most),
-        account_routes(domain.accounts, callers, blinding, signups, resets),
+        newcomer_routes(entrance, domain.accounts, callers, is_https=settings.is_https),
+        account_routes(domain.accounts, callers, blinding, resets, domain.ways),
+        consent_routes(domain.consents, callers, domain.ways),
+        unsubscribe_routes(frame.database, frame.clock, domain.consents),
         session_routes(
-            domain.accounts, callers, blinding, signins, period=domain.session_period, is_https=settings.is_https
+            domain.accounts,
+            callers,
+            blinding,
+            signins,
+            domain.ways,
+            period=domain.session_period,
+            is_https=settings.is_https,
         ),
         key_routes(frame.database, bus, frame.clock, callers, keys_most=settings.api_keys_most),
         credit_routes(domain.purses, callers, frame.catalogue),

@@ -29,7 +29,10 @@ from lethe_privacy.verification import NOT_LOOKED_INTO
 
 RECORD = "erasure.record"
 """The category of what proves the erasure itself."""
+CHOICES = "consent.record"
+"""The category of what proves consents, objections and the acceptance of the terms."""
 
+_GROUNDS = {RECORD: "proof that this erasure was carried out", CHOICES: "proof of choices that were made"}
 _DELETED = "deleted; the keys that open its remains were deleted"
 _PSEUDONYMISED = "kept by law under a pseudonym of its own"
 _NOT_SCANNED = (
@@ -53,6 +56,10 @@ class Attestor:
     book: PolicyBook
     clock: Literal["real", "virtual"]
     build: str
+
+    def ground_of(self, category: str, at: datetime) -> str:
+        """Why a category outlives an erasure, in the words of the policy that counts at a policy time."""
+        return _ground(self.book.governing(at), category)
 
     def statement(
         self, erasure: Erasure, reports: Sequence[Report], seen: Sequence[Finding], completed_at: datetime
@@ -124,7 +131,7 @@ def _ground(policy: Policy, category: str) -> str:
         ground = policy.rule(category).ground
     except PolicyError:
         ground = None
-    return ground or "proof that this erasure was carried out"
+    return ground or _GROUNDS[category]
 
 
 def _store_lines(reports: Sequence[Report]) -> list[StoreLine]:

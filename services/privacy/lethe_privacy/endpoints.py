@@ -1,25 +1,27 @@
 """What the privacy service answers. Keys of all callers that wait at one moment are made together."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from lethe_common.bus.requests import Answer
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database
-from lethe_common.purposes import Standing, Uses
+from lethe_common.rpc import consents as choices
 from lethe_common.rpc import privacy as rpc
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_privacy import leases, queries
+from lethe_privacy.consents import Consents
 from lethe_privacy.itemkeys import ItemKeys
+from lethe_privacy.leases import Gates, Opening
 from lethe_privacy.saga import ErasureSaga
 from lethe_privacy.subjects import Subjects
 from lethe_privacy.transparency import CertificateLog
 
 Wishes = tuple[rpc.KeyWish, ...]
-LeaseWishes = tuple[rpc.LeaseWish, ...]
+LeaseWishes = tuple[Opening, tuple[rpc.LeaseWish, ...]]
 Keys = tuple[rpc.ItemKey, ...]
 
 
@@ -30,13 +32,13 @@ class KeyAnswers:
         self,
         subjects: Subjects,
         keys: ItemKeys,
-        uses: Callable[[], Uses],
+        gates: Gates,
         *,
         max_batch: int,
         max_waiting: int,
         writers: int,
     ) -> None:
-        self._subjects, self._keys, self._uses = subjects, keys, uses
+        self._subjects, self._keys, self._gates = subjects, keys, gates
         self.issuing = Coalescer[Wishes, Keys](
             self._issue_together, max_batch=max_batch, max_waiting=max_waiting, writers=writers
         )
@@ -73,15 +75,14 @@ class KeyAnswers:
 
     async def lease(self, question: rpc.KeyLeaseQuestion, caller: Service) -> rpc.KeysAnswer:
         """Open the keys of existing items."""
-        # No purpose of a lease rests on consent yet; whether the subject is being forgotten is looked up with its key.
-        is_use = leases.is_use(self._uses(), question.purpose, Standing())
-        if not (is_use and leases.is_allowed(caller, question.purpose)):
+        if not leases.is_allowed(caller, question.purpose):
             return rpc.KeysAnswer(
                 keys=tuple(
                     rpc.ItemKey(item_id=wish.item_id, refusal=leases.PURPOSE_REFUSED) for wish in question.wishes
                 )
             )
-        return rpc.KeysAnswer(keys=await self.leasing.put(question.wishes))
+        opening = Opening(question.purpose, question.use)
+        return rpc.KeysAnswer(keys=await self.leasing.put((opening, question.wishes)))
 
     async def destroy(self, question: rpc.KeyDestroyQuestion, _caller: Service) -> rpc.KeyDestroyAnswer:
         """Destroy the keys of items that are deleted."""
@@ -91,7 +92,29 @@ class KeyAnswers:
         return _dealt(await self._keys.issue(list(chain.from_iterable(questions))), questions)
 
     async def _lease_together(self, questions: Sequence[LeaseWishes]) -> list[Keys]:
-        return _dealt(await self._keys.lease(list(chain.from_iterable(questions))), questions)
+        wishes = [wish for _, wished in questions for wish in wished]
+        openings = [opening for opening, wished in questions for _ in wished]
+        keys = await self._keys.lease(wishes, openings, self._gates())
+        return _dealt(keys, [wished for _, wished in questions])
+
+
+class ConsentAnswers:
+    """What people chose."""
+
+    def __init__(self, consents: Consents) -> None:
+        self._consents = consents
+
+    def answers(self) -> Mapping[type[Call[Any, Any]], Answer]:
+        """Each call and who answers it."""
+        return {choices.ConsentsShow: self.show, choices.ConsentsChange: self.change}
+
+    async def show(self, question: choices.ConsentsShowQuestion, _caller: Service) -> choices.ConsentsAnswer:
+        """What a subject decided last about each purpose."""
+        return choices.ConsentsAnswer(choices=await self._consents.show(question.subject_ref))
+
+    async def change(self, question: choices.ConsentsChangeQuestion, _caller: Service) -> choices.ConsentsAnswer:
+        """Record what is new among the wishes."""
+        return choices.ConsentsAnswer(choices=await self._consents.change(question))
 
 
 class ErasureAnswers:

@@ -3,6 +3,9 @@
 PrivacyError
 ├── SubjectUnknown    404  there is no such subject, or it is forgotten
 ├── SubjectGone       410  the subject is being forgotten or is forgotten; nothing of it may begin anew
+├── PurposeUnknown    400  nobody is asked about one of these purposes
+├── PolicyUnknown     409  the words come from a version of the policy that is not here; read the choices again
+├── TooManyChoices    429  so many choices were recorded that only a no is taken
 ├── TooManyClaims     429  this erasure has enough links; use one of them
 ├── LogShorter        400  the log of certificates never had as many entries
 ├── EpochUnknown      500  a key's epoch is not in the keyring: restore the keyring, see docs/operate.md
@@ -29,6 +32,27 @@ class SubjectGone(PrivacyError):
 
     def __init__(self) -> None:
         super().__init__("This subject is being forgotten, or is forgotten. Begin with a new one.")
+
+
+class PurposeUnknown(PrivacyError):
+    code, status = "unknown_consent", 400
+
+    def __init__(self) -> None:
+        super().__init__("Nobody is asked about one of these purposes. GET /v1/privacy/consents lists those there are.")
+
+
+class PolicyUnknown(PrivacyError):
+    code, status = "policy_changed", 409
+
+    def __init__(self) -> None:
+        super().__init__("The policy has changed. Read the choices again, and choose then.")
+
+
+class TooManyChoices(PrivacyError):
+    code, status = "too_many_choices", 429
+
+    def __init__(self) -> None:
+        super().__init__("So many choices were recorded that only a no is taken. Write to the contact in the policy.")
 
 
 class TooManyClaims(PrivacyError):

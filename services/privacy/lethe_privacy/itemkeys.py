@@ -17,7 +17,7 @@ from lethe_common.rpc.privacy import ItemKey, KeyWish, LeaseWish
 from lethe_common.sealing import KEY_BYTES
 from lethe_privacy import key_queries as queries
 from lethe_privacy.classkeys import ClassKey, ClassKeys, ClassName, WrappedClassKey, at_rest
-from lethe_privacy.leases import KEY_UNKNOWN, refusal_of
+from lethe_privacy.leases import KEY_UNKNOWN, PURPOSE_REFUSED, Gate, Opening, refusal_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,15 +56,16 @@ class ItemKeys:
             for wish, refusal in zip(wishes, refusals, strict=True)
         ]
 
-    async def lease(self, wishes: Sequence[LeaseWish]) -> list[ItemKey]:
-        """Open the keys of items that exist; one answer per wish, in their order."""
+    async def lease(self, wishes: Sequence[LeaseWish], openings: Sequence[Opening], gate: Gate) -> list[ItemKey]:
+        """Open the keys of items that exist, each for its opening; one answer per wish, in their order."""
         async with self._database.single() as tx:
             rows = await queries.load_for_lease(tx, wishes)
         answers: list[ItemKey | None] = []
         wrapped: dict[ClassName, WrappedClassKey] = {}
-        for wish, row in zip(wishes, rows, strict=True):
+        for wish, opening, row in zip(wishes, openings, rows, strict=True):
             class_key = at_rest(wish.subject_ref, row)
-            refusal = refusal_of(row["state"]) or (KEY_UNKNOWN if class_key is None else None)
+            refusal = refusal_of(row["state"]) or _refused_by(gate, opening, row)
+            refusal = refusal or (KEY_UNKNOWN if class_key is None else None)
             answers.append(_refused(wish.item_id, refusal) if refusal else None)
             if refusal is None and class_key is not None:
                 wrapped[wish.subject_ref, row["key_class"]] = class_key
@@ -96,6 +97,10 @@ class ItemKeys:
             item_id = row["item_id"]
             fresh[item_id] = _opened(item_id, row["subject_ref"], row["key_class"], row, classes)
         return fresh
+
+
+def _refused_by(gate: Gate, opening: Opening, row: asyncpg.Record) -> str | None:
+    return None if gate.lets(opening, row["consents"], row["objections"]) else PURPOSE_REFUSED
 
 
 def _class_of(wish: KeyWish) -> ClassName:

@@ -37,8 +37,9 @@ LOAD_FOR_ISSUE = """
      ORDER BY w.place
 """
 
+# The standing comes along with the subject: a choice counts for every lease after its commit.
 LOAD_FOR_LEASE = """
-    SELECT s.state, c.key_id AS class_key_id, c.wrapped AS class_wrapped, c.epoch_id,
+    SELECT s.state, s.consents, s.objections, c.key_id AS class_key_id, c.wrapped AS class_wrapped, c.epoch_id,
            i.key_class, i.key_id, i.wrapped
       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (subject_ref, item_id, place)
       LEFT JOIN subjects s ON s.subject_ref = w.subject_ref
@@ -81,14 +82,27 @@ FENCE = "UPDATE subjects SET state = 'fenced' WHERE subject_ref = $1 AND state =
 COUNT_KEYS = """
     SELECT (SELECT count(*) FROM item_keys WHERE subject_ref = $1) AS item_keys,
            (SELECT count(*) FROM class_keys WHERE subject_ref = $1) AS class_keys,
-           (SELECT count(*) FROM login_index WHERE subject_ref = $1) AS login_index
+           (SELECT count(*) FROM login_index WHERE subject_ref = $1) AS login_index,
+           (SELECT count(*) FROM consents JOIN subjects USING (holder_ref) WHERE subject_ref = $1) AS consents
 """
 DESTROY_SUBJECT = """
     WITH items AS (DELETE FROM item_keys WHERE subject_ref = $1),
          classes AS (DELETE FROM class_keys WHERE subject_ref = $1),
          logins AS (DELETE FROM login_index WHERE subject_ref = $1)
-    UPDATE subjects SET state = 'erased' WHERE subject_ref = $1
+    UPDATE subjects SET state = 'erased', consents = '{}', objections = '{}', holder_ref = NULL WHERE subject_ref = $1
 """
+
+LOCK_CHOSEN = "SELECT state, consents, objections, holder_ref FROM subjects WHERE subject_ref = $1 FOR UPDATE"
+SET_CHOSEN = "UPDATE subjects SET consents = $2, objections = $3, holder_ref = $4 WHERE subject_ref = $1"
+LAST_CHOICES = """
+    SELECT DISTINCT ON (purpose) purpose, choice, policy_version, policy_hash, at
+      FROM consents WHERE holder_ref = $1 ORDER BY purpose, line DESC
+"""  # index consents_holder
+ADD_CHOICE = """
+    INSERT INTO consents (holder_ref, purpose, choice, policy_version, policy_hash, text_hash, language, way, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+COUNT_CHOICES = "SELECT count(*) FROM consents WHERE holder_ref = $1"
 
 
 async def load_for_issue(tx: Transaction, wishes: Sequence[KeyWish]) -> list[asyncpg.Record]:

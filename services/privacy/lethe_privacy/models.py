@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, SmallInteger
+from sqlalchemy import ARRAY, BigInteger, DateTime, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -12,9 +12,11 @@ from lethe_common.database import registry
 from lethe_privacy.schemas import CERTIFICATE_KEYS, HEAD_KEYS
 
 _MOMENT: Any = DateTime(timezone=True)
+_NAMES: Any = ARRAY(Text)
 _RECORD = held("erasure.record", is_sealed=False)
 _REFERENCE = held("identity.account", is_sealed=False)
 _KEY = held("key.material")
+_CHOICE = held("consent.record", is_sealed=False)
 _RESIDUE_KEYS = declare(Kind.JSON_KEY, each(("store", "method", "found"), impersonal("where something was left")))
 _COUNT_KEYS = declare(Kind.JSON_KEY, each(("store", "category", "before", "after", "retained_ground"), _RECORD))
 
@@ -112,12 +114,36 @@ class Fact(Table, table=True):
 
 
 class Subject(KeysTable, table=True):
-    """A subject and whether anything of it may be opened. The row stays, so that it never begins anew."""
+    """A subject, whether anything of it may be opened, and what it chose. The row stays, so that it never begins anew.
+
+    `holder_ref` is its name in the ledger of choices; with its keys that link goes too.
+    """
 
     __tablename__ = "subjects"
 
     subject_ref: str = Field(primary_key=True, sa_column_kwargs=_RECORD)
     state: str = Field(sa_column_kwargs=impersonal("active, fenced or erased"))
+    consents: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=_CHOICE)
+    objections: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=_CHOICE)
+    holder_ref: str | None = Field(default=None, unique=True, sa_column_kwargs=_CHOICE)
+
+
+class ConsentLine(KeysTable, table=True):
+    """One choice: who decided what about which purpose, shown which words, how and when. Never changed."""
+
+    __tablename__ = "consents"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    line: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
+    holder_ref: str = Field(index=True, sa_column_kwargs=_CHOICE)
+    purpose: str = Field(sa_column_kwargs=_CHOICE)
+    choice: str = Field(sa_column_kwargs=_CHOICE)
+    policy_version: int = Field(sa_column_kwargs=_CHOICE)
+    policy_hash: str = Field(sa_column_kwargs=_CHOICE)
+    text_hash: str = Field(sa_column_kwargs=_CHOICE)
+    language: str = Field(sa_column_kwargs=_CHOICE)
+    way: str = Field(sa_column_kwargs=_CHOICE)
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_CHOICE)
 
 
 class ClassKey(KeysTable, table=True):

@@ -21,7 +21,7 @@ from lethe_common.identifiers import ErasureId, LegalHoldId, SubjectRef
 from lethe_common.logging import describe
 from lethe_common.services import Service
 from lethe_privacy import queries
-from lethe_privacy.certificates import Attestor, pseudonym_of
+from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
 from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
 from lethe_privacy.subjects import KeyCounts, Subjects
@@ -134,7 +134,8 @@ class ErasureSaga:
         async with self._database.transaction() as tx:
             if await self._has_moved(tx, erasure):
                 return
-            await queries.put_report(tx, erasure.erasure_id, _own_report(counts))
+            ground = self._attestor.ground_of(CHOICES, self._clock.now())
+            await queries.put_report(tx, erasure.erasure_id, _own_report(counts, ground))
             await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
             tx.tell(
                 ErasureFenced(
@@ -206,14 +207,19 @@ class ErasureSaga:
         return now is None or now.state is not erasure.state
 
 
-def _own_report(counts: KeyCounts) -> Report:
-    """What the key store had at the fence. After the destruction it has nothing, which is verified, not assumed."""
+def _own_report(counts: KeyCounts, ground: str) -> Report:
+    """What the key store had at the fence. After the destruction it has nothing, which is verified, not assumed.
+
+    But for the ledger of choices, of which nobody can tell any more whose they were.
+    """
     lines = (
         ("pg:keys.item_keys", "key.material", counts.item_keys),
         ("pg:keys.class_keys", "key.material", counts.class_keys),
         ("pg:keys.login_index", "identity.credentials", counts.login_index),
     )
-    return Report(
-        Service.PRIVACY,
-        tuple(StoreCount(store=store, category=category, before=before, after=0) for store, category, before in lines),
+    gone = tuple(
+        StoreCount(store=store, category=category, before=before, after=0) for store, category, before in lines
     )
+    n = counts.consents
+    kept = StoreCount(store="pg:keys.consents", category=CHOICES, before=n, after=n, retained_ground=ground)
+    return Report(Service.PRIVACY, (*gone, kept) if n else gone)

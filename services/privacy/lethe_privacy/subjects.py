@@ -16,6 +16,8 @@ class KeyCounts:
     item_keys: int
     class_keys: int
     login_index: int
+    consents: int = 0
+    """Lines of the ledger of choices, which stay without the link to the subject."""
 
 
 class Subjects:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lethe_common import certificates
+from lethe_common.consents import texts_in_force
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate
 from lethe_common.errors import ConfigurationError
@@ -20,9 +21,11 @@ from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.adapters.retention import Retention
 from lethe_privacy.certificates import Attestor
 from lethe_privacy.classkeys import ClassKeys
-from lethe_privacy.endpoints import ErasureAnswers, KeyAnswers
+from lethe_privacy.consents import Consents
+from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers
 from lethe_privacy.handlers import on_hold_lifted, on_step_reported
 from lethe_privacy.itemkeys import ItemKeys
+from lethe_privacy.leases import Gate, Gates
 from lethe_privacy.models import KeysTable
 from lethe_privacy.saga import ErasureSaga, Pace
 from lethe_privacy.settings import PrivacySettings
@@ -49,10 +52,17 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     key_answers = KeyAnswers(
         subjects,
         keys,
-        uses_in_force(frame.book, frame.clock),
+        _gates(frame),
         max_batch=settings.key_batch_questions,
         max_waiting=settings.keys_waiting_questions,
         writers=settings.key_writers,
+    )
+    consents = Consents(
+        keys_database,
+        frame.book,
+        texts_in_force(frame.book, frame.clock),
+        frame.clock,
+        lines_most=settings.choices_per_subject_most,
     )
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     verifier = Verifier(_verifier_urls(settings), storage)
@@ -71,10 +81,15 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     erasure_answers = ErasureAnswers(saga, frame.database, certificate_log, certificates.public_pem(signing_key))
     return Parts(
         handlers={ErasureStepReported: on_step_reported, LegalHoldLifted: on_hold_lifted},
-        answers={**key_answers.answers(), **erasure_answers.answers()},
+        answers={**key_answers.answers(), **ConsentAnswers(consents).answers(), **erasure_answers.answers()},
         workers=[key_answers.issuing.run, key_answers.leasing.run, saga.run],
         on_close=[keys_database.close, storage.close],
     )
+
+
+def _gates(frame: Frame) -> Gates:
+    uses, texts = uses_in_force(frame.book, frame.clock), texts_in_force(frame.book, frame.clock)
+    return lambda: Gate(uses(), texts())
 
 
 async def migrate_keys(owner_url: str) -> None:

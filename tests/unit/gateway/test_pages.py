@@ -33,6 +33,7 @@ def all_pages() -> dict[str, str]:
             "deadlines": pages.retention(language),
             "reset": pages.reset(language),
             "verify": pages.verify(language),
+            "unsubscribe": pages.unsubscribe(language),
             "erasure": pages.erasure(language),
             "missing": pages.problem(language, 404),
             "gone": pages.problem(language, 410),

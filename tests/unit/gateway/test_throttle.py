@@ -1,7 +1,7 @@
 import pytest
 
 from lethe_gateway.errors import TooManyRequests
-from lethe_gateway.throttle import Throttle
+from lethe_gateway.throttle import Lockout, Throttle
 
 
 def test_a_burst_up_to_the_limit_passes_and_one_more_is_told_how_long_to_wait() -> None:
@@ -38,3 +38,12 @@ def test_a_limit_of_zero_is_off() -> None:
 
     for _ in range(1000):
         throttle.admit("a", 0.0)
+
+
+def test_who_is_kept_out_comes_back_when_the_time_is_over_and_others_at_any_time() -> None:
+    lockout = Lockout(10)
+    lockout.close("one", "two", now_seconds=100)
+
+    assert lockout.is_closed("three", "two", now_seconds=109.9)
+    assert not lockout.is_closed("one", "two", now_seconds=110)
+    assert not lockout.is_closed("three", now_seconds=101)

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from lethe_cli.api import Answer
 from lethe_cli.errors import ApiRefused
+from lethe_cli.newcomers import Told, answers
 from lethe_cli.printing import OUT, records
 from lethe_cli.remote import DEFAULT_DATA, DEFAULT_URL, AsJson, Data, Key, Url, anonymous, api, console
 
@@ -14,6 +16,17 @@ accounts = typer.Typer(help="Open an account, erase it, or (operators) change it
 def register(app: typer.Typer) -> None:
     """Add the group."""
     app.add_typer(accounts, name="accounts")
+
+
+BirthYear = Annotated[int | None, typer.Option(min=1900, help="Where the policy asks for it; compared, not stored.")]
+IsOfAge = Annotated[bool | None, typer.Option("--of-age/--under-age", help="Where the policy asks for a declaration.")]
+MayConsent = Annotated[
+    bool | None, typer.Option("--may-consent", help="You are old enough to consent without your parents.")
+]
+Consents = Annotated[
+    list[str] | None,
+    typer.Option("--consent", help="A purpose you consent to; repeat it for more. See GET /v1/sign-up."),
+]
 
 
 @accounts.command("create")
@@ -29,12 +42,37 @@ def create(
             help="At least 10 characters.",
         ),
     ],
+    birth_year: BirthYear = None,
+    is_of_age: IsOfAge = None,
+    may_consent: MayConsent = None,
+    consents: Consents = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Open an account and print its first API key, which is shown only this once."""
     with anonymous(url) as client:
-        opened = client.post("/v1/accounts", {"email": email, "password": password})
+        told = answers(client, Told(birth_year, is_of_age, may_consent, consents or ()))
+        opened = client.post("/v1/accounts", {"email": email, "password": password, **told})
+    _print(opened, as_json=as_json)
+
+
+@accounts.command("guest")
+def guest(
+    birth_year: BirthYear = None,
+    is_of_age: IsOfAge = None,
+    may_consent: MayConsent = None,
+    consents: Consents = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin as a guest, where the policy lets guests in: no address, only an API key, shown only this once."""
+    with anonymous(url) as client:
+        told = answers(client, Told(birth_year, is_of_age, may_consent, consents or ()))
+        opened = client.post("/v1/guests", told)
+    _print(opened, as_json=as_json)
+
+
+def _print(opened: Answer, *, as_json: bool) -> None:
     if as_json:
         records([opened])
         return

@@ -12,18 +12,28 @@ Default = Literal["off", "opt_in", "opt_out", "always"]
 
 
 class Purpose(Section):
-    """Why data are used. `off`: not at all; `opt_in`: after consent; `opt_out`: until an objection; `always`."""
+    """Why data are used. `off`: not at all; `opt_in`: after consent; `opt_out`: until an objection; `always`.
+
+    `ask` is where a consent is asked for; it can be given and taken back in the settings
+    in any case. Without one that is a `condition`, no account is opened.
+    """
 
     text: Text
     default: Default = "off"
+    ask: Literal["sign_up", "first_use", "settings"] = "settings"
+    condition: bool = False
     features_lost: tuple[str, ...] = ()
 
 
 class MailClass(Section):
-    """A kind of mail. What the contract or the law needs cannot be declined."""
+    """A kind of mail. What the contract or the law needs cannot be declined.
+
+    `mails` are those of the suite that belong to it; each belongs to `account` otherwise.
+    """
 
     purpose: str = "service"
     opt_out: bool = False
+    mails: tuple[Literal["password_reset", "verify_email", "deletion_notice"], ...] = ()
     text: Text = Field(default_factory=dict)
 
 

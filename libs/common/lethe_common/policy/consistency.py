@@ -20,6 +20,7 @@ def faults(content: PolicyFile) -> list[Fault]:
     return [
         *_companions(content),
         *_purposes(content),
+        *_conditions(content),
         *_parties(content),
         *_clauses(content),
         *_for_drafts_only(content),
@@ -52,6 +53,12 @@ def _purposes(content: PolicyFile) -> Iterator[Fault]:
     for place, purpose in named:
         if purpose not in content.purposes:
             yield place, f"no purpose {purpose} is declared under purposes; {_known(content.purposes)}"
+
+
+def _conditions(content: PolicyFile) -> Iterator[Fault]:
+    for name, purpose in content.purposes.items():
+        if purpose.condition and (purpose.default, purpose.ask) != ("opt_in", "sign_up"):
+            yield ("purposes", name, "condition"), f"{name} can be a condition only with default: opt_in, ask: sign_up"
 
 
 def _parties(content: PolicyFile) -> Iterator[Fault]:

@@ -1,6 +1,6 @@
 """What the controller owes within a time: answers, notices, limits, and the forgetting of remains."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, computed_field
 
@@ -39,12 +39,25 @@ class Notice(Section):
 
 
 class Age(Section):
-    """From which age the service is offered, and from which one somebody consents alone."""
+    """From which age the service is offered, and from which one somebody consents alone.
+
+    `ask` is how newcomers say their age: by a declaration, or by their year of birth, which
+    is compared and not kept. `consent_in` has countries (ISO 3166-1, two letters) where one
+    consents alone from another age on; then the country is asked too.
+    """
 
     must_state: ClassVar[tuple[str, ...]] = ("min",)
 
     min: int = Field(default=0, ge=0, le=21)
     consent: int | None = Field(default=None, ge=0, le=21)
+    consent_in: dict[Annotated[str, Field(pattern="^[A-Z]{2}$")], Annotated[int, Field(ge=0, le=21)]] = Field(
+        default_factory=dict
+    )
+    ask: Literal["declaration", "birth_year"] = "declaration"
+
+    def consent_age(self, country: str | None = None) -> int:
+        """From which age somebody in a country consents alone."""
+        return max(self.min, self.consent_in.get(country or "", self.consent or 0))
 
 
 class Aggregates(Section):

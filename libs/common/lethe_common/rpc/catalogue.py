@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from lethe_common.rpc import billing, gateway, jobs, legal_holds, operators, orphans, privacy, retention, simulation
+from lethe_common.rpc import (
+    billing,
+    consents,
+    gateway,
+    jobs,
+    legal_holds,
+    operators,
+    orphans,
+    privacy,
+    retention,
+    simulation,
+)
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 
@@ -11,6 +22,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *gateway.CALLS,
     *jobs.CALLS,
     *privacy.CALLS,
+    *consents.CALLS,
     *retention.CALLS,
     *legal_holds.CALLS,
     *orphans.CALLS,

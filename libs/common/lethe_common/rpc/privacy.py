@@ -117,7 +117,10 @@ class LeaseWish(Message):
 
 
 class KeyLeaseQuestion(Message):
+    """`use` is the policy's purpose in whose service the items are opened; consents and objections to it decide."""
+
     purpose: Purpose
+    use: str = Field(default="service", max_length=64)
     wishes: tuple[LeaseWish, ...] = Field(min_length=1, max_length=256)
 
 

@@ -21,6 +21,8 @@ HEADERS = declare(
     {
         "To": held("identity.email", is_sealed=False),
         **each(("From", "Subject"), impersonal("the operator's address; a sentence of the template")),
+        "List-Unsubscribe": held("identity.credentials", is_sealed=False),
+        "List-Unsubscribe-Post": impersonal("the same in every mail that can be declined"),
         **each(("Date", "Message-ID"), impersonal("when it was sent, and a random id")),
     },
 )

@@ -1,4 +1,4 @@
-"""/v1/accounts, /v1/account and what mailed links lead to."""
+"""/v1/account and what mailed links lead to."""
 
 from datetime import datetime
 
@@ -9,32 +9,23 @@ from lethe_gateway.accounts import Accounts
 from lethe_gateway.blinding import Blinding, normal_email
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.bodies import read
-from lethe_gateway.schemas import Confirmation, Credentials, NewPassword, ResetWish, unix
+from lethe_gateway.identity import PASSWORD, Ways
+from lethe_gateway.schemas import Confirmation, NewPassword, ResetWish, unix
 from lethe_gateway.throttle import Throttle
 
 
-def account_routes(
-    accounts: Accounts, callers: Callers, blinding: Blinding, signups: Throttle, resets: Throttle
-) -> APIRouter:
-    """Opening an account, looking at it, confirming an address, setting a new password."""
+def account_routes(accounts: Accounts, callers: Callers, blinding: Blinding, resets: Throttle, ways: Ways) -> APIRouter:
+    """Looking at an account, confirming an address, setting a new password."""
     router = APIRouter(prefix="/v1")
-
-    @router.post("/accounts")
-    async def open_account(request: Request) -> Response:
-        signups.admit(blinding.throttle_key("signup", address_of(request)))
-        body = await read(request, Credentials)
-        opened = await accounts.open(body.email, body.password)
-        account = _account(opened.account_id, opened.plan, opened.state, opened.created_at, body.email)
-        key = {"id": opened.key_id, "object": "api_key", "key": opened.key, "created_at": account["created_at"]}
-        return JSONResponse({"account": account, "api_key": key}, 201)
 
     @router.get("/account")
     async def show_account(request: Request) -> Response:
         row, email = await accounts.show(await callers.of(request))
-        return JSONResponse(_account(row["account_id"], row["plan"], row["state"], row["created_at"], email))
+        return JSONResponse(account_of(row["account_id"], row["plan"], row["state"], row["created_at"], email))
 
     @router.post("/password-resets")
     async def ask_for_reset(request: Request) -> Response:
+        ways.must_have_offered(PASSWORD)
         body = await read(request, ResetWish)
         resets.admit(blinding.throttle_key("reset", address_of(request)))
         resets.admit(blinding.throttle_key("reset", normal_email(body.email)))
@@ -63,7 +54,8 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _account(account_id: str, plan: str, state: str, created_at: datetime, email: str) -> dict[str, object]:
+def account_of(account_id: str, plan: str, state: str, created_at: datetime, email: str | None) -> dict[str, object]:
+    """An account as its owner sees it; a guest's has no address."""
     return {
         "id": account_id,
         "object": "account",

@@ -17,8 +17,8 @@ from lethe_common.rpc.billing import LedgerVerify, LedgerVerifyQuestion, PlanCha
 from lethe_common.rpc.jobs import RunList, RunListQuestion
 from lethe_common.services import Service
 from lethe_gateway import account_queries
+from lethe_gateway.browser import set_cookie
 from lethe_gateway.endpoints.bodies import read, read_query, reply
-from lethe_gateway.endpoints.sessions import set_cookie
 from lethe_gateway.errors import NotFound
 from lethe_gateway.operators import Operators
 from lethe_gateway.schemas import OperatorSignIn, PlanChoice

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lethe_common.certificates import render
 from lethe_gateway.blinding import Blinding
+from lethe_gateway.browser import drop_cookies
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.accounts import address_of
 from lethe_gateway.endpoints.bodies import read, read_query
@@ -47,7 +48,7 @@ def erasure_routes(
             response = JSONResponse(content, 202, {"Retry-After": str(_ASK_AGAIN_SECONDS)})
         else:
             response = JSONResponse(content)
-        response.delete_cookie(callers.cookie, path="/", secure=is_https, httponly=True, samesite="lax")
+        drop_cookies(request, response, callers.cookies, is_https=is_https)
         return response
 
     @router.post("/erasures/status")

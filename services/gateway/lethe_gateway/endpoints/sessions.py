@@ -7,21 +7,31 @@ from fastapi.responses import JSONResponse
 
 from lethe_gateway.accounts import Accounts
 from lethe_gateway.blinding import Blinding, normal_email
+from lethe_gateway.browser import drop_cookies, set_cookie
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.accounts import address_of
 from lethe_gateway.endpoints.bodies import read
+from lethe_gateway.identity import PASSWORD, Ways
 from lethe_gateway.schemas import SignIn
 from lethe_gateway.throttle import Throttle
 
 
 def session_routes(
-    accounts: Accounts, callers: Callers, blinding: Blinding, signins: Throttle, *, period: timedelta, is_https: bool
+    accounts: Accounts,
+    callers: Callers,
+    blinding: Blinding,
+    signins: Throttle,
+    ways: Ways,
+    *,
+    period: timedelta,
+    is_https: bool,
 ) -> APIRouter:
     """Sign-in and sign-out. The cookie holds a random value and nothing else."""
     router = APIRouter(prefix="/v1/sessions")
 
     @router.post("")
     async def sign_in(request: Request) -> Response:
+        ways.must_have_offered(PASSWORD)
         callers.must_be_own_site(request)
         body = await read(request, SignIn)
         # Counted by place and by account, so that neither one place nor many can guess quickly.
@@ -40,14 +50,7 @@ def session_routes(
         if caller.key_id is None:
             await accounts.sign_out(caller)
         response = Response(status_code=204)
-        response.delete_cookie(callers.cookie, path="/", secure=is_https, httponly=True, samesite="lax")
+        drop_cookies(request, response, callers.cookies, is_https=is_https)
         return response
 
     return router
-
-
-def set_cookie(response: Response, name: str, token: str, period: timedelta, *, is_https: bool) -> None:
-    """A cookie that no script can read and no other site can send."""
-    response.set_cookie(
-        name, token, max_age=int(period.total_seconds()), path="/", secure=is_https, httponly=True, samesite="lax"
-    )

@@ -1,18 +1,25 @@
 // Coming in, going out, new passwords, erasure. Each part works on the page that has its form.
 
+import { answersIn } from "./consents.js";
 import { $, call, cell, day, make, moment, onSubmit, say, sentence, showSecret, ask, tell } from "./lethe.js";
 
 const fragment = location.hash.slice(1);
-if ($("reset") || $("verify")) {
+if ($("reset") || $("verify") || $("unsubscribe")) {
   // A secret that works once leaves the address bar and the history; an erasure's is to be kept.
   history.replaceState(null, "", location.pathname);
 }
 for (const link of document.querySelectorAll("a[hreflang]")) link.hash = $("erasure") ? fragment : "";
 
 onSubmit($("up"), async (given) => {
-  const opened = await call("POST", "/v1/accounts", given);
+  const opened = await call("POST", "/v1/accounts", { ...given, ...answersIn($("up-asks")) });
   await showSecret(opened.api_key.key);
   await call("POST", "/v1/sessions", given);
+  location.reload();
+});
+
+onSubmit($("guest"), async () => {
+  const opened = await call("POST", "/v1/guests", answersIn($("guest-asks")));
+  await showSecret(opened.api_key.key);
   location.reload();
 });
 
@@ -34,6 +41,11 @@ onSubmit($("reset"), async (given, form) => {
 onSubmit($("verify"), async (_given, form) => {
   await call("POST", "/v1/email-verifications", { token: fragment });
   tell(form, say("js.verified"), true);
+});
+
+onSubmit($("unsubscribe"), async (_given, form) => {
+  await call("POST", `/v1/unsubscribe/${encodeURIComponent(fragment)}`);
+  tell(form, say("js.unsubscribed"), true);
 });
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -82,8 +94,9 @@ async function showKeys() {
 
 async function showAccount() {
   const account = await call("GET", "/v1/account");
-  $("email").textContent = account.email;
-  $("erase-email").textContent = account.email;
+  const name = account.email ?? account.id;
+  $("email").textContent = name;
+  $("erase-email").textContent = name;
   $("plan").textContent = account.plan;
   const days = JSON.parse($("plan-days").dataset.days)[account.plan];
   if (days !== undefined) $("plan-days").textContent = say("js.days", { n: days });

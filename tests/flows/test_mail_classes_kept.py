@@ -1,0 +1,108 @@
+"""A mail of a class that can be declined says how, one click ends it, and what is not wanted is counted and not sent."""
+
+import re
+from collections.abc import Iterator
+from email import message_from_string
+from email.policy import default
+from pathlib import Path
+
+import httpx2
+import pytest
+from aiosmtpd.controller import Controller
+from prometheus_client.parser import text_string_to_metric_families
+
+from lethe_cli.local.ports import free_ports
+from lethe_common.services import Service
+from tests.flows.persona import MailSink
+from tests.flows.steps import made
+from tests.suite import Account, RunningSuite, answered, fresh_suite, until
+from tests.unit.common.policy_files import PROFILES, written
+
+# The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
+pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(300)]
+ONE_CLICK = {"Content-Type": "application/x-www-form-urlencoded"}
+MAILS = ("marketing: {purpose: marketing,", "marketing: {purpose: marketing, mails: [deletion_notice],")
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[tuple[MailSink, int]]:
+    box, (port,) = MailSink(), free_ports(1)
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield box, port
+    controller.stop()
+
+
+@pytest.fixture(scope="module")
+def mailing(sink: tuple[MailSink, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+    """SoraGPT, which here tells of deletions in mails that can be declined."""
+    folder: Path = tmp_path_factory.mktemp("mailing")
+    (folder / "catalogue.yaml").write_bytes((PROFILES / "soragpt/catalogue.yaml").read_bytes())
+    written(folder, MAILS, profile="soragpt")
+    settings = {"SMTP_URL": f"smtp://127.0.0.1:{sink[1]}", "NOTICE_LEAD_HOURS": "48"}
+    with fresh_suite("--profile", str(folder), settings=settings) as running:
+        yield running
+
+
+def withheld(suite: RunningSuite) -> dict[tuple[str, str], float]:
+    port = suite.runtime.health_ports[Service.GATEWAY]
+    page = httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=10).text
+    return {
+        (sample.labels["template"], sample.labels["reason"]): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == "lethe_mails_withheld_total"
+    }
+
+
+def with_a_video(suite: RunningSuite) -> Account:
+    account = suite.open_account()
+    with account.openai() as client:
+        video = made(client)
+    until(lambda: suite.look("SELECT 1 FROM retention.deadlines WHERE item_id = $1", video.id), "its deadline")
+    return account
+
+
+def is_allowed(account: Account) -> bool:
+    with account.http() as client:
+        choices = answered(client.get("/v1/privacy/consents"))["data"]
+    return next(bool(one["is_allowed"]) for one in choices if one["purpose"] == "marketing")
+
+
+def test_one_click_ends_a_kind_of_mail_and_who_declined_before_gets_none(
+    mailing: RunningSuite, sink: tuple[MailSink, int]
+) -> None:
+    reader, decliner = with_a_video(mailing), with_a_video(mailing)
+    with decliner.http() as client:
+        answered(client.put("/v1/privacy/consents", json={"consents": {"marketing": False}}))
+
+    mailing.advance("P29D")
+    until(lambda: withheld(mailing).get(("deletion_notice", "purpose_refused")), "the count")
+    until(lambda: not mailing.look("SELECT 1 FROM gateway.mails"), "the end of both mails")
+    (text,) = sink[0].mails
+    mail = message_from_string(text, policy=default)
+    (address,) = re.findall(r"<(http[^>]+)>", mail["List-Unsubscribe"])
+    token = address.rpartition("/")[2]
+    before = is_allowed(reader)
+    with mailing.anonymous() as client:
+        looked = client.get(address)
+        after_look = is_allowed(reader)
+        clicked = [client.post(address, content="List-Unsubscribe=One-Click", headers=ONE_CLICK) for _ in range(2)]
+        unknown = client.post("/v1/unsubscribe/nothing", headers=ONE_CLICK)
+
+    body = mail.get_body()
+    assert body is not None
+    assert f"/unsubscribe#{token}" in body.get_content()
+    assert (mail["To"], mail["List-Unsubscribe-Post"]) == (reader.email, "List-Unsubscribe=One-Click")
+    assert reader.account_id not in text
+    assert reader.subject_ref not in text
+    assert withheld(mailing) == {("deletion_notice", "purpose_refused"): 1.0}
+    assert (looked.status_code, before, after_look, is_allowed(reader)) == (405, True, True, False)
+    assert [one.status_code for one in clicked] == [204, 204]
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (410, "gone")
+    ways = mailing.look_at_keys(
+        "SELECT way FROM keys.consents JOIN keys.subjects USING (holder_ref)"
+        " WHERE subject_ref = $1 AND purpose = 'marketing'",
+        reader.subject_ref,
+    )
+    assert [row["way"] for row in ways] == ["link"]
