@@ -4,14 +4,15 @@ The whole suite runs as it is: retention tells what is due, jobs removes objects
 and keys and reports, retention looks with its own credentials. Against it: a bare loop
 that lists and deletes as many objects of the same store, a thousand a request, and
 looks at nothing. Items are written into the tables by hand; what they cost to make is
-another benchmark's.
+another benchmark's. Meanwhile a few living accounts go on asking the API.
 """
 
 import asyncio
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import asyncpg
 from minio import Minio
@@ -21,14 +22,18 @@ from lethe_common.clock import monotonic_seconds
 from lethe_common.database.roles import KEYS_DATABASE
 from lethe_common.identifiers import AssetId, GenerationId, RunId, SealKeyId, SubjectRef
 from lethe_common.storage import Storage
-from tests.suite import RunningSuite, fresh_suite
+from tests.benchmarks.living import Answers, Living
+from tests.benchmarks.seeding import PLAN
+from tests.suite import RunningSuite
 
 _SUBJECTS = 100
 _OBJECT = b"\0" * 1024
 _WRITERS = 16
 _PAGE = 1000
 _GIVE_UP_SECONDS = 1800.0
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.25
+_QUIET_SECONDS = 15.0
+_WAIT = timedelta(days=2)
 
 _RUNS = """
     INSERT INTO jobs.runs (generation_id, run_id, subject_ref, hold_id, model, provider, width_px, height_px, seconds,
@@ -55,28 +60,45 @@ _KEYS = """
     INSERT INTO keys.item_keys (item_id, subject_ref, key_class, key_id, wrapped, created_at)
     SELECT g, s, 'content', k, decode(repeat('00', 60), 'hex'), now() FROM unnest($1::text[], $2::text[], $3::text[]) AS t(g, s, k)
 """
-_LEFT = "SELECT count(*) FROM (SELECT 1 FROM retention.deadlines WHERE state <> 'closed' LIMIT 1) kept"
-_TRACES = "SELECT (SELECT count(*) FROM jobs.runs) + (SELECT count(*) FROM jobs.assets)"
+_LEFT = """
+    SELECT EXISTS (SELECT 1 FROM retention.deadlines
+                    WHERE state IN ('due', 'removed') OR state = 'open' AND due_at <= $1)
+"""
+_TRACES = """
+    SELECT (SELECT count(*) FROM jobs.runs WHERE subject_ref = ANY($1::text[]))
+         + (SELECT count(*) FROM jobs.assets WHERE subject_ref = ANY($1::text[]))
+"""
 
 
-@contextmanager
-def suite() -> Iterator[RunningSuite]:
-    """A whole suite on a virtual clock."""
-    with fresh_suite(settings={"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}) as running:
-        yield running
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Items a second from the moment they are due until all are seen to be gone; and the API's answers."""
+
+    per_second: float
+    before: Answers
+    """While nothing else happens."""
+    meanwhile: Answers
 
 
-async def removed(suite: RunningSuite, items: int) -> float:
-    """Items a second, from the moment they are due until all are seen to be gone."""
-    await _write(suite, items)
+async def removed(suite: RunningSuite, items: int, keys: Sequence[str]) -> Removed:
+    """Let items fall due all at once, while accounts with these API keys use the service."""
+    refs, due = await _write(suite, items)
+    living = Living(suite.url, keys)
+    before = await living.answers(asyncio.ensure_future(asyncio.sleep(_QUIET_SECONDS)))
+    removal = asyncio.create_task(_remove(suite, due))
+    meanwhile = await living.answers(removal)
+    assert (await suite.fetch(_TRACES, refs))[0][0] == 0
+    return Removed(items / await removal, before, meanwhile)
+
+
+async def _remove(suite: RunningSuite, due: datetime) -> float:
+    """Seconds that it takes."""
     began = monotonic_seconds()
-    await asyncio.to_thread(suite.advance, "P2D")
-    while (await suite.fetch(_LEFT))[0][0]:
+    await asyncio.to_thread(suite.advance, f"P{_WAIT.days}D")
+    while (await suite.fetch(_LEFT, due))[0][0]:
         assert monotonic_seconds() < began + _GIVE_UP_SECONDS, "items are left"
         await asyncio.sleep(_LOOK_SECONDS)
-    took = monotonic_seconds() - began
-    assert (await suite.fetch(_TRACES))[0][0] == 0
-    return items / took
+    return monotonic_seconds() - began
 
 
 async def bare(suite: RunningSuite, objects: int) -> float:
@@ -98,8 +120,8 @@ def _delete_all(suite: RunningSuite, prefix: str, objects: int) -> float:
     return objects / (time.monotonic() - began)
 
 
-async def _write(suite: RunningSuite, items: int) -> None:
-    """Runs, assets, objects, keys and deadlines of items that are due tomorrow."""
+async def _write(suite: RunningSuite, items: int) -> tuple[list[SubjectRef], datetime]:
+    """Runs, assets, objects, keys and deadlines of items that are due tomorrow; their owners, and when all are due."""
     refs = [SubjectRef.new() for _ in range(_SUBJECTS)]
     randoms = {ref: secrets.token_hex(16) for ref in refs}
     owners = [refs[number % _SUBJECTS] for number in range(items)]
@@ -110,7 +132,7 @@ async def _write(suite: RunningSuite, items: int) -> None:
     now = (await suite.fetch("SELECT to_timestamp($1)", suite.policy_unix()))[0][0]
     data, keys = await asyncpg.connect(suite.superuser_dsn()), await asyncpg.connect(suite.superuser_dsn(KEYS_DATABASE))
     try:
-        await data.execute(_SUBJECT_ROWS, refs, [randoms[ref] for ref in refs], ["free"] * _SUBJECTS)
+        await data.execute(_SUBJECT_ROWS, refs, [randoms[ref] for ref in refs], [PLAN] * _SUBJECTS)
         await data.execute(_RUNS, ids, [RunId.new() for _ in ids], owners, prefixes)
         await data.execute(_ASSETS, ids, [AssetId.new() for _ in ids], owners, objects)
         await keys.execute("SET session_replication_role = replica")
@@ -120,6 +142,7 @@ async def _write(suite: RunningSuite, items: int) -> None:
     finally:
         await data.close()
         await keys.close()
+    return refs, now + _WAIT
 
 
 async def _put(suite: RunningSuite, names: list[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from lethe_common.storage import Limits, Storage, new_object_prefix, new_subject_random
+from lethe_common.storage import Limits, ObjectVersion, Storage, new_object_prefix, new_subject_random
 from lethe_common.storage.removal import Removed
 from tests.conformance.object_stores import OWNER, VERIFIER, ObjectStore, seaweedfs
 
@@ -77,6 +77,31 @@ async def test_delete_markers_alone_are_seen_under_each_prefix(storage: Storage)
     assert await storage.remains_in(prefixes) == left
     await storage.remove_sets(prefixes)
     assert await storage.remains_in(prefixes) == set()
+
+
+async def test_what_is_noted_goes_uncounted_and_what_nobody_noted_goes_with_it(storage: Storage) -> None:
+    prefix, other = (new_object_prefix("outputs", new_subject_random()) for _ in range(2))
+    stored = [await storage.put_bytes(f"{each}a/video", b"sealed") for each in (prefix, other)]
+    noted = [ObjectVersion(one.key, one.version_id) for one in stored]
+    await storage.put_bytes(f"{prefix}b/video", b"of an attempt that died")
+
+    gone = await storage.remove_sets([prefix], noted)
+
+    assert gone.removed == {prefix: Removed(object_versions=1, multiparts=0)}
+    assert await storage.remains_in([prefix, other]) == {other}, "a neighbour's goes by no note"
+    assert (await storage.remove_sets([prefix], noted)).removed == {prefix: Removed(0, 0)}
+    await storage.remove_sets([other])
+
+
+async def test_a_note_of_the_wrong_version_leaves_nothing_behind(storage: Storage) -> None:
+    prefix = new_object_prefix("outputs", new_subject_random())
+    await storage.put_bytes(f"{prefix}a/video", b"older")
+    await storage.put_bytes(f"{prefix}a/video", b"newer")
+
+    gone = await storage.remove_sets([prefix], [ObjectVersion(f"{prefix}a/video", None)])
+
+    assert gone.failed == frozenset()
+    assert await storage.remains_in([prefix]) == set()
 
 
 async def test_one_prefix_is_found_among_many_others(storage: Storage) -> None:

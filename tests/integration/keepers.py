@@ -18,7 +18,7 @@ from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import (
-    AssetRemoved,
+    AssetsRemoved,
     Delivered,
     FailureCode,
     GenerationCancelled,
@@ -168,11 +168,11 @@ class Keepers:
     async def removed(
         self, subject: SubjectRef, generation: GenerationId, *prefixes: str, rule: RemovalRule = RemovalRule.EXPIRED
     ) -> None:
-        event = AssetRemoved(
+        item = AssetsRemoved.Item(
             generation_id=generation, subject_ref=subject, rule=rule, rows=1, object_versions=1, prefixes=prefixes
         )
         async with self.database.transaction() as tx:
-            await self.items.on_assets_removed([event], tx)
+            await self.items.on_assets_removed([AssetsRemoved(items=(item,))], tx)
 
     async def clear(self, subject: SubjectRef) -> tuple[LegalHoldId, ...]:
         """Privacy asks before it erases."""
@@ -207,9 +207,9 @@ class Keepers:
         told = []
         for row in rows:
             kind, body = row["type"].removeprefix("retention.").removesuffix(".v1"), json.loads(row["data"])
-            if kind == "items.scheduled":
+            if kind.startswith("items."):
                 mine = [item for item in body["items"] if owners.get(item["generation_id"]) == subject]
-                told += [("item.scheduled", item) for item in mine]
+                told += [(kind.replace("items", "item"), item) for item in mine]
             elif body.get("subject_ref") == subject:
                 told.append((kind, body))
         return told

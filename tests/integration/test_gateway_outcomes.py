@@ -26,7 +26,7 @@ from lethe_common.events.jobs import (
     GenerationStarted,
     RemovalRule,
 )
-from lethe_common.events.retention import ItemDue, ItemRemoved, ItemsScheduled
+from lethe_common.events.retention import ItemsDue, ItemsRemoved, ItemsScheduled
 from lethe_common.identifiers import AccountId, AssetId, GenerationId, HoldId, SealKeyId, SubjectRef
 from lethe_common.sealing import Sealer
 from lethe_common.services import Service
@@ -96,7 +96,7 @@ async def scene(servers: RunningServers) -> AsyncIterator[Scene]:
         schema = Schema("gateway", "gateway", Path(lethe_gateway.migrations.__path__[0]), Table.metadata)
         await migrate(servers.dsn("gateway_owner"), schema)
         generations = GenerationHandlers(Watchers(gateway.bus), RealClock())
-        singles: dict[type[Event], Handler] = {ItemRemoved: generations.on_removed}
+        singles: dict[type[Event], Handler] = {ItemsRemoved: generations.on_removed}
         batches: dict[type[Event], BatchHandler] = dict.fromkeys(TELLING, generations.on_told)
         await gateway.hear(singles, batches)
         for member in opened.values():
@@ -214,16 +214,19 @@ async def test_many_events_of_many_generations_are_applied_in_batches(scene: Sce
         await until(lambda one=one: _is(scene, one, "completed"))  # type: ignore[misc]  # as above
 
 
+def removed(generation_id: GenerationId, rule: RemovalRule, at: datetime) -> ItemsRemoved:
+    item = ItemsRemoved.Item(generation_id=generation_id, rule=rule, removed_at=at, verified_at=at)
+    return ItemsRemoved(items=(item,))
+
+
 async def test_a_removed_generation_leaves_a_tombstone_for_its_owner_alone(scene: Scene) -> None:
     made, ref = await scene.generation(), SubjectRef(scene.caller.subject_ref)
     due = NOW + timedelta(days=7)
     await scene.jobs.tell(completed(scene, made))
     await scene.retention.tell(
         ItemsScheduled(items=(ItemsScheduled.Item(generation_id=made, due_at=due),)),
-        ItemDue(generation_id=made, subject_ref=ref, category="output.video", due_at=due),
-        ItemRemoved(
-            generation_id=made, subject_ref=ref, rule=RemovalRule.EXPIRED, removed_at=due, verified_at=due
-        ),
+        ItemsDue(items=(ItemsDue.Item(generation_id=made, subject_ref=ref, category="output.video", due_at=due),)),
+        removed(made, RemovalRule.EXPIRED, due),
     )  # fmt: skip
 
     async def is_gone() -> bool:
@@ -239,9 +242,7 @@ async def test_a_removed_generation_leaves_a_tombstone_for_its_owner_alone(scene
 
 async def test_a_generation_that_was_removed_is_never_accepted_again(scene: Scene) -> None:
     made, ref = await scene.generation(), SubjectRef(scene.caller.subject_ref)
-    await scene.retention.tell(
-        ItemRemoved(generation_id=made, subject_ref=ref, rule=RemovalRule.DELETED_BY_USER, removed_at=NOW, verified_at=NOW)
-    )  # fmt: skip
+    await scene.retention.tell(removed(made, RemovalRule.DELETED_BY_USER, NOW))
 
     async def is_gone() -> bool:
         return await scene.row(made) is None

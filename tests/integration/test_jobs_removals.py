@@ -6,7 +6,7 @@ import pytest
 from lethe_common.clock import RealClock
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import (
-    AssetRemoved,
+    AssetsRemoved,
     GenerationCancelled,
     GenerationCompleted,
     GenerationDeleteRequested,
@@ -18,7 +18,7 @@ from lethe_common.events.privacy import (
     ErasureStepReported,
     ErasureStepRequested,
 )
-from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
+from lethe_common.events.retention import ItemsDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.identifiers import CertificateId, ErasureId, GenerationId, LegalHoldId, SubjectRef
 from lethe_common.rpc.orphans import OrphansRemoveQuestion
 from lethe_common.services import Service
@@ -53,13 +53,18 @@ async def count(at: Stand, table: str, generation_id: str) -> int:
     return found
 
 
+async def removals(at: Stand, count: int = 1) -> list[AssetsRemoved.Item]:
+    """What jobs tells of as removed, once it has told so often."""
+    return [item for event in await at.tells(AssetsRemoved, count) for item in event.items]
+
+
 async def test_a_deleted_generation_leaves_no_row_no_object_and_no_key(at: Stand, quick: ScriptedProvider) -> None:
     async with jobs(at, [quick]):
         request = await at.request(SubjectRef.new())
         kept = await at.request(request.subject_ref)
         await at.tells(GenerationCompleted, 2)
         await at.gateway.tell(deletion(request))
-        removed = (await at.tells(AssetRemoved))[0]
+        removed = (await removals(at))[0]
 
     assert (removed.generation_id, removed.rule) == (request.generation_id, "deleted_by_user")
     assert removed.rows == 1 + 2 + 4
@@ -78,7 +83,7 @@ async def test_deleting_a_running_generation_stops_it_and_gives_the_credits_back
         request = await at.request(SubjectRef.new())
         await at.reaches(request.generation_id, "rendering")
         await at.gateway.tell(deletion(request))
-        await at.tells(AssetRemoved)
+        await removals(at)
 
     assert len(await at.told(GenerationCancelled)) == 1
     assert await at.told(GenerationCompleted) == []
@@ -90,7 +95,7 @@ async def test_a_deletion_that_overtakes_its_request_is_told_and_keeps_the_run_a
     async with jobs(at, [quick]):
         order = at.order(SubjectRef.new())
         await at.gateway.tell(deletion(order))
-        removed = (await at.tells(AssetRemoved))[0]
+        removed = (await removals(at))[0]
         await at.keep_input(order)
         await at.gateway.tell(order)
         await at.tells(GenerationCancelled)
@@ -103,17 +108,17 @@ async def test_a_deletion_that_overtakes_its_request_is_told_and_keeps_the_run_a
 async def test_an_item_that_is_due_goes_as_expired_and_only_when_it_is_an_output(
     at: Stand, quick: ScriptedProvider
 ) -> None:
-    def due(generation_id: GenerationId, subject: SubjectRef, category: str) -> ItemDue:
-        return ItemDue(generation_id=generation_id, subject_ref=subject, category=category, due_at=RealClock().now())
+    def due(generation_id: GenerationId, subject: SubjectRef, category: str) -> ItemsDue.Item:
+        now = RealClock().now()
+        return ItemsDue.Item(generation_id=generation_id, subject_ref=subject, category=category, due_at=now)
 
     subject = SubjectRef.new()
     async with jobs(at, [quick]):
         mine, other = await at.request(subject), await at.request(subject)
         await at.tells(GenerationCompleted, 2)
-        await at.retention.tell(
-            due(other.generation_id, subject, "upload.image"), due(mine.generation_id, subject, "output.video")
-        )
-        removed = await at.tells(AssetRemoved)
+        items = due(other.generation_id, subject, "upload.image"), due(mine.generation_id, subject, "output.video")
+        await at.retention.tell(ItemsDue(items=items))
+        removed = await removals(at)
 
     assert [(one.generation_id, one.rule) for one in removed] == [(mine.generation_id, "expired")]
     assert await at.state(other.generation_id) == "completed"
@@ -132,9 +137,9 @@ async def test_a_removal_waits_for_the_key_service_and_the_store_and_is_told_onc
             return bool(await at.eye.fetchval("SELECT max(failures_count) FROM jobs.removals"))
 
         await until(was_deferred)
-        assert await at.told(AssetRemoved) == []
+        assert await at.told(AssetsRemoved) == []
         at.is_privacy_away = False
-        removed = await at.tells(AssetRemoved)
+        removed = await removals(at)
 
     assert removed[0].object_versions == 2
     assert len(removed) == 1
@@ -149,7 +154,7 @@ async def test_what_a_legal_hold_keeps_goes_when_it_is_lifted_and_not_before(
         await at.tells(GenerationCompleted, 2)
         at.held.add(kept.generation_id)
         await at.gateway.tell(deletion(kept), deletion(free))
-        assert [one.generation_id for one in await at.tells(AssetRemoved)] == [free.generation_id]
+        assert [one.generation_id for one in await removals(at)] == [free.generation_id]
         assert await count(at, "assets", kept.generation_id) == 2
         assert kept.generation_id not in at.destroyed
 
@@ -159,7 +164,7 @@ async def test_what_a_legal_hold_keeps_goes_when_it_is_lifted_and_not_before(
             LegalHoldLifted(hold_id=hold_id, subject_ref=kept.subject_ref, generation_id=None, lifted_at=now)
         )
 
-        assert (await at.tells(AssetRemoved, 2))[1].generation_id == kept.generation_id
+        assert (await removals(at, 2))[1].generation_id == kept.generation_id
         assert await count(at, "assets", kept.generation_id) == 0
 
 
@@ -178,7 +183,7 @@ async def test_while_nobody_can_say_whether_something_is_held_nothing_is_removed
         await until(was_deferred)
         assert await count(at, "assets", request.generation_id) == 2
         at.is_retention_away = False
-        await at.tells(AssetRemoved)
+        await removals(at)
 
 
 async def test_a_hold_makes_what_waits_to_go_ask_no_more_until_it_ends(at: Stand, quick: ScriptedProvider) -> None:

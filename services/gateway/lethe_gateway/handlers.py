@@ -21,7 +21,7 @@ from lethe_common.events.privacy import (
     ErasureStepRequested,
     StoreCount,
 )
-from lethe_common.events.retention import ItemRemoved, NoticeDue
+from lethe_common.events.retention import ItemsRemoved, NoticeDue
 from lethe_common.services import Service
 from lethe_gateway import account_queries, queries
 from lethe_gateway import outcome_queries as outcomes
@@ -46,10 +46,10 @@ class GenerationHandlers:
         """Whatever others told of generations, each of which changes once for all of it."""
         await self._watchers.tell_rows(await outcomes.move(tx, fold(events)))
 
-    async def on_removed(self, event: ItemRemoved, tx: Transaction) -> None:
-        await tx.execute(outcomes.DUE_UPLOADS, event.generation_id, self._clock.now())
-        await tx.execute(outcomes.REMOVED, event.generation_id, event.removed_at, str(event.rule))
-        await self._watchers.tell([(event.generation_id, GONE)])
+    async def on_removed(self, event: ItemsRemoved, tx: Transaction) -> None:
+        await tx.execute(outcomes.DUE_UPLOADS, [item.generation_id for item in event.items], self._clock.now())
+        await outcomes.remove(tx, event.items)
+        await self._watchers.tell([(item.generation_id, GONE) for item in event.items])
 
     async def on_upload_processed(self, event: UploadProcessed, tx: Transaction) -> None:
         # The row's own sweep removes object, key and row; a crash in between repeats it.

@@ -6,6 +6,7 @@ import asyncpg
 
 from lethe_common.database import Transaction
 from lethe_common.events.privacy import StoreCount
+from lethe_common.events.retention import ItemsRemoved
 from lethe_gateway.outcomes import Outcome
 
 # Locks are taken in the order of the key: two replicas meet on the same rows. A generation's state never goes back.
@@ -41,14 +42,22 @@ MOVE = """
     hides="(told.hidden_at IS NOT NULL AND g.hidden_at IS NULL)",
 )
 REMOVED = """
-    WITH gone AS (DELETE FROM gateway.generations WHERE generation_id = $1 RETURNING generation_id, account_id),
-         keys AS (DELETE FROM gateway.idempotency WHERE generation_id = $1)
+    WITH held AS (
+        SELECT generation_id FROM gateway.generations WHERE generation_id = ANY($1) ORDER BY generation_id FOR UPDATE
+    ), told AS (
+        SELECT t.* FROM held JOIN unnest($1::text[], $2::timestamptz[], $3::text[]) AS t(generation_id, removed_at, rule)
+         USING (generation_id)
+    ), gone AS (
+        DELETE FROM gateway.generations g USING told WHERE g.generation_id = told.generation_id
+        RETURNING g.generation_id, g.account_id, told.removed_at, told.rule
+    ), keys AS (
+        DELETE FROM gateway.idempotency WHERE generation_id = ANY($1)
+    )
     INSERT INTO gateway.tombstones (generation_id, account_id, removed_at, rule)
-    SELECT generation_id, account_id, $2, $3 FROM gone
+    SELECT generation_id, account_id, removed_at, rule FROM gone
     ON CONFLICT DO NOTHING
-    RETURNING generation_id
 """
-DUE_UPLOADS = "UPDATE gateway.uploads SET due_at = LEAST(due_at, $2) WHERE generation_id = $1"
+DUE_UPLOADS = "UPDATE gateway.uploads SET due_at = LEAST(due_at, $2) WHERE generation_id = ANY($1::text[])"
 
 # What an account has, in the order in which foreign keys let it go: (table, category).
 ACCOUNT_STORES = (
@@ -73,6 +82,12 @@ async def move(tx: Transaction, outcomes: Sequence[Outcome]) -> list[asyncpg.Rec
     """Move generations on; those that changed, with their new versions."""
     columns = zip(*(outcome.row() for outcome in outcomes), strict=True)
     return await tx.fetch(MOVE, *(list(column) for column in columns))
+
+
+async def remove(tx: Transaction, items: Sequence[ItemsRemoved.Item]) -> None:
+    """Leave tombstones where generations were."""
+    rules = [str(item.rule) for item in items]
+    await tx.execute(REMOVED, [item.generation_id for item in items], [item.removed_at for item in items], rules)
 
 
 async def erase_account(tx: Transaction, account_id: str) -> tuple[StoreCount, ...]:

@@ -15,15 +15,15 @@ from lethe_common.events.jobs import (
     GenerationFailed,
     GenerationStarted,
 )
-from lethe_common.events.retention import ItemDue, ItemsScheduled
+from lethe_common.events.retention import ItemsDue, ItemsScheduled
 
 OfOne = (
-    GenerationStarted | GenerationCompleted | GenerationFailed | GenerationCancelled | HoldVoided | ItemDue
+    GenerationStarted | GenerationCompleted | GenerationFailed | GenerationCancelled | HoldVoided
 )  # fmt: skip
-Told = OfOne | HoldsPosted | ItemsScheduled
+Told = OfOne | HoldsPosted | ItemsScheduled | ItemsDue
 TELLING: tuple[type[Told], ...] = (
     GenerationStarted, GenerationCompleted, GenerationFailed, GenerationCancelled, HoldsPosted, HoldVoided, ItemsScheduled,
-    ItemDue,
+    ItemsDue,
 )  # fmt: skip
 _STARTED = "in_progress"
 
@@ -55,12 +55,14 @@ class Outcome:
                 self._end("cancelled")
             case HoldVoided():
                 self.is_voided = True
-            case ItemDue():
-                self.hidden_at = self.hidden_at or event.due_at
 
     def schedule(self, due_at: datetime | None) -> None:
         """Its deadline, as far as one is known; the last word counts."""
         self.expires_at, self.is_unscheduled = due_at, due_at is None
+
+    def hide(self, due_at: datetime) -> None:
+        """Its time is over; the first word counts."""
+        self.hidden_at = self.hidden_at or due_at
 
     def _end(self, state: str, *, completed_at: datetime | None = None, error_code: str | None = None) -> None:
         if self.state in {None, _STARTED}:
@@ -91,6 +93,9 @@ def fold(events: Sequence[Told]) -> list[Outcome]:
         elif isinstance(event, ItemsScheduled):
             for item in event.items:
                 about(item.generation_id).schedule(item.due_at)
+        elif isinstance(event, ItemsDue):
+            for due in event.items:
+                about(due.generation_id).hide(due.due_at)
         else:
             about(event.generation_id).hear(event)
     return list(found.values())

@@ -196,7 +196,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             jobs.UploadProcessed: generations.on_upload_processed,
             billing.CreditsGranted: subjects.on_credits_granted,
             billing.PlanChanged: subjects.on_plan_changed,
-            retention.ItemRemoved: generations.on_removed,
+            retention.ItemsRemoved: generations.on_removed,
             privacy.ErasureFenced: subjects.on_erasure_fenced,
             privacy.ErasureStepRequested: subjects.on_erasure_step_requested,
             privacy.ErasureCompleted: subjects.on_erasure_completed,

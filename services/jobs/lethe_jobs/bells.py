@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 class Bell:
-    """Rung once or often before it is heard, it wakes its one listener once."""
+    """Rung once or often before it is heard, it wakes who listens then, once."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()

@@ -11,8 +11,9 @@ from functools import partial
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
 from lethe_common.events.billing import PlanChanged
+from lethe_common.events.envelope import portions
 from lethe_common.events.jobs import (
-    AssetRemoved,
+    AssetsRemoved,
     GenerationCancelled,
     GenerationCancelRequested,
     GenerationDeleteRequested,
@@ -21,7 +22,7 @@ from lethe_common.events.jobs import (
     UploadProcessed,
 )
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
-from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
+from lethe_common.events.retention import ItemsDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.identifiers import GenerationId, SubjectRef, UploadId
 from lethe_jobs.admissions import admit, first
 from lethe_jobs.bells import Bells
@@ -163,9 +164,9 @@ class RemovalHandlers:
         items = {event.generation_id: event.subject_ref for event in events}
         await self._remove(tx, items, RemovalRule.DELETED_BY_USER, Cause.DELETED)
 
-    async def on_items_due(self, events: Sequence[ItemDue], tx: Transaction) -> None:
-        outputs = [event for event in events if event.category.startswith(_OUTPUT_CATEGORIES)]
-        items = {event.generation_id: event.subject_ref for event in outputs}
+    async def on_items_due(self, events: Sequence[ItemsDue], tx: Transaction) -> None:
+        due = [item for event in events for item in event.items if item.category.startswith(_OUTPUT_CATEGORIES)]
+        items = {item.generation_id: item.subject_ref for item in due}
         await self._remove(tx, items, RemovalRule.EXPIRED, Cause.EXPIRED)
 
     async def on_hold_placed(self, event: LegalHoldPlaced, tx: Transaction) -> None:
@@ -208,12 +209,13 @@ class RemovalHandlers:
             ref = items[GenerationId.trusted(generation_id)]
             mine: dict[str, subjects.KnownSubject] = {ref: known[ref]} if ref in known else {}
             await self._generations.stop(tx, mine, ref, GenerationId.trusted(generation_id), cause)
-        for generation_id, ref in items.items():
-            if generation_id in gone:
-                # Gone before; whoever asks again is told again.
-                tx.tell(_nothing_left(generation_id, ref, rule))
+        # Gone before; whoever asks again is told again.
+        for told in portions([_nothing_left(one, ref, rule) for one, ref in items.items() if one in gone]):
+            tx.tell(AssetsRemoved(items=told))
         tx.after_commit(self._bells.removals.ring)
 
 
-def _nothing_left(generation_id: GenerationId, ref: SubjectRef, rule: RemovalRule) -> AssetRemoved:
-    return AssetRemoved(generation_id=generation_id, subject_ref=ref, rule=rule, rows=0, object_versions=0, prefixes=())
+def _nothing_left(generation_id: GenerationId, ref: SubjectRef, rule: RemovalRule) -> AssetsRemoved.Item:
+    return AssetsRemoved.Item(
+        generation_id=generation_id, subject_ref=ref, rule=rule, rows=0, object_versions=0, prefixes=()
+    )

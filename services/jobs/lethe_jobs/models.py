@@ -97,6 +97,7 @@ class AssetRow(Table, table=True):
     asset_id: str = Field(sa_column_kwargs=impersonal("random id"))
     subject_ref: str = Field(sa_column_kwargs=_PSEUDONYM)
     object_key: str | None = Field(default=None, sa_column_kwargs=impersonal("random name in the object store"))
+    object_version: str | None = Field(default=None, sa_column_kwargs=impersonal("the store's id of the version"))
     media_type: str = Field(sa_column_kwargs=impersonal("kind of file"))
     size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False, **_OUTPUT))
     sealed_size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False, **_OUTPUT))

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from lethe_common.identifiers import AssetId
 from lethe_common.sealing import SealContext, Sealer, sealed_size
-from lethe_common.storage import Storage
+from lethe_common.storage import Storage, Stored
 from lethe_jobs.providers import Delivery, Order, Piece
 from lethe_jobs.verdicts import Asset
 
@@ -49,20 +49,21 @@ class Outputs:
         key = f"{folder}{piece.variant}"
         context = SealContext(f"output.{piece.variant}", order.run.subject_ref, order.run.generation_id, order.key_id)
         sealed = self._sealer.seal_stream(order.key, context, _chunks(content), len(content))
-        await self._storage.put_stream(key, sealed, sealed_size(len(content)))
-        return asset_of(order, delivery, piece, key, await asyncio.to_thread(_digest, content))
+        stored = await self._storage.put_stream(key, sealed, sealed_size(len(content)))
+        return asset_of(order, delivery, piece, stored, await asyncio.to_thread(_digest, content))
 
 
-def asset_of(order: Order, delivery: Delivery, piece: Piece, key: str | None, digest: str) -> Asset:
-    """The row of one piece; `key` is None where nothing is stored."""
+def asset_of(order: Order, delivery: Delivery, piece: Piece, stored: Stored | None, digest: str) -> Asset:
+    """The row of one piece; None where nothing is stored."""
     size = len(piece.content or b"")
     return Asset(
         asset_id=AssetId.new(),
         variant=piece.variant,
-        object_key=key,
+        object_key=stored.key if stored else None,
+        object_version=stored.version_id if stored else None,
         media_type=piece.media_type,
         size_bytes=size,
-        sealed_size_bytes=sealed_size(size) if key else 0,
+        sealed_size_bytes=sealed_size(size) if stored else 0,
         sha256=digest,
         key_id=order.key_id,
         width_px=delivery.width_px,

@@ -5,6 +5,7 @@ that is worked on until all of it is done; each step may be repeated. The last
 one deletes the rows and tells, together.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -13,7 +14,8 @@ import structlog
 from lethe_common.bus import Bus
 from lethe_common.database import Database
 from lethe_common.errors import LetheError, Unavailable
-from lethe_common.events.jobs import AssetRemoved
+from lethe_common.events.envelope import portions
+from lethe_common.events.jobs import AssetsRemoved
 from lethe_common.rpc.privacy import KeyDestroy, KeyDestroyQuestion, LeaseWish
 from lethe_common.rpc.retention import RemovalCheck, RemovalCheckQuestion, RemovalWish
 from lethe_common.storage import Storage
@@ -22,7 +24,7 @@ from lethe_jobs.gauges import Gauges
 from lethe_jobs.leases import delay_after
 from lethe_jobs.queries import removals as queries
 from lethe_jobs.queries import subjects
-from lethe_jobs.queries.removals import Due
+from lethe_jobs.queries.removals import Due, Gone
 
 log = structlog.get_logger()
 
@@ -41,17 +43,22 @@ class Removals:
         gauges: Gauges,
         *,
         batch: int,
+        at_once: int,
         lease: timedelta,
         poll_seconds: float,
         tombstones: timedelta,
         hold_wait: timedelta,
     ) -> None:
         self._database, self._bus, self._storage, self._bell, self._gauges = database, bus, storage, bell, gauges
-        self._batch, self._lease, self._poll_seconds, self._tombstones = batch, lease, poll_seconds, tombstones
-        self._hold_wait = hold_wait
+        self._batch, self._at_once, self._lease, self._hold_wait = batch, at_once, lease, hold_wait
+        self._poll_seconds, self._tombstones = poll_seconds, tombstones
 
     async def run(self) -> None:
         """Remove for ever; a worker of the frame. Woken by commits, with a slow poll as safety net."""
+        await asyncio.gather(*(self._work_off() for _ in range(self._at_once)))
+
+    async def _work_off(self) -> None:
+        """One batch after the other. While one waits for the store, another has its keys and rows removed."""
         while True:
             try:
                 while await self.work():
@@ -104,7 +111,8 @@ class Removals:
         if not by_prefix:
             return bare
         try:
-            gone = await self._storage.remove_sets(by_prefix)
+            noted = [version for one in by_prefix.values() for version in one.objects]
+            gone = await self._storage.remove_sets(by_prefix, noted)
             counted = {
                 by_prefix[prefix].generation_id: count
                 for prefix, removed in gone.removed.items()
@@ -133,21 +141,10 @@ class Removals:
     async def _finish(self, due: Sequence[Due]) -> None:
         async with self._database.transaction() as tx:
             gone = await queries.finish(tx, [one.generation_id for one in due])
-            for one in due:
-                found = gone.get(one.generation_id)
-                if found is None:
-                    continue
-                tx.tell(
-                    AssetRemoved(
-                        generation_id=one.generation_id,
-                        subject_ref=one.subject_ref,
-                        rule=one.rule,
-                        rows=found.rows,
-                        object_versions=found.object_versions,
-                        prefixes=(one.object_prefix,) if one.object_prefix else (),
-                    )
-                )
-        for one in due:
+            told = [_told(one, gone[one.generation_id]) for one in due if one.generation_id in gone]
+            for items in portions(told):
+                tx.tell(AssetsRemoved(items=items))
+        for one in told:
             self._gauges.removed.labels(one.rule).inc()
 
     async def _defer(self, due: Sequence[Due]) -> None:
@@ -155,3 +152,14 @@ class Removals:
             return
         async with self._database.transaction() as tx:
             await queries.defer(tx, [(one.generation_id, delay_after(one.failures_count + 1)) for one in due])
+
+
+def _told(one: Due, gone: Gone) -> AssetsRemoved.Item:
+    return AssetsRemoved.Item(
+        generation_id=one.generation_id,
+        subject_ref=one.subject_ref,
+        rule=one.rule,
+        rows=gone.rows,
+        object_versions=gone.object_versions,
+        prefixes=(one.object_prefix,) if one.object_prefix else (),
+    )

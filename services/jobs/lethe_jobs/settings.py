@@ -4,6 +4,7 @@ import os
 
 from pydantic import Field
 
+from lethe_common.rpc.retention import REMOVALS_MOST
 from lethe_common.settings import ServiceSettings
 
 
@@ -25,7 +26,8 @@ class JobsSettings(ServiceSettings):
     expired_batch: int = Field(default=200, ge=1)
 
     removal_poll_seconds: float = Field(default=0.5, gt=0)
-    removal_batch: int = Field(default=200, ge=1, le=256)
+    removal_batch: int = Field(default=500, ge=1, le=REMOVALS_MOST)
+    removals_at_once: int = Field(default=2, ge=1, le=8)
     removal_lease_seconds: float = Field(default=60.0, gt=0)
     removal_hold_seconds: float = Field(default=3600.0, gt=0)
     tombstone_days: int = Field(default=8, ge=4)

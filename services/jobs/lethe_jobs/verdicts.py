@@ -24,6 +24,7 @@ class Asset:
     asset_id: AssetId
     variant: Variant
     object_key: str | None
+    object_version: str | None
     media_type: str
     size_bytes: int
     sealed_size_bytes: int

@@ -7,7 +7,7 @@ from datetime import timedelta
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import GenerationCancelRequested, GenerationDeleteRequested, GenerationRequested
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
-from lethe_common.events.retention import ItemDue, LegalHoldLifted, LegalHoldPlaced
+from lethe_common.events.retention import ItemsDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.jobs import AssetLocate, RunList, RunPosition
 from lethe_common.rpc.orphans import OutputOrphansRemove
@@ -82,7 +82,7 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
         batch_handlers={
             GenerationRequested: generations.on_generations_requested,
             GenerationDeleteRequested: removing.on_generations_delete_requested,
-            ItemDue: removing.on_items_due,
+            ItemsDue: removing.on_items_due,
         },
         handlers={
             GenerationCancelRequested: generations.on_generation_cancel_requested,
@@ -127,7 +127,7 @@ def _storage(settings: JobsSettings) -> Storage:
 def _removals(frame: Frame, settings: JobsSettings, storage: Storage, bells: Bells, gauges: Gauges) -> Removals:
     return Removals(
         frame.database, frame.bus, storage, bells.removals, gauges,
-        batch=settings.removal_batch,
+        batch=settings.removal_batch, at_once=settings.removals_at_once,
         lease=timedelta(seconds=settings.removal_lease_seconds), poll_seconds=settings.removal_poll_seconds,
         tombstones=timedelta(days=settings.tombstone_days), hold_wait=timedelta(seconds=settings.removal_hold_seconds),
     )  # fmt: skip

@@ -12,11 +12,10 @@ from datetime import datetime
 import structlog
 
 from lethe_common.database import Database
-from lethe_common.events.retention import ItemDue
 from lethe_common.identifiers import SubjectRef
 from lethe_retention import queries
-from lethe_retention.deadlines import Deadline
 from lethe_retention.gauges import Gauges
+from lethe_retention.telling import tell_due
 
 log = structlog.get_logger()
 
@@ -54,18 +53,6 @@ class DueItems:
             behind = {ref for ref, since in current.items() if ref not in heard or heard[ref] < since}
             free = [item for item, ref in items.items() if ref not in behind]
             taken = [queries.deadline(row) for row in await tx.fetch(queries.TAKE_DUE, now, free)]
-            for deadline in taken:
-                tx.tell(told(deadline))
+            tell_due(tx, taken)
         self._gauges.due.inc(len(taken))
         return behind
-
-
-def told(deadline: Deadline) -> ItemDue:
-    """What is told of an item that is over."""
-    assert deadline.due_at is not None  # noqa: S101  the statements take only what has a clock
-    return ItemDue(
-        generation_id=deadline.item_id,
-        subject_ref=deadline.subject_ref,
-        category=deadline.category,
-        due_at=deadline.due_at,
-    )

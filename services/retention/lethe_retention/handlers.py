@@ -7,7 +7,7 @@ from datetime import datetime
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
 from lethe_common.events.billing import PlanChanged
-from lethe_common.events.jobs import AssetRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
+from lethe_common.events.jobs import AssetsRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
 from lethe_retention import queries
 from lethe_retention.deadlines import CATEGORY, PlanSince, Removal, Timetable
 from lethe_retention.telling import tell_scheduled
@@ -41,16 +41,17 @@ class ItemHandlers:
         running = [deadline for deadline in deadlines if deadline.due_at is not None]
         tell_scheduled(tx, [deadline for deadline in running if deadline.item_id in new])
 
-    async def on_assets_removed(self, events: Sequence[AssetRemoved], tx: Transaction) -> None:
+    async def on_assets_removed(self, events: Sequence[AssetsRemoved], tx: Transaction) -> None:
         """Believe nothing yet: note it, and have it looked at."""
-        refs = {event.subject_ref for event in events}
+        items = [item for event in events for item in event.items]
+        refs = {item.subject_ref for item in items}
         await queries.lock(tx, queries.LOCK_SHARED, refs)
         gone = await queries.fenced(tx, refs)
         removals: dict[str, Removal] = {}
-        for event in events:
-            if event.subject_ref not in gone:
-                removal = removals.setdefault(event.generation_id, Removal(event.subject_ref, event.rule))
-                removal.prefixes.update(event.prefixes)
+        for item in items:
+            if item.subject_ref not in gone:
+                removal = removals.setdefault(item.generation_id, Removal(item.subject_ref, item.rule))
+                removal.prefixes.update(item.prefixes)
         await queries.removed(tx, removals, CATEGORY, self._clock.now())
         tx.after_commit(self._wake)
 

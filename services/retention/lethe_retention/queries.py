@@ -128,11 +128,12 @@ REMOVED = """
            prefixes = ARRAY(SELECT DISTINCT unnest(d.prefixes || excluded.prefixes))
 """
 
+# What was reported together lies together in the store's order of keys: so it is seen in one walk.
 REMOVED_PAGE = """
-    SELECT item_id, subject_ref, rule, removed_at, prefixes
+    SELECT item_id, rule, removed_at, prefixes
       FROM deadlines
      WHERE state = 'removed' AND look_at <= now()
-     ORDER BY look_at
+     ORDER BY look_at, prefixes
      LIMIT $1
 """  # index deadlines_removed
 
@@ -145,8 +146,8 @@ CLOSE = """
 """
 
 UNSETTLED = f"""
-    SELECT count(*) FROM deadlines d
-     WHERE (state = 'removed' OR state IN ('open', 'due') AND NOT {HELD}) AND due_at <= $1
+    SELECT EXISTS (SELECT 1 FROM deadlines d
+                    WHERE (state = 'removed' OR state IN ('open', 'due') AND NOT {HELD}) AND due_at <= $1)
 """  # noqa: S608  our own condition
 
 PRUNE_CLOSED = """

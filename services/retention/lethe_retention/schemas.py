@@ -6,7 +6,8 @@ from datetime import datetime
 
 import asyncpg
 
-from lethe_common.events.retention import ITEMS_MOST, LegalHoldLifted, LegalHoldPlaced, NoticeDue
+from lethe_common.events.envelope import ITEMS_MOST
+from lethe_common.events.retention import LegalHoldLifted, LegalHoldPlaced, NoticeDue
 from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
 from lethe_common.policy import Policy
 from lethe_common.rpc.legal_holds import LegalHold, LegalHoldStep

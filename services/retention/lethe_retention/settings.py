@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
 
     due_batch: int = Field(default=500, ge=1, le=5000)
     versions_batch: int = Field(default=500, ge=1, le=2000)
-    look_batch: int = Field(default=200, ge=1, le=1000)
+    look_batch: int = Field(default=1000, ge=1, le=1000)
     look_poll_seconds: float = Field(default=2.0, gt=0)
     look_again_seconds: float = Field(default=1.0, gt=0)
     due_again_seconds: float = Field(default=600.0, gt=0)

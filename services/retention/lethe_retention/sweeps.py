@@ -10,10 +10,11 @@ from lethe_common.database import Database
 from lethe_common.policy import PolicyBook
 from lethe_common.rpc.envelope import NoAnswer
 from lethe_retention import calendar_queries, hold_queries, queries, schemas
-from lethe_retention.due_items import DueItems, told
+from lethe_retention.due_items import DueItems
 from lethe_retention.gauges import Gauges
 from lethe_retention.legal_holds import Step
 from lethe_retention.overdue import Overdue, changes
+from lethe_retention.telling import tell_due
 
 log = structlog.get_logger()
 
@@ -62,9 +63,9 @@ class Sweeps:
         moved it can look at once.
         """
         give_up_at = monotonic_seconds() + self._settle_seconds
-        while unsettled := await self._count(queries.UNSETTLED, now):
+        while await self._is_unsettled(now):
             if monotonic_seconds() >= give_up_at:
-                log.warning("items_unsettled", count=unsettled)
+                log.warning("items_unsettled")
                 return
             await asyncio.sleep(self._settle_poll_seconds)
             await self._take_due(now)
@@ -100,10 +101,11 @@ class Sweeps:
 
     async def _tell_again(self) -> None:
         async with self._database.transaction() as tx:
-            rows = await tx.fetch(queries.TAKE_DUE_AGAIN, self._due_again, self._batch)
-            for row in rows:
-                tx.tell(told(queries.deadline(row)))
-        self._gauges.due.inc(len(rows))
+            taken = [
+                queries.deadline(row) for row in await tx.fetch(queries.TAKE_DUE_AGAIN, self._due_again, self._batch)
+            ]
+            tell_due(tx, taken)
+        self._gauges.due.inc(len(taken))
 
     async def _prune(self, statement: str, before: datetime) -> None:
         removed = self._batch
@@ -126,7 +128,7 @@ class Sweeps:
                 log.info("items_overdue", category=change.category, age=change.age, count=0)
         self._overdue = overdue
 
-    async def _count(self, statement: str, at: datetime) -> int:
+    async def _is_unsettled(self, at: datetime) -> bool:
         async with self._database.transaction() as tx:
-            counted: int = await tx.fetchval(statement, at)
-        return counted
+            found: bool = await tx.fetchval(queries.UNSETTLED, at)
+        return found

@@ -5,14 +5,16 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
+import asyncpg
 import structlog
 
 from lethe_common.clock import Clock
 from lethe_common.database import Database
 from lethe_common.errors import LetheError
+from lethe_common.events.envelope import portions
 from lethe_common.events.jobs import RemovalRule
-from lethe_common.events.retention import ItemRemoved
-from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.events.retention import ItemsRemoved
+from lethe_common.identifiers import GenerationId
 from lethe_retention import queries
 from lethe_retention.gauges import Gauges
 
@@ -71,17 +73,16 @@ class Verification:
             if present:
                 await tx.execute(queries.LOOK_LATER, sorted(present), self._again)
             closed = {row[0] for row in await tx.fetch(queries.CLOSE, gone, self._clock.now())}
-            for row in rows:
-                if row["item_id"] in closed:
-                    tx.tell(
-                        ItemRemoved(
-                            generation_id=GenerationId.trusted(row["item_id"]),
-                            subject_ref=SubjectRef.trusted(row["subject_ref"]),
-                            rule=RemovalRule(row["rule"]),
-                            removed_at=row["removed_at"],
-                            verified_at=self._clock.now(),
-                        )
-                    )
+            for told in portions([self._told(row) for row in rows if row["item_id"] in closed]):
+                tx.tell(ItemsRemoved(items=told))
         self._gauges.still_there.inc(len(present))
         self._gauges.verified.inc(len(closed))
         return len(items)
+
+    def _told(self, row: asyncpg.Record) -> ItemsRemoved.Item:
+        return ItemsRemoved.Item(
+            generation_id=GenerationId.trusted(row["item_id"]),
+            rule=RemovalRule(row["rule"]),
+            removed_at=row["removed_at"],
+            verified_at=self._clock.now(),
+        )

@@ -8,7 +8,7 @@ from lethe_common.bus.requests import Answer
 from lethe_common.clock import Sweep
 from lethe_common.database import Database
 from lethe_common.events.billing import PlanChanged
-from lethe_common.events.jobs import AssetRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
+from lethe_common.events.jobs import AssetsRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
 from lethe_common.events.privacy import ErasureCompleted, ErasureStepRequested
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.envelope import Call
@@ -81,7 +81,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             GenerationCompleted: items.on_generations_ended,
             GenerationFailed: items.on_generations_ended,
             GenerationCancelled: items.on_generations_ended,
-            AssetRemoved: items.on_assets_removed,
+            AssetsRemoved: items.on_assets_removed,
             PlanChanged: PlanHandlers(timetable, frame.clock).on_plans_changed,
         },
         answers={**_answers(frame, timetable), OrphanList: orphan_list.list},

@@ -9,7 +9,7 @@ from lethe_common.events.jobs import (
     GenerationFailed,
     GenerationStarted,
 )
-from lethe_common.events.retention import ItemDue, ItemsScheduled
+from lethe_common.events.retention import ItemsDue, ItemsScheduled
 from lethe_common.identifiers import AssetId, GenerationId, HoldId, SubjectRef
 from lethe_gateway.outcomes import TELLING, Outcome, Told, fold
 
@@ -46,6 +46,11 @@ def only(*events: Told) -> Outcome:
     return outcome
 
 
+def due(at: datetime) -> ItemsDue:
+    item = ItemsDue.Item(generation_id=ONE, subject_ref=SUBJECT, category="output.video", due_at=at)
+    return ItemsDue(items=(item,))
+
+
 def test_all_that_was_told_of_a_generation_is_one_change() -> None:
     outcome = only(started(), completed(), posted(60), scheduled(NOW))
 
@@ -75,12 +80,7 @@ def test_the_last_word_about_the_deadline_counts() -> None:
 
 
 def test_a_due_item_is_hidden_from_its_first_deadline_on() -> None:
-    due = [
-        ItemDue(generation_id=ONE, subject_ref=SUBJECT, category="output.video", due_at=NOW + timedelta(days=day))
-        for day in (0, 1)
-    ]
-
-    assert only(*due).hidden_at == NOW
+    assert only(due(NOW), due(NOW + timedelta(days=1))).hidden_at == NOW
 
 
 def test_generations_are_kept_apart_in_the_order_they_were_first_told_of() -> None:
@@ -95,7 +95,7 @@ def test_every_told_type_changes_something() -> None:
     events: list[Told] = [
         started(), completed(), failed(), GenerationCancelled(generation_id=ONE, subject_ref=SUBJECT, cancelled_at=NOW),
         posted(1), HoldVoided(hold_id=HoldId.new(), generation_id=ONE, subject_ref=SUBJECT, cause="failed"),
-        scheduled(NOW), ItemDue(generation_id=ONE, subject_ref=SUBJECT, category="output.video", due_at=NOW),
+        scheduled(NOW), due(NOW),
     ]  # fmt: skip
 
     assert {type(event) for event in events} == set(TELLING)

@@ -14,7 +14,7 @@ def run(*, attempts: int = 1, postponements: int = 0) -> Run:
 
 def asset(variant: Variant, width_px: int) -> Asset:
     return Asset(
-        AssetId.new(), variant, "key", "video/mp4", 1, 2, "0" * 64, SealKeyId.new(), width_px, 36, 24, 1.0,
+        AssetId.new(), variant, "key", None, "video/mp4", 1, 2, "0" * 64, SealKeyId.new(), width_px, 36, 24, 1.0,
     )  # fmt: skip
 
 

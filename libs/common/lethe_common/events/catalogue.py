@@ -79,7 +79,7 @@ _REFERENCE = impersonal("random reference; who it is stands sealed in the gatewa
 FIELDS = declare(
     Kind.JSON_KEY,
     {
-        **each(("subject_ref", "holds.subject_ref"), _REFERENCE),
+        **each(("subject_ref", "holds.subject_ref", "items.subject_ref"), _REFERENCE),
         **each(
             (
                 "asset_ids", "certificate_id", "changes.generation_id", "items.generation_id", "erasure_id", "generation_id", "grant_id",
@@ -87,16 +87,16 @@ FIELDS = declare(
             ),
             impersonal("random id"),
         ),
-        "prefixes": impersonal("random object prefixes"),
-        **each(("changes.state_version", "object_versions", "rows", "percent"), impersonal("a count")),
-        **each(("category", "owner", "template"), impersonal("a name of ours")),
-        **each(("cause", "code", "rule"), impersonal("a word of a fixed list")),
+        **each(("prefixes", "items.prefixes"), impersonal("random object prefixes")),
+        **each(("changes.state_version", "items.object_versions", "items.rows", "percent"), impersonal("a count")),
+        **each(("items.category", "owner", "template"), impersonal("a name of ours")),
+        **each(("cause", "code", "items.rule"), impersonal("a word of a fixed list")),
         **each(("plan", "since", "opened_at"), _ACCOUNT),
         **each(("credits", "holds.credits", "source"), _MONEY),
         **each(
             (
                 "model", "width_px", "height_px", "seconds", "requested_at", "started_at", "completed_at", "failed_at",
-                "cancelled_at", "processed_at", "removed_at", "verified_at", "due_at", "items.due_at", "delivered.duration_seconds",
+                "cancelled_at", "processed_at", "items.removed_at", "items.verified_at", "items.due_at", "delivered.duration_seconds",
                 "delivered.width_px", "delivered.height_px", "delivered.stored_bytes",
             ),
             _PARAMETERS,

@@ -7,7 +7,7 @@ NATS protocol binding 1.0, section 3.1.
 
 import builtins
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self, TypeVar
@@ -45,6 +45,10 @@ HEADERS = declare(
 """All that rides on an event: the envelope, and the relay's atomic batches (NATS ADR-50)."""
 
 
+ITEMS_MOST = 256
+"""What one event tells of many: some 80 kB of the server's limit of 1 MiB a message."""
+
+
 class Undecodable(LetheError):
     """A message that is not the event its subject says. It is parked, never dropped."""
 
@@ -78,6 +82,12 @@ class Event(BaseModel):
 
 
 E = TypeVar("E", bound=Event)
+P = TypeVar("P", bound=Event.Part)
+
+
+def portions(items: Sequence[P]) -> Iterator[tuple[P, ...]]:
+    """Items by as many as fit into one event."""
+    return (tuple(items[start : start + ITEMS_MOST]) for start in range(0, len(items), ITEMS_MOST))
 
 
 @dataclass(frozen=True, slots=True)

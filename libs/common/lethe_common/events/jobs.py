@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from lethe_common.events.envelope import Event
+from lethe_common.events.envelope import ITEMS_MOST, Event
 from lethe_common.identifiers import AssetId, GenerationId, HoldId, SubjectRef, UploadId
 from lethe_common.services import Service
 
@@ -145,23 +145,24 @@ class RemovalRule(StrEnum):
     ERASED = "erased"
 
 
-class AssetRemoved(Event):
-    """The jobs service removed all it had of a generation: rows, every object version, multiparts, its key.
+class AssetsRemoved(Event):
+    """The jobs service removed all it had of generations: rows, every object version, multiparts, their keys."""
 
-    `prefixes` are the object prefixes (random, catalogued) where nothing may be left;
-    retention looks for itself.
-    """
-
-    type: ClassVar[str] = "jobs.asset.removed.v1"
+    type: ClassVar[str] = "jobs.assets.removed.v1"
     speakers: ClassVar[tuple[Service, ...]] = _JOBS
     listeners: ClassVar[tuple[Service, ...]] = (Service.RETENTION,)
 
-    generation_id: GenerationId
-    subject_ref: SubjectRef
-    rule: RemovalRule
-    rows: int = Field(ge=0)
-    object_versions: int = Field(ge=0)
-    prefixes: tuple[str, ...] = Field(max_length=16)
+    class Item(Event.Part):
+        """One generation. `prefixes` (random) are where no object may be left; retention looks for itself."""
+
+        generation_id: GenerationId
+        subject_ref: SubjectRef
+        rule: RemovalRule
+        rows: int = Field(ge=0)
+        object_versions: int = Field(ge=0)
+        prefixes: tuple[str, ...] = Field(max_length=16)
+
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
 
 
 class UploadProcessed(Event):

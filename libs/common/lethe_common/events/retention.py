@@ -5,12 +5,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from lethe_common.events.envelope import Event
+from lethe_common.events.envelope import ITEMS_MOST, Event
 from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
 from lethe_common.services import Service
 
-ITEMS_MOST = 256
 _RETENTION = (Service.RETENTION,)
 
 
@@ -30,31 +29,40 @@ class ItemsScheduled(Event):
     items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
 
 
-class ItemDue(Event):
-    """An item's time has come: its owner removes it."""
+class ItemsDue(Event):
+    """The time of these items has come: their owner removes them."""
 
-    type: ClassVar[str] = "retention.item.due.v1"
+    type: ClassVar[str] = "retention.items.due.v1"
     speakers: ClassVar[tuple[Service, ...]] = _RETENTION
     listeners: ClassVar[tuple[Service, ...]] = (Service.JOBS, Service.GATEWAY)
 
-    generation_id: GenerationId
-    subject_ref: SubjectRef
-    category: str
-    due_at: datetime
+    class Item(Event.Part):
+        """One item, its owner, and when its time was over."""
+
+        generation_id: GenerationId
+        subject_ref: SubjectRef
+        category: str
+        due_at: datetime
+
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
 
 
-class ItemRemoved(Event):
-    """Retention saw with its own credentials that nothing of an item is left."""
+class ItemsRemoved(Event):
+    """Retention saw with its own credentials that nothing of these items is left."""
 
-    type: ClassVar[str] = "retention.item.removed.v1"
+    type: ClassVar[str] = "retention.items.removed.v1"
     speakers: ClassVar[tuple[Service, ...]] = _RETENTION
     listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
 
-    generation_id: GenerationId
-    subject_ref: SubjectRef
-    rule: RemovalRule
-    removed_at: datetime
-    verified_at: datetime
+    class Item(Event.Part):
+        """One item, why it went, and when its owner and retention said so."""
+
+        generation_id: GenerationId
+        rule: RemovalRule
+        removed_at: datetime
+        verified_at: datetime
+
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
 
 
 class LegalHoldPlaced(Event):

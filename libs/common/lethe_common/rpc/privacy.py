@@ -12,6 +12,7 @@ from pydantic import Base64Bytes, Field
 
 from lethe_common.identifiers import CertificateId, ErasureId, SealKeyId, SubjectRef
 from lethe_common.rpc.envelope import Call, Message
+from lethe_common.rpc.retention import REMOVALS_MOST
 from lethe_common.services import Service
 
 _GATEWAY = (Service.GATEWAY,)
@@ -137,7 +138,7 @@ class KeyLease(Call[KeyLeaseQuestion, KeysAnswer]):
 class KeyDestroyQuestion(Message):
     """The items' keys are to be destroyed; what they sealed can never be opened again."""
 
-    wishes: tuple[LeaseWish, ...] = Field(min_length=1, max_length=256)
+    wishes: tuple[LeaseWish, ...] = Field(min_length=1, max_length=REMOVALS_MOST)
 
 
 class KeyDestroyAnswer(Message):

@@ -9,6 +9,9 @@ from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
 from lethe_common.rpc.envelope import Call, Message
 from lethe_common.services import Service
 
+REMOVALS_MOST = 1000
+"""Items of one question about removals: what one request to the store may delete."""
+
 
 class DeadlineSummaryQuestion(Message):
     pass
@@ -152,7 +155,7 @@ class RemovalWish(Message):
 
 
 class RemovalCheckQuestion(Message):
-    wishes: tuple[RemovalWish, ...] = Field(min_length=1, max_length=256)
+    wishes: tuple[RemovalWish, ...] = Field(min_length=1, max_length=REMOVALS_MOST)
 
 
 class RemovalCheckAnswer(Message):

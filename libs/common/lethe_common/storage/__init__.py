@@ -5,6 +5,7 @@ from lethe_common.storage.limits import Limits
 from lethe_common.storage.names import new_object_prefix, new_subject_random, subject_prefix
 from lethe_common.storage.reading import ObjectFacts
 from lethe_common.storage.removal import Remains, Removed
+from lethe_common.storage.sets import ObjectVersion, RemovedSet
 from lethe_common.storage.store import Storage
 from lethe_common.storage.streams import file_chunks, whole
 from lethe_common.storage.writing import Stored
@@ -13,8 +14,10 @@ __all__ = [
     "Limits",
     "ObjectFacts",
     "ObjectMissing",
+    "ObjectVersion",
     "Remains",
     "Removed",
+    "RemovedSet",
     "Storage",
     "StorageError",
     "StorageFailed",

@@ -132,7 +132,7 @@ def open_uploads(connection: Connection, scope: str, prefixes: Sequence[str]) ->
     found = _uploads_page(connection, scope, ())
     if len(found) >= connection.limits.page:
         return [(prefix, *one) for prefix in prefixes for one in _uploads_page(connection, prefix, ())]
-    by_prefix = [(_holder(prefixes, key), key, upload_id) for key, upload_id in found]
+    by_prefix = [(holder(prefixes, key), key, upload_id) for key, upload_id in found]
     return [(prefix, key, upload_id) for prefix, key, upload_id in by_prefix if prefix is not None]
 
 
@@ -141,7 +141,7 @@ def abort_uploads(connection: Connection, uploads: Sequence[tuple[str, str, str]
     return Counter(prefix for prefix, key, upload_id in uploads if _abort(connection, key, upload_id))
 
 
-def _holder(in_order: Sequence[str], key: str) -> str | None:
+def holder(in_order: Sequence[str], key: str) -> str | None:
     """Which of these prefixes, in their order, a key lies under."""
     place = bisect_right(in_order, key) - 1
     return in_order[place] if place >= 0 and key.startswith(in_order[place]) else None

@@ -5,8 +5,9 @@ answers for many prefixes. Where much else lies between, a page passes one of th
 least, and is kept small.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby, takewhile
 from os.path import commonpath
 
 from minio.datatypes import Object, parse_list_objects
@@ -14,27 +15,50 @@ from minio.deleteobjects import DeleteObject
 
 from lethe_common.storage.connection import Connection
 from lethe_common.storage.errors import StorageFailed
-from lethe_common.storage.removal import Removed, abort_uploads, check_prefix, open_uploads
+from lethe_common.storage.removal import Removed, abort_uploads, check_prefix, holder, open_uploads
 
-_FIRST_PAGE = 64
+_UNVERSIONED = "null"
+"""How S3 names the only version of an object that was written without versions."""
+_FIRST_PAGE = 4
+"""Small, since most walks look at what has gone: each key listed beyond it costs as much as one looked for."""
 _GROWTH = 4
 _FOUND_MOST = 5000
 """What one walk hands back at most; the rest is found by the next one."""
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """An object as its writer noted it; `version_id` is None in a bucket without versions."""
+
+    key: str
+    version_id: str | None
+
+    @property
+    def named(self) -> tuple[str, str]:
+        """Key and version as a listing shows them."""
+        return self.key, self.version_id or _UNVERSIONED
+
+
+@dataclass(frozen=True, slots=True)
 class RemovedSet:
-    """What was removed under each prefix, and the prefixes under which something may be left."""
+    """What was removed under each prefix beside what was noted, and the prefixes under which something may be left."""
 
     removed: dict[str, Removed]
     failed: frozenset[str]
 
 
-async def remove_sets(connection: Connection, prefixes: Collection[str]) -> RemovedSet:
-    """Remove everything under these prefixes, a thousand versions a request, until a walk finds nothing."""
+async def remove_sets(
+    connection: Connection, prefixes: Collection[str], noted: Collection[ObjectVersion] = ()
+) -> RemovedSet:
+    """Remove what is noted under these prefixes, then everything else there, until a walk finds nothing.
+
+    Nothing has to be listed to remove what is noted; what of it could not be removed is found by the walk.
+    """
     in_order = _ordered(prefixes)
     uploads = await connection.call(lambda: open_uploads(connection, _scope(in_order), in_order))
     aborted = await connection.call(lambda: abort_uploads(connection, uploads))
+    known = {one.named for one in noted if holder(in_order, one.key) is not None}
+    await connection.call(lambda: _delete(connection, known))
     versions = dict.fromkeys(in_order, 0)
     failed: set[str] = set()
     for _ in range(connection.limits.removal_rounds):
@@ -42,12 +66,14 @@ async def remove_sets(connection: Connection, prefixes: Collection[str]) -> Remo
         if not found:
             removed = {prefix: Removed(count, aborted.get(prefix, 0)) for prefix, count in versions.items()}
             return RemovedSet(removed, frozenset(failed))
-        kept = await connection.call(lambda found=found: _delete(connection, found))  # type: ignore[misc]  # bound now
-        for prefix, name in found_names(found):
-            if name in kept:
-                failed.add(prefix)
-            else:
-                versions[prefix] += 1
+        wanted = [_named(one) for versions_of in found.values() for one in versions_of]
+        kept = await connection.call(lambda wanted=wanted: _delete(connection, wanted))  # type: ignore[misc]  # bound now
+        for prefix, versions_of in found.items():
+            for name, version_id in map(_named, versions_of):
+                if name in kept:
+                    failed.add(prefix)
+                else:
+                    versions[prefix] += (name, version_id) not in known
     raise StorageFailed("Objects were written as fast as they were removed.")
 
 
@@ -67,18 +93,41 @@ async def remains_in(connection: Connection, prefixes: Collection[str]) -> set[s
     return there | {prefix for prefix, _, _ in uploads}
 
 
-def found_names(found: dict[str, list[Object]]) -> Iterator[tuple[str, str]]:
-    """Each version found, by its prefix and its key."""
-    return ((prefix, one.object_name or "") for prefix, versions in found.items() for one in versions)
-
-
 def _found(connection: Connection, in_order: Sequence[str]) -> dict[str, list[Object]]:
-    """The versions under each prefix that has any, in one walk."""
+    """The versions under each prefix that has any."""
     found: dict[str, list[Object]] = {}
+    for scope, group in _groups(in_order):
+        _walk(connection, scope, group, found)
+        if sum(map(len, found.values())) >= _FOUND_MOST:
+            break
+    return found
+
+
+def _groups(in_order: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Prefixes that lie together, with the longest beginning they share.
+
+    A walk that does not end with its last prefix runs on through all that was removed after it: SeaweedFS keeps the
+    folders of what is gone for minutes, and passing one costs as much as passing an object.
+    """
+    if not in_order:
+        return []
+    shared = len(_beginning(in_order)) + 1
+    groups = [list(group) for _, group in groupby(in_order, key=lambda prefix: prefix[:shared])]
+    return [(_beginning(group), group) for group in groups]
+
+
+def _beginning(in_order: Sequence[str]) -> str:
+    """What all of them begin with: in their order, what the first and the last do."""
+    pairs = zip(in_order[0], in_order[-1], strict=False)
+    return "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _walk(connection: Connection, scope: str, in_order: Sequence[str], found: dict[str, list[Object]]) -> None:
+    """Add what is under these prefixes, in one walk over what begins with `scope`."""
     place, size, total = 0, _FIRST_PAGE, 0
-    after = in_order[0] if in_order else ""
+    after = in_order[0]
     while place < len(in_order) and total < _FOUND_MOST:
-        page, is_last = _page(connection, _scope(in_order), after, size)
+        page, is_last = _page(connection, scope, after, size)
         hits = 0
         for one in page:
             name = one.object_name or ""
@@ -89,11 +138,10 @@ def _found(connection: Connection, in_order: Sequence[str]) -> dict[str, list[Ob
                 hits += 1
         total += hits
         if is_last or not page or place == len(in_order):
-            return found
+            return
         last = page[-1].object_name or ""
         after = last if last.startswith(in_order[place]) else in_order[place]
         size = min(size * _GROWTH, connection.limits.page) if hits == len(page) else _FIRST_PAGE
-    return found
 
 
 def _page(connection: Connection, scope: str, after: str, size: int) -> tuple[list[Object], bool]:
@@ -107,9 +155,13 @@ def _page(connection: Connection, scope: str, after: str, size: int) -> tuple[li
     return sorted(listed, key=lambda one: one.object_name or ""), not is_truncated
 
 
-def _delete(connection: Connection, found: dict[str, list[Object]]) -> set[str]:
-    """Delete these versions; the keys of which one could not be deleted."""
-    wanted = [DeleteObject(one.object_name or "", one.version_id) for versions in found.values() for one in versions]
+def _named(one: Object) -> tuple[str, str]:
+    return one.object_name or "", one.version_id or _UNVERSIONED
+
+
+def _delete(connection: Connection, versions: Collection[tuple[str, str]]) -> set[str]:
+    """Delete these versions, a thousand a request; the keys of which one could not be deleted."""
+    wanted = [DeleteObject(key, version_id) for key, version_id in versions]
     return {error.name or "" for error in connection.client.remove_objects(connection.bucket, wanted)}
 
 

@@ -8,7 +8,7 @@ from lethe_common.storage.connection import connect
 from lethe_common.storage.limits import Limits
 from lethe_common.storage.reading import ObjectFacts
 from lethe_common.storage.removal import Remains, Removed
-from lethe_common.storage.sets import RemovedSet
+from lethe_common.storage.sets import ObjectVersion, RemovedSet
 from lethe_common.storage.writing import Stored
 
 _REGION = "us-east-1"
@@ -99,12 +99,13 @@ class Storage:
         """
         return await removal.remove_all_versions(self._connection, prefix, known_keys)
 
-    async def remove_sets(self, prefixes: Collection[str]) -> RemovedSet:
+    async def remove_sets(self, prefixes: Collection[str], noted: Collection[ObjectVersion] = ()) -> RemovedSet:
         """Remove everything under many prefixes, as `remove_all_versions` does, with requests that they share.
 
-        Where removing some fails, the others are done, and the answer says which may have something left.
+        `noted` versions go first, without being looked for, and are not counted: whoever noted them knows how
+        many. Where removing some fails, the others are done, and the answer says which may have something left.
         """
-        return await sets.remove_sets(self._connection, prefixes)
+        return await sets.remove_sets(self._connection, prefixes, noted)
 
     async def remains_in(self, prefixes: Collection[str]) -> set[str]:
         """Under which of many prefixes anything is. A list/read-only identity suffices."""

@@ -1,5 +1,6 @@
 """Removals: what has to go, what went, and cancellations that came too early."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,6 +8,7 @@ from datetime import timedelta
 from lethe_common.database import Transaction
 from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.storage import ObjectVersion
 
 REQUEST = """
     INSERT INTO removals (generation_id, subject_ref, rule, place)
@@ -37,6 +39,11 @@ TAKE = """
     RETURNING m.generation_id, m.subject_ref, m.rule, r.object_prefix, m.failures_count
 """  # partial index removals_place
 
+NOTED = """
+    SELECT generation_id, object_key, object_version
+      FROM assets WHERE generation_id = ANY($1::text[]) AND object_key IS NOT NULL
+"""  # the primary key
+
 COUNT_OBJECTS = """
     UPDATE removals m SET object_versions = m.object_versions + c.count
       FROM unnest($1::text[], $2::int[]) AS c(generation_id, count)
@@ -57,18 +64,19 @@ FINISH = """
                                   ORDER BY generation_id FOR UPDATE)
         RETURNING generation_id, object_versions
     ), assets_gone AS (
-        DELETE FROM assets USING open WHERE assets.generation_id = open.generation_id RETURNING assets.generation_id
+        DELETE FROM assets USING open WHERE assets.generation_id = open.generation_id
+        RETURNING assets.generation_id, assets.object_key
     ), attempts_gone AS (
         DELETE FROM attempts USING open WHERE attempts.generation_id = open.generation_id
-        RETURNING attempts.generation_id
+        RETURNING attempts.generation_id, NULL
     ), runs_gone AS (
-        DELETE FROM runs USING open WHERE runs.generation_id = open.generation_id RETURNING runs.generation_id
+        DELETE FROM runs USING open WHERE runs.generation_id = open.generation_id RETURNING runs.generation_id, NULL
     ), gone AS (
-        SELECT generation_id, count(*) AS rows
+        SELECT generation_id, count(*) AS rows, count(object_key) AS objects
           FROM (SELECT * FROM assets_gone UNION ALL SELECT * FROM attempts_gone UNION ALL SELECT * FROM runs_gone) g
          GROUP BY generation_id
     )
-    SELECT open.generation_id, coalesce(gone.rows, 0)::int, open.object_versions
+    SELECT open.generation_id, coalesce(gone.rows, 0)::int, open.object_versions + coalesce(gone.objects, 0)::int
       FROM open LEFT JOIN gone USING (generation_id)
 """
 
@@ -108,6 +116,8 @@ class Due:
     rule: RemovalRule
     object_prefix: str | None
     failures_count: int
+    objects: tuple[ObjectVersion, ...] = ()
+    """Those that rows lead to; there may be others under the prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +137,20 @@ async def request(tx: Transaction, items: Mapping[GenerationId, SubjectRef], rul
 async def take(tx: Transaction, limit: int, lease: timedelta) -> list[Due]:
     """Removals to work on now."""
     rows = await tx.fetch(TAKE, limit, lease)
+    objects: dict[str, list[ObjectVersion]] = defaultdict(list)
+    for row in await tx.fetch(NOTED, [row[0] for row in rows]) if rows else ():
+        objects[row[0]].append(ObjectVersion(row[1], row[2]))
     return [
-        Due(GenerationId.trusted(row[0]), SubjectRef.trusted(row[1]), RemovalRule(row[2]), row[3], row[4])
+        Due(
+            GenerationId.trusted(row[0]), SubjectRef.trusted(row[1]), RemovalRule(row[2]), row[3], row[4],
+            tuple(objects[row[0]]),
+        )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 async def count_objects(tx: Transaction, versions: Mapping[GenerationId, int]) -> None:
-    """Keep the counts of object versions that went, so that a crash before the report does not lose them."""
+    """Keep the counts of versions that went and no row leads to: a crash before the report must not lose them."""
     await tx.execute(COUNT_OBJECTS, list(versions), list(versions.values()))
 
 

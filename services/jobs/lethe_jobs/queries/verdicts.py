@@ -41,9 +41,9 @@ SETTLE = """
 
 STORE_ASSETS = """
     INSERT INTO assets (generation_id, variant, asset_id, subject_ref, object_key, media_type, size_bytes,
-                        sealed_size_bytes, sha256, key_id, width_px, height_px, frames, duration_seconds)
+                        sealed_size_bytes, sha256, key_id, width_px, height_px, frames, duration_seconds, object_version)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-                         $8::bigint[], $9::text[], $10::text[], $11::int[], $12::int[], $13::int[], $14::float8[])
+                         $8::bigint[], $9::text[], $10::text[], $11::int[], $12::int[], $13::int[], $14::float8[], $15::text[])
 """
 
 ARE_STORED = "SELECT EXISTS (SELECT 1 FROM assets WHERE generation_id = $1 AND object_key = ANY($2::text[]))"
@@ -90,6 +90,7 @@ async def store_assets(tx: Transaction, stored: Sequence[tuple[Verdict, Asset]])
         [asset.height_px for _, asset in stored],
         [asset.frames for _, asset in stored],
         [asset.duration_seconds for _, asset in stored],
+        [asset.object_version for _, asset in stored],
     )
 
 
