@@ -113,7 +113,7 @@ def test_a_whole_sign_up_needs_no_mouse(visit: Open, suite: RunningSuite) -> Non
     expect(page.locator("#in-email")).to_be_visible()
     page.keyboard.press("ArrowLeft")
 
-    for typed in (visitor.email, visitor.password):
+    for typed in (visitor.email, visitor.password, "1990"):
         page.keyboard.press("Tab")
         page.keyboard.type(typed)
     page.keyboard.press("Enter")

@@ -177,13 +177,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     console = Gate(
         console_app(frame, settings, pages, published), lambda _method, _path: settings.body_limit_bytes, is_https=False
     )
-    servers = [
-        Server(app, host, port, stop_seconds=settings.stop_streams_seconds, is_behind_door=settings.behind_door)
-        for app, host, port in (
-            (public, settings.host, settings.port),
-            (console, settings.console_host, settings.console_port),
-        )
-    ]
+    servers = _servers(settings, public, console)
     generations = GenerationHandlers(domain.watchers, frame.clock)
     subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures, domain.mails)
     answers, watchers = Answers(frame.database), domain.watchers
@@ -231,6 +225,16 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         on_stop=[server.stop for server in servers],
         on_close=[domain.storage.close],
     )
+
+
+def _servers(settings: GatewaySettings, public: Gate, console: Gate) -> list[Server]:
+    return [
+        Server(app, host, port, stop_seconds=settings.stop_streams_seconds, is_behind_door=settings.behind_door)
+        for app, host, port in (
+            (public, settings.host, settings.port),
+            (console, settings.console_host, settings.console_port),
+        )
+    ]
 
 
 def public_app(

@@ -14,7 +14,7 @@ function box(asked, isTicked) {
   const tick = make("input", { type: "checkbox", checked: isTicked });
   tick.dataset.purpose = asked.purpose;
   const words = make("span", { textContent: asked.text, lang: asked.language });
-  return [tick, make("div", { className: "row" }, make("label", { className: "row" }, tick, words), ...details(asked))];
+  return [tick, make("div", { className: "asked" }, make("label", { className: "tick" }, tick, words), ...details(asked))];
 }
 
 /** A field for what the policy asks of somebody's age; `level` is `min` to come in, `consent` to consent alone. */
