@@ -8,7 +8,7 @@ from lethe_common.policy import load_policy
 from lethe_gateway.mail_classes import Class, class_of
 from tests.unit.common.policy_files import shipped_policy, written
 
-KINDS = ("password_reset", "verify_email", "deletion_notice")
+KINDS = ("password_reset", "verify_email", "deletion_notice", "policy_change")
 
 
 @pytest.mark.parametrize("template", KINDS)

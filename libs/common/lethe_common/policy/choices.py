@@ -33,7 +33,7 @@ class MailClass(Section):
 
     purpose: str = "service"
     opt_out: bool = False
-    mails: tuple[Literal["password_reset", "verify_email", "deletion_notice"], ...] = ()
+    mails: tuple[Literal["password_reset", "verify_email", "deletion_notice", "policy_change"], ...] = ()
     text: Text = Field(default_factory=dict)
 
 
