@@ -15,7 +15,7 @@ TAKE = """
      WHERE NOT is_told AND version = ANY($1::integer[]) ORDER BY version LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 AUDIENCE = """
-    SELECT account_id, subject_ref, state FROM gateway.accounts
+    SELECT account_id, subject_ref, state = 'active' AND email_sealed IS NOT NULL AS is_reached FROM gateway.accounts
      WHERE account_id > $1 AND created_at <= $2 ORDER BY account_id LIMIT $3
 """  # primary key
 GO_ON = "UPDATE gateway.policy_announcements SET last_account_id = $2, is_told = $3 WHERE version = $1"

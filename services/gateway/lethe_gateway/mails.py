@@ -114,14 +114,16 @@ class Mails:
         await self._enqueue(tx, mail, self._useless_from(soon.first_at))
 
     async def announce(self, tx: Transaction, audience: Sequence[asyncpg.Record], policy: Policy) -> int:
-        """Put a mail into the queue of everybody of these who may use their account: this version takes effect.
+        """Put a mail into the queue of everybody of these who has an address and may use their account.
+
+        It tells that this version takes effect.
 
         Returns:
             How many there are.
         """
         secret = Coming(version=policy.version).model_dump_json()
-        active = [row for row in audience if row["state"] == "active"]
-        written = await asyncio.gather(*(self._write_unless_erased(row, secret) for row in active))
+        reached = [row for row in audience if row["is_reached"]]
+        written = await asyncio.gather(*(self._write_unless_erased(row, secret) for row in reached))
         mails = [mail for mail in written if mail is not None]
         for mail in mails:
             await self._enqueue(tx, mail, self._useless_from(policy.effective_at))

@@ -215,13 +215,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             domain.intake.run,
             *(server.run for server in servers),
         ],
-        sweeps=[
-            domain.callers.flush,
-            domain.uploads.sweep,
-            domain.announcements.sweep,
-            domain.mails.sweep,
-            _sweep_of(frame, settings),
-        ],
+        sweeps=_sweeps(frame, settings, domain),
         on_stop=[server.stop for server in servers],
         on_close=[domain.storage.close],
     )
@@ -347,6 +341,11 @@ def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
         return settings.body_limit_bytes
 
     return limit_of
+
+
+def _sweeps(frame: Frame, settings: GatewaySettings, domain: Domain) -> list[Sweep]:
+    announced, sent = domain.announcements.sweep, domain.mails.sweep
+    return [domain.callers.flush, domain.uploads.sweep, announced, sent, _sweep_of(frame, settings)]
 
 
 def _sweep_of(frame: Frame, settings: GatewaySettings) -> Sweep:
