@@ -13,13 +13,14 @@ from lethe_common.policy.parties import Attestation, Controller, Recipient
 from lethe_common.policy.rules import DataRule
 from lethe_common.policy.source import Section, is_draft
 
+_DATE = len("2026-12-01")
 _UNREADABLE = "write the date as 2026-12-01, or an instant with its offset as 2026-12-01T09:00:00+02:00"
 
 
 def _effective(value: object, info: ValidationInfo) -> datetime | str:
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value)
+            value = date.fromisoformat(value) if len(value) == _DATE else datetime.fromisoformat(value)
         except ValueError as error:
             if is_draft(info):
                 return value
