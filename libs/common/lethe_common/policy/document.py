@@ -19,11 +19,12 @@ _UNREADABLE = "write the date as 2026-12-01, or an instant with its offset as 20
 
 def _effective(value: object, info: ValidationInfo) -> datetime | str:
     if isinstance(value, str):
+        text = value
         try:
-            value = date.fromisoformat(value) if len(value) == _DATE else datetime.fromisoformat(value)
+            value = date.fromisoformat(text) if len(text) == _DATE else datetime.fromisoformat(text)
         except ValueError as error:
             if is_draft(info):
-                return value
+                return text
             raise ValueError(_UNREADABLE) from error
     if isinstance(value, datetime) and value.tzinfo is not None:
         return datetime.fromtimestamp(value.timestamp(), UTC)
