@@ -49,8 +49,8 @@ class Scale:
         asked = [key for key in exact if key[0] == "use"]
         found = {**observed.terms(policy, self._catalogue), **observed.uses(policy, asked)}
         assert found == exact, {key: (exact[key], found.get(key)) for key in exact if exact[key] != found.get(key)}
-        told = {**pages.pages(document), **pages.record(document)}
-        shown = observed.published(policy, document)
+        told = {**pages.pages(document), **pages.record(document), **effects.asked(document)}
+        shown = observed.published(policy, document) | observed.asked_of(policy)
         assert told.keys() == shown.keys(), told.keys() ^ shown.keys()
         return Side(document, policy, told | exact, shown | found)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.generator.reading import Document
+from tests.generator.reading import Document, Told
 
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 FACTS = ("created", "processed", "completed", "sent", "deleted_by_user", "erasure_asked", "account_closed")
@@ -112,6 +112,25 @@ def uses(document: Document) -> dict[tuple[str, ...], bool]:
     return found
 
 
+def asked(document: Document) -> dict[tuple[str, ...], Told]:
+    """What people are asked to consent or may object to: how, in which words, about which data, for whom."""
+    found: dict[tuple[str, ...], Told] = {}
+    for language in document.languages:
+        for name, purpose in document.tree["purposes"].items():
+            if purpose.get("default", "off") in {"opt_in", "opt_out"}:
+                told_in = language if language in purpose["text"] else document.languages[0]
+                found[language, "asked", name] = (
+                    purpose["default"],
+                    purpose.get("ask"),
+                    document.text(purpose["text"], told_in),
+                    [document.label(category, told_in) for category in _used_for(document, name)],
+                    [one["name"] for one in document.recipients if name in one["purposes"]],
+                    purpose.get("features_lost"),
+                    purpose.get("condition"),
+                )
+    return found
+
+
 def terms(document: Document, plans: Mapping[str, str]) -> dict[tuple[str, ...], object]:
     """What the studio promises beside its forms; `plans` are those on offer, with their retention keys."""
     video, upload = (_kept_by(document, category)[1]["keep"] for category in ("output.video", "upload.image"))
@@ -132,16 +151,28 @@ def terms(document: Document, plans: Mapping[str, str]) -> dict[tuple[str, ...],
     return {("studio", name): value for name, value in found.items()}
 
 
+def _used_for(document: Document, purpose: str) -> list[str]:
+    return [
+        category for category, rule in document.data.items() if any(use["purpose"] == purpose for use in rule["uses"])
+    ]
+
+
 def _due_under(document: Document, item: Item) -> Due:
     started_at = item.facts.get(_event(document, item.category))
     if started_at is None:
         return None
     choice = _kept_by(document, item.category)[1].get("on_plan_change", "longest")
-    (first, _), (last, _) = item.held[0], item.held[-1]
-    counted = {"at_creation": [first], "current": [last], "longest": [first, last]}[choice]
-    timers = [timer(document, item.category, plan) for plan in counted]
-    known = [one for one in timers if one is not None]
-    return started_at + max(known) if known else NO_PERIOD
+    at_start = [plan for plan, since in item.held if since <= started_at] or [item.held[0][0]]
+    kept = timer(document, item.category, at_start[-1])
+    if kept is None:
+        return NO_PERIOD
+    found = started_at + kept
+    for plan, since in item.held:
+        # What was due is never revived by a plan that begins later.
+        if choice != "at_creation" and started_at < since < found:
+            later = started_at + (timer(document, item.category, plan) or timedelta(0))
+            found = max(found, later) if choice == "longest" else later
+    return found
 
 
 def _event(document: Document, category: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
+from lethe_common import consents
 from lethe_common.policy import Catalogue, Policy, PolicyBook, pages
 from lethe_common.policy.errors import UnknownPeriod
 from lethe_common.policy.pages import Page
@@ -71,10 +72,19 @@ def uses(policy: Policy, asked: Iterable[Key]) -> dict[Key, bool]:
     found: dict[Key, bool] = {}
     for key in asked:
         _, category, purpose, standing = key
-        consents = {purpose} if standing == "consented" else set()
+        given = {purpose} if standing == "consented" else set()
         objections = {purpose} if standing == "objected" else set()
-        found[key] = bool(gate.allowed(category, purpose, Standing(consents, objections)))
+        found[key] = bool(gate.allowed(category, purpose, Standing(given, objections)))
     return found
+
+
+def asked_of(policy: Policy) -> dict[Key, object]:
+    """What people are asked under a policy, in each of its languages."""
+    return {
+        (language, "asked", purpose): one
+        for language in policy.languages
+        for purpose, one in consents.asked(policy, language).items()
+    }
 
 
 def terms(policy: Policy, catalogue: Catalogue) -> dict[Key, object]:

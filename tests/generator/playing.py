@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -29,7 +30,9 @@ START = timedelta(minutes=20)
 AT_ONCE = 25
 """Versions in one suite: each process reads all of them when it starts."""
 FRONT = ("video_periods", "is_clocked", "contact")
-"""What the studio's front page tells of the policy."""
+"""What the studio's front page tells of the policy in force."""
+_COMING = re.compile('<p [^>]*id="policy-change">.*?</p>', re.DOTALL)
+"""What it tells of the version that takes effect next."""
 
 
 def play(folder: Path, name: str, tree: Tree, chosen: Sequence[Mutation]) -> int:
@@ -85,13 +88,19 @@ class _Play:
         self._has_deadlines(number, now)
         front = effects.terms(document, self._stage.plans)
         told: dict[Key, object] = {**pages.pages(document), **pages.record(document)}
+        # Whether signing up rests on a consent is told at sign-up only.
+        told |= {key: asked[:-1] for key, asked in effects.asked(document).items()}
         shown: dict[Key, object] = {}
         for language in policy.languages:
             told[language, "front"] = [front["studio", name] for name in FRONT]
-            shown[language, "front"] = self._stage.front(language)
+            told[language, "coming"] = self._since[number + 1 : number + 2]
+            front_page = self._stage.front(language)
+            shown[language, "front"] = _COMING.sub("", front_page)
+            shown[language, "coming"] = _COMING.findall(front_page)
             for name in pages.PARTS_OF:
                 page = page_of(self._stage.page(name, language))
                 shown |= {(language, name, *rest): text for rest, text in of_page(page, name, policy, document)}
+            shown |= {(language, "asked", purpose): one for purpose, one in self._stage.asked(language).items()}
             lines = csv.reader(io.StringIO(self._stage.spreadsheet(language).removeprefix("\ufeff")))
             shown |= spreadsheet(lines, document, language)
         assert told.keys() == shown.keys(), told.keys() ^ shown.keys()

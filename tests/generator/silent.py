@@ -12,6 +12,8 @@ PURPOSE_OF = {
     "aggregates.period": "over which time statistics are made",
     "aggregates.rounding": "how coarsely statistics count",
     "analytics.recipient": "who gets it; recipients are told by themselves",
+    "age.ask": "how a newcomer's age is asked",
+    "age.consent_in": "from which age somebody consents alone, by country",
     "age.consent": "who is asked for consents",
     "attestations": "what a person vouches for is told by its text; who, when and until when is for the linter",
     "attestations.by": "who vouches; for the linter and the certificate",

@@ -1,5 +1,6 @@
 """A running suite of two gateways and two retentions, with items near the versions' instants, looked at from outside."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ PUBLIC = {
     "cookies": "/privacy/cookies",
     "processors": "/privacy/processors",
 }
+_ASKED = ("kind", "asked_at", "text", "data", "recipients", "features_lost")
 _GONE = 410
 _SECOND = timedelta(seconds=1)
 _YOUNG = timedelta(hours=1)
@@ -130,10 +132,16 @@ class Stage:
         """The page of versions as all gateways serve it."""
         return self._same(self._public, f"/privacy/versions?lang={language}")
 
-    def _same(self, clients: Sequence[httpx2.Client], address: str) -> str:
-        texts = []
+    def asked(self, language: str) -> dict[str, object]:
+        """What somebody is asked to decide, by purpose, as all gateways list it."""
+        account = self.videos[0].account
+        listed = json.loads(self._same(self._public, f"/v1/privacy/consents?lang={language}", account))
+        return {one["purpose"]: {name: one[name] for name in _ASKED} for one in listed["data"]}
+
+    def _same(self, clients: Sequence[httpx2.Client], address: str, account: Account | None = None) -> str:
+        texts, headers = [], {} if account is None else {"Authorization": f"Bearer {account.key}"}
         for client in clients:
-            answer = client.get(address)
+            answer = client.get(address, headers=headers)
             assert answer.is_success, f"{address}: {answer.status_code}"
             texts.append(answer.text)
         assert set(texts) == {texts[0]}, f"{address} differs between replicas"
