@@ -95,7 +95,7 @@ class _Play:
             told[language, "front"] = [front["studio", name] for name in FRONT]
             told[language, "coming"] = self._since[number + 1 : number + 2]
             front_page = self._stage.front(language)
-            shown[language, "front"] = _COMING.sub("", front_page)
+            shown[language, "front"] = " ".join(_COMING.sub("", front_page).split())
             shown[language, "coming"] = _COMING.findall(front_page)
             for name in pages.PARTS_OF:
                 page = page_of(self._stage.page(name, language))
