@@ -225,7 +225,9 @@ class Process(Generic[S]):
 
     def _clock(self) -> Clock:
         file = self._settings.clock_file
-        return RealClock() if file is None else VirtualClock(file, str(self._blueprint.service))
+        # Replicas of one service each say for themselves that they have done what was due.
+        name = self._settings.process_name or str(self._blueprint.service)
+        return RealClock() if file is None else VirtualClock(file, name)
 
     def _readiness(self) -> dict[str, object]:
         if not self._is_ready:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +17,6 @@ from lethe_gateway.words import Words, load_words
 
 _ROOM = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-_HOUR = timedelta(hours=1)
-_YEAR = timedelta(days=365)
 # What the scripts say, so that each language lives in one file.
 _SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "hold.", "late.", "orphan.", "refused.", "error.")
 
@@ -32,17 +29,18 @@ UploadEnd = Literal["hours", "with_video", "until_deleted"]
 class Terms:
     """What a page promises, read from the policy and the catalogue that run the timers.
 
-    `video_days` are counted from completion where videos are `is_clocked`, else from the
-    day on which their owner deletes them.
+    Periods are as the policy writes them (`P7D`) and told in each page's own words; of a rounded
+    one a change of some hours would not be seen. `video_periods`, by plan, count from completion
+    where videos are `is_clocked`, else from the day on which their owner deletes them.
     """
 
     credits: int
-    video_days: dict[str, int]
+    video_periods: dict[str, str]
     is_clocked: bool
     upload_end: UploadEnd
-    upload_hours: int
-    ledger_years: int
-    proof_years: int
+    upload_period: str
+    ledger_period: str
+    proof_period: str
     contact: str
 
 
@@ -65,16 +63,15 @@ class Asset:
 
 def terms_of(policy: Policy, catalogue: Catalogue) -> Terms:
     """The promises of a profile."""
-    upload = policy.keep("upload.image").at_most or timedelta(0)
-    days = {plan.id: policy.period("output.video", plan.retention).days for plan in catalogue.plans.values()}
+    periods = {plan.id: str(policy.period("output.video", plan.retention)) for plan in catalogue.plans.values()}
     return Terms(
         credits=catalogue.opening_plan.opening_credits,
-        video_days=days,
+        video_periods=periods,
         is_clocked=policy.is_clocked("output.video"),
         upload_end=_upload_end(policy),
-        upload_hours=max(1, -(-upload // _HOUR)),
-        ledger_years=_years(policy, "ledger.transfer"),
-        proof_years=_years(policy, "erasure.record"),
+        upload_period=str(policy.keep("upload.image").at_most or ""),
+        ledger_period=str(policy.keep("ledger.transfer").at_least or ""),
+        proof_period=str(policy.keep("erasure.record").at_least or ""),
         contact=policy.content.controller.contact,
     )
 
@@ -83,10 +80,6 @@ def _upload_end(policy: Policy) -> UploadEnd:
     if policy.rule("upload.image").keep.with_category is not None:
         return "with_video"
     return "hours" if policy.is_clocked("upload.image") else "until_deleted"
-
-
-def _years(policy: Policy, category: str) -> int:
-    return round((policy.keep(category).at_least or timedelta(0)) / _YEAR)
 
 
 def terms_in_force(book: PolicyBook, catalogue: Catalogue, clock: Clock) -> Callable[[], Terms]:
@@ -144,10 +137,12 @@ class Pages:
 
     def _render(self, template: str, language: Language, **more: object) -> str:
         words: Words = self._words[language]
+        terms, period = self.terms(), Wording(language, language).period
+        kept = {plan: period(written) for plan, written in terms.video_periods.items()}
         script_words = {key: entry for key, entry in words.entries.items() if key.startswith(_SCRIPT_WORDS)}
         return self._templates.get_template(template).render(
-            t=words, language=language, languages=LANGUAGES, terms=self.terms(), policy_links=links(language),
-            script_words=script_words, asset=self.address, change=self._change(language), **more,
+            t=words, language=language, languages=LANGUAGES, terms=terms, kept=kept, policy_links=links(language),
+            script_words=script_words, asset=self.address, period=period, change=self._change(language), **more,
         )  # fmt: skip
 
     def _change(self, language: Language) -> Change | None:

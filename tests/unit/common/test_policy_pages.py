@@ -22,6 +22,7 @@ from lethe_common.policy.pages import (
     render,
     versions_page,
 )
+from lethe_common.policy.pages.content import Row
 from tests.unit.common.policy_files import NAMES, PROFILES, shipped_policy, written
 
 PAGES: tuple[Callable[[Policy, Language], Page], ...] = (
@@ -203,3 +204,19 @@ def test_a_change_of_which_no_clause_speaks_is_told_on_the_word_of_the_one_that_
         "For everybody: identity — external instead of password.",
         ("aisora2-01", "aisora2-79"),
     )
+
+
+def test_a_least_period_tells_from_when_and_storage_without_end_tells_why() -> None:
+    cells = {row.cells[0]: row.cells[1] for row in periods("imageshop")}
+
+    assert cells["credit ledger"] == "at least 7 years from its creation"
+    assert cells["records of consents"] == "until you ask for its deletion; at least 3 years"
+    assert cells["support requests"] == (
+        "until you ask for its deletion; at most 2 years without contact; so that a later question finds the earlier answer"
+    )
+
+
+def periods(name: str) -> tuple[Row, ...]:
+    table = next(block.table for block in notice_page(shipped_policy(name), "en").blocks if block.id == "table-periods")
+    assert table is not None
+    return table.rows

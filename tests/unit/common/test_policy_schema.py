@@ -23,6 +23,7 @@ WRONG = [
     ("    proof: [doc]", "    proof: [maybe]", "proof: [maybe]", "'clk', 'can'"),
     (CLAUSE, "keep_otherwise: as_needed\n\n" + CLAUSE, "keep_otherwise", "is no period"),
     ("acceptance: {terms: recorded", "acceptance: {terms: by_use", "acceptance:", "use is no agreement"),
+    ("logged: [support]", "logged: []", "logged:", ": data.support.ticket.staff_access.logged: "),
     (CLAUSE, "analytics: {recipient: nobody, parameters: [page]}\n\n" + CLAUSE, "analytics:", "no recipient nobody"),
 ]  # fmt: skip
 
@@ -58,10 +59,11 @@ def test_an_exact_instant_is_kept_to_the_second(tmp_path: Path) -> None:
     assert load_policy(tmp_path).effective_at == datetime(2026, 11, 1, 7, 30, tzinfo=UTC)
 
 
-def test_a_day_means_its_midnight_in_utc(tmp_path: Path) -> None:
-    written(tmp_path)
+@pytest.mark.parametrize("day", ["2026-12-01", '"2026-12-01"'])
+def test_a_day_means_its_midnight_in_utc(tmp_path: Path, day: str) -> None:
+    written(tmp_path, ("effective: 2026-11-01", f"effective: {day}"))
 
-    assert load_policy(tmp_path).effective_at == datetime(2026, 11, 1, tzinfo=UTC)
+    assert load_policy(tmp_path).effective_at == datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def test_a_draft_lets_through_what_is_missing_but_nothing_that_is_wrong(tmp_path: Path) -> None:

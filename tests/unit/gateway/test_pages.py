@@ -14,8 +14,8 @@ from lethe_gateway.screens import console_screens, problem_page, studio_screens
 ROOM = Path(lethe_gateway.__file__).parent
 PROFILE = Path(__file__).parents[3] / "deploy/profiles/aisora2"
 TERMS = Terms(
-    credits=600, video_days={"free": 7, "pro": 90}, is_clocked=True, upload_end="hours", upload_hours=1,
-    ledger_years=7, proof_years=3, contact="privacy@example.org",
+    credits=600, video_periods={"free": "P7D", "pro": "P90D"}, is_clocked=True, upload_end="hours",
+    upload_period="PT1H", ledger_period="P7Y", proof_period="P3Y", contact="privacy@example.org",
 )  # fmt: skip
 SCRIPTS = sorted((ROOM / "static").glob("*.js"))
 
@@ -102,8 +102,8 @@ def test_the_promises_on_the_page_are_the_profile_s_own() -> None:
     profile = load_profile(PROFILE)
     terms = terms_of(profile.book.versions[0], profile.catalogue)
 
-    assert terms.video_days == {"free": 7, "basic": 30, "standard": 60, "pro": 90}
-    assert (terms.credits, terms.upload_hours, terms.ledger_years, terms.proof_years) == (600, 1, 7, 3)
+    assert terms.video_periods == {"free": "P7D", "basic": "P30D", "standard": "P60D", "pro": "P90D"}
+    assert (terms.credits, terms.upload_period, terms.ledger_period, terms.proof_period) == (600, "PT1H", "P7Y", "P3Y")
     assert "7 дней" in Pages(lambda: terms).studio("ru", is_signed_in=False)
 
 

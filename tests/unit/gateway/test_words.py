@@ -89,8 +89,8 @@ def test_russian_numbers_take_their_forms(number: int, form: str) -> None:
 def test_a_plural_is_chosen_by_its_number() -> None:
     words = load_words()
 
-    assert words["en"]("days", n=1) == "1 day"
-    assert [words["ru"]("days", n=n) for n in (1, 3, 7)] == ["1 день", "3 дня", "7 дней"]
+    assert words["en"]("js.days", n=1) == "1 day"
+    assert [words["ru"]("js.days", n=n) for n in (1, 3, 7)] == ["1 день", "3 дня", "7 дней"]
 
 
 def test_a_missing_word_or_value_is_an_error_and_no_hole_in_a_page() -> None:

@@ -11,10 +11,12 @@ import typer
 
 from lethe_cli.commands.options import DEFAULT_DATA, Data
 from lethe_cli.local.ports import LOOPBACK
+from lethe_common.services import Service
 
 if TYPE_CHECKING:
     from lethe_cli.local.suite import Options, Suite
 
+_REPLICAS_MOST = 9
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -60,6 +62,15 @@ def up(
             help="A setting of the services without its LETHE_, as docs/operate.md lists them: --set SMTP_URL=smtp://…",
         ),
     ] = None,
+    replicas: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--replicas",
+            metavar="SERVICE=NUMBER",
+            help="More than one process of a service: --replicas retention=2. Where further gateways listen is in "
+            "runtime.json of the data folder.",
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the servers' own log lines as well.")] = False,
     servers_only: Annotated[bool, typer.Option("--servers-only", hidden=True)] = False,
 ) -> None:
@@ -81,6 +92,7 @@ def up(
         is_servers_only=servers_only,
         is_verbose=verbose,
         extra=_settings(settings or ()),
+        replicas=_replicas(replicas or ()),
     )
     asyncio.run(serve(options))
 
@@ -98,6 +110,22 @@ def _settings(pairs: Iterable[str]) -> dict[str, str]:
             raise typer.BadParameter("Write a setting as NAME=VALUE.", param_hint="--set")
         variables[f"LETHE_{name.removeprefix('LETHE_').upper()}"] = value
     return variables
+
+
+def _replicas(pairs: Iterable[str]) -> dict[Service, int]:
+    """SERVICE=NUMBER pairs.
+
+    Raises:
+        BadParameter: there is no such service, or no such number of it.
+    """
+    numbers = {}
+    for pair in pairs:
+        name, _, number = pair.partition("=")
+        if name not in set(Service) or not number.isdigit() or not 0 < int(number) <= _REPLICAS_MOST:
+            hint = f"Write SERVICE=NUMBER, the number up to {_REPLICAS_MOST}. Services: {', '.join(Service)}."
+            raise typer.BadParameter(hint, param_hint="--replicas")
+        numbers[Service(name)] = int(number)
+    return numbers
 
 
 async def serve(options: "Options") -> None:

@@ -11,7 +11,10 @@ from lethe_cli.local.folder import write_private
 
 
 class Runtime(BaseModel):
-    """One running suite. `url` and `console_url` are absent when only the servers run."""
+    """One running suite. `url` and `console_url` are absent when only the servers run.
+
+    `services` are its processes by name, `urls` and `console_urls` where each gateway is.
+    """
 
     pid: int
     started_at: datetime
@@ -28,6 +31,8 @@ class Runtime(BaseModel):
     postgres_folder: str
     services: list[str]
     health_ports: dict[str, int]
+    urls: list[str] = []
+    console_urls: list[str] = []
     pids: dict[str, int] = {}
     is_ready: bool = False
 

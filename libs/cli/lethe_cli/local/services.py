@@ -52,6 +52,21 @@ class PublicPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """One process of a service. The first has the service's name; `public` is where a gateway faces people."""
+
+    service: Service
+    number: int
+    health_port: int
+    public: PublicPorts
+
+    @property
+    def name(self) -> str:
+        """What it is called in logs, on the control socket and by the clock: `gateway`, `gateway-2`."""
+        return self.service.value if self.number == 1 else f"{self.service}-{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceEnvironment:
     """Makes each service's environment; every variable is described in docs/operate.md."""
 
@@ -63,21 +78,22 @@ class ServiceEnvironment:
     is_virtual: bool
     extra: Mapping[str, str]
 
-    def of(self, service: Service, health_port: int) -> dict[str, str]:
-        """Everything one service reads, and nothing that belongs to another."""
+    def of(self, replica: Replica) -> dict[str, str]:
+        """Everything one process reads, and nothing that belongs to another service."""
+        service = replica.service
         variables = {
-            **self._common(service, health_port),
+            **self._common(replica),
             **self._store(service),
             **(self._verifier() if service in _LOOKS_FOR_ITSELF else {}),
-            **(self._gateway() if service is Service.GATEWAY else {}),
+            **(self._gateway(replica.public) if service is Service.GATEWAY else {}),
             **(self._privacy() if service is Service.PRIVACY else {}),
         }
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         own = {f"LETHE_{name}": value for name, value in variables.items()}
         return {**inherited, "TMPDIR": str(self.folder.tmp.resolve()), "PYTHONUNBUFFERED": "1", **own, **self.extra}
 
-    def _common(self, service: Service, health_port: int) -> dict[str, str]:
-        postgres, nats = self.servers.postgres, self.servers.nats
+    def _common(self, replica: Replica) -> dict[str, str]:
+        service, postgres, nats = replica.service, self.servers.postgres, self.servers.nats
         clock = {"CLOCK_FILE": str(self.folder.clock.resolve())} if self.is_virtual else {}
         return {
             "DATABASE_URL": postgres.url(working(service)),
@@ -90,7 +106,8 @@ class ServiceEnvironment:
             "S3_BUCKET": BUCKET,
             "S3_SECURE": "false",
             "PROFILE": str(self.profile),
-            "HEALTH_PORT": str(health_port),
+            "HEALTH_PORT": str(replica.health_port),
+            "PROCESS_NAME": replica.name,
             **clock,
         }
 
@@ -109,11 +126,11 @@ class ServiceEnvironment:
             "S3_VERIFIER_SECRET_KEY": key.secret_key,
         }
 
-    def _gateway(self) -> dict[str, str]:
+    def _gateway(self, public: PublicPorts) -> dict[str, str]:
         return {
-            "HOST": self.public.host,
-            "PORT": str(self.public.port),
-            "CONSOLE_PORT": str(self.public.console_port),
+            "HOST": public.host,
+            "PORT": str(public.port),
+            "CONSOLE_PORT": str(public.console_port),
             "PUBLIC_URL": self.public.url,
             "OPERATOR_TOKEN": self.secrets.operator_token,
             "PEPPER": self.secrets.pepper,
@@ -129,18 +146,18 @@ class ServiceEnvironment:
         }
 
 
-def program(service: Service, environment: ServiceEnvironment, health_port: int) -> Program:
-    """One service as a child of the runner."""
+def program(replica: Replica, environment: ServiceEnvironment) -> Program:
+    """One process of a service as a child of the runner."""
 
     async def is_ready() -> bool:
         async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
-            answer = await client.get(f"http://{LOOPBACK}:{health_port}/readyz")
+            answer = await client.get(f"http://{LOOPBACK}:{replica.health_port}/readyz")
         return bool(answer.status_code == httpx2.codes.OK)
 
     return Program(
-        name=service.value,
-        arguments=(sys.executable, "-m", f"lethe_{service}"),
-        environment=environment.of(service, health_port),
+        name=replica.name,
+        arguments=(sys.executable, "-m", f"lethe_{replica.service}"),
+        environment=environment.of(replica),
         folder=environment.folder.path.resolve(),
         is_ready=is_ready,
     )

@@ -21,7 +21,7 @@ from lethe_cli.local.postgres import Postgres
 from lethe_cli.local.programs import Program
 from lethe_cli.local.runtime import Runtime
 from lethe_cli.local.secrets import Secrets
-from lethe_cli.local.services import PublicPorts, Servers, ServiceEnvironment, program
+from lethe_cli.local.services import PublicPorts, Replica, Servers, ServiceEnvironment, program
 from lethe_cli.local.supervisor import Supervisor
 from lethe_common.clock import RealClock, read_virtual, wall, write_virtual
 from lethe_common.services import Service
@@ -31,7 +31,10 @@ Store = Literal["seaweed", "minio"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `lethe up` was asked for. `extra` goes into every service's environment as it is."""
+    """What `lethe up` was asked for. `extra` goes into every service's environment as it is.
+
+    `replicas`: how many processes of a service, where it is not one.
+    """
 
     data: Path
     host: str = ports.LOOPBACK
@@ -43,6 +46,7 @@ class Options:
     is_servers_only: bool = False
     is_verbose: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
+    replicas: Mapping[Service, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -94,15 +98,14 @@ async def _started(
     known = secrets.load_or_make(folder)
     servers, programs = await _servers(options, folder, known, log)
     environment = ServiceEnvironment(folder, known, servers, public, profile, options.is_virtual, options.extra)
-    services = () if options.is_servers_only else tuple(Service)
-    health = dict(zip(services, ports.free_ports(len(services)), strict=True))
-    runtime = _runtime(options, profile, servers, public, health)
+    replicas = [] if options.is_servers_only else _replicas(options, public)
+    runtime = _runtime(options, profile, servers, public, replicas)
     suite = Suite(folder, known, runtime, Supervisor(Nursery(), log, lambda: _note(suite)), log, servers.postgres)
     async with ControlSocket(folder, suite.supervisor):
         try:
             await servers.postgres.initialise()
             await suite.supervisor.start(programs)
-            await suite.supervisor.start(program(service, environment, port) for service, port in health.items())
+            await suite.supervisor.start(program(replica, environment) for replica in replicas)
             runtime.is_ready = True
             _note(suite)
             yield suite
@@ -111,6 +114,16 @@ async def _started(
             await suite.supervisor.stop()
             folder.runtime.unlink(missing_ok=True)
             log.say("stopped")
+
+
+def _replicas(options: Options, public: PublicPorts) -> list[Replica]:
+    """Every process of every service; all but the first gateway face people at ports that are free."""
+    wanted = [(service, number + 1) for service in Service for number in range(options.replicas.get(service, 1))]
+    health = ports.free_ports(len(wanted))
+    return [
+        Replica(service, number, port, public if number == 1 else PublicPorts(public.host, *ports.free_ports(2)))
+        for (service, number), port in zip(wanted, health, strict=True)
+    ]
 
 
 async def _servers(options: Options, folder: DataFolder, known: Secrets, log: Logbook) -> tuple[Servers, list[Program]]:
@@ -128,8 +141,9 @@ async def _servers(options: Options, folder: DataFolder, known: Secrets, log: Lo
 
 
 def _runtime(
-    options: Options, profile: Path, servers: Servers, public: PublicPorts, health: Mapping[Service, int]
+    options: Options, profile: Path, servers: Servers, public: PublicPorts, replicas: list[Replica]
 ) -> Runtime:
+    gateways = [replica.public for replica in replicas if replica.service is Service.GATEWAY]
     return Runtime(
         pid=os.getpid(),
         started_at=wall(),
@@ -144,8 +158,10 @@ def _runtime(
         s3_endpoint=servers.s3_endpoint,
         s3_bucket=BUCKET,
         postgres_folder=str(servers.postgres.files.home),
-        services=[service.value for service in health],
-        health_ports={service.value: port for service, port in health.items()},
+        services=[replica.name for replica in replicas],
+        health_ports={replica.name: replica.health_port for replica in replicas},
+        urls=[gateway.url for gateway in gateways],
+        console_urls=[gateway.console_url for gateway in gateways],
     )
 
 

@@ -1,6 +1,6 @@
 """Which clause speaks of which place of the file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from lethe_common.policy.clauses import Clause
@@ -14,14 +14,10 @@ def places_of(clause: Clause) -> tuple[str, ...]:
 
 
 class Claims:
-    """All clauses of a policy, asked by place."""
+    """All clauses of a policy, asked by place. A page asks for each of its rows, so nothing is searched through."""
 
     def __init__(self, clauses: Sequence[Clause]) -> None:
         self._clauses = clauses
-
-    @cached_property
-    def _said(self) -> Mapping[str, tuple[str, ...]]:
-        return {clause.id: places_of(clause) for clause in self._clauses}
 
     def quoting(self, place: str) -> tuple[str, ...]:
         """The clauses whose text has a value of this place, or of one inside it, in it."""
@@ -33,23 +29,43 @@ class Claims:
 
     def at(self, place: str) -> tuple[str, ...]:
         """The clauses that speak of exactly this place."""
-        return tuple(clause for clause, places in self._said.items() if place in places)
+        return tuple(self._at.get(place, ()))
 
     def about(self, place: str) -> tuple[str, ...]:
         """The clauses that speak of this place, or else of something inside it, or else of the nearest one around it."""
-        inside = tuple(clause for clause, said in self._said.items() if any(covers(place, one) for one in said))
-        around = {outer for said in self._said.values() for outer in said if covers(outer, place)}
-        return self.at(place) or inside or (self.at(max(around, key=len)) if around else ())
+        if self.speaks_of(place):
+            return self.at(place) or tuple(self._within[place])
+        around = next((outer for outer in _outward(place) if outer in self._at), "")
+        return self.at(around)
 
     def nearest(self, place: str) -> tuple[str, ...]:
         """The clauses about a place, else about what surrounds it, however far; none where nobody speaks of it."""
-        while place:
-            found = self.about(place)
-            if found:
-                return found
-            place = place.rpartition(".")[0]
-        return ()
+        return next((found for outer in _outward(place) if (found := self.about(outer))), ())
 
     def speaks_of(self, place: str) -> bool:
         """Whether a clause speaks of this place or of something inside it."""
-        return any(covers(place, inner) for places in self._said.values() for inner in places)
+        return place in self._within
+
+    @cached_property
+    def _at(self) -> Mapping[str, Sequence[str]]:
+        said: dict[str, list[str]] = {}
+        for clause in self._clauses:
+            for place in places_of(clause):
+                said.setdefault(place, []).append(clause.id)
+        return said
+
+    @cached_property
+    def _within(self) -> Mapping[str, Sequence[str]]:
+        """By each place, the clauses that speak of it or of something inside it; each once, in the file's order."""
+        said: dict[str, dict[str, None]] = {}
+        for clause in self._clauses:
+            for outer in {outer for place in places_of(clause) for outer in _outward(place)}:
+                said.setdefault(outer, {})[clause.id] = None
+        return {outer: tuple(clauses) for outer, clauses in said.items()}
+
+
+def _outward(place: str) -> Iterator[str]:
+    """A place, and every one around it, the nearest first."""
+    while place:
+        yield place
+        place = place.rpartition(".")[0]

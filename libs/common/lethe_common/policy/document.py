@@ -13,16 +13,18 @@ from lethe_common.policy.parties import Attestation, Controller, Recipient
 from lethe_common.policy.rules import DataRule
 from lethe_common.policy.source import Section, is_draft
 
+_DATE = len("2026-12-01")
 _UNREADABLE = "write the date as 2026-12-01, or an instant with its offset as 2026-12-01T09:00:00+02:00"
 
 
 def _effective(value: object, info: ValidationInfo) -> datetime | str:
     if isinstance(value, str):
+        text = value
         try:
-            value = datetime.fromisoformat(value)
+            value = date.fromisoformat(text) if len(text) == _DATE else datetime.fromisoformat(text)
         except ValueError as error:
             if is_draft(info):
-                return value
+                return text
             raise ValueError(_UNREADABLE) from error
     if isinstance(value, datetime) and value.tzinfo is not None:
         return datetime.fromtimestamp(value.timestamp(), UTC)

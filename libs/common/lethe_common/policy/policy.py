@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 
+from lethe_common.policy.claims import Claims
 from lethe_common.policy.clauses import Clause
 from lethe_common.policy.consistency import faults
 from lethe_common.policy.deadlines import Held, due_by_plans
@@ -68,6 +69,11 @@ class Policy:
     def clauses(self) -> Mapping[str, Clause]:
         """Its clauses by id, in the file's order."""
         return {clause.id: clause for clause in self.content.clauses}
+
+    @cached_property
+    def claims(self) -> Claims:
+        """Which of its clauses speaks of which place."""
+        return Claims(self.content.clauses)
 
     @cached_property
     def values(self) -> Mapping[str, object]:

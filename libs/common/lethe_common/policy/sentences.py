@@ -1,8 +1,8 @@
 """The published sentences: a clause's text with its references filled in, in one language."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from lethe_common.policy.claims import Claims
 from lethe_common.policy.clauses import Clause, Part
 from lethe_common.policy.languages import Language, in_language
 from lethe_common.policy.policy import Policy
@@ -32,18 +32,19 @@ def sentence(policy: Policy, clause: Clause, language: Language) -> Sentence:
     return Sentence(clause.id, clause.part, filled, told_in)
 
 
-def sentences(policy: Policy, language: Language) -> list[Sentence]:
-    """Every clause, in the file's order.
+def sentences(policy: Policy, language: Language, parts: Collection[Part] | None = None) -> list[Sentence]:
+    """Every clause, or every one of some parts, in the file's order.
 
     Raises:
         UnknownReference: as `sentence`.
     """
-    return [sentence(policy, clause, language) for clause in policy.content.clauses]
+    told = [clause for clause in policy.content.clauses if parts is None or clause.part in parts]
+    return [sentence(policy, clause, language) for clause in told]
 
 
 def sentences_saying(policy: Policy, place: str, language: Language) -> list[Sentence]:
     """The sentences that change when the value at a place, or inside it, does."""
-    quoting = Claims(policy.content.clauses).quoting(place)
+    quoting = policy.claims.quoting(place)
     return [sentence(policy, policy.clauses[clause], language) for clause in quoting]
 
 

@@ -5,6 +5,7 @@ or as a draft, where what is missing stays missing for the linter to find.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from lethe_common.policy.suggestions import instead_of
 _MAX_BYTES = 1024**2
 _MAX_ERRORS_SHOWN = 10
 _DRAFT = {"draft": True}
+_OF_A_UNION = re.compile(r"[\[(]")
+"""How pydantic names the members of a union in a fault's place: no key of a file looks so."""
 
 Place = tuple[str | int, ...]
 """Keys and positions from the top of a file down to one value."""
@@ -138,7 +141,7 @@ def _sentence(kind: type[BaseModel], fault: ErrorDetails) -> str:
 
 def _listed(faults: Sequence[tuple[str, int, Sequence[str | int], str]]) -> str:
     lines = [
-        f"{name}:{line}: {'.'.join(str(step) for step in path)}: {sentence}"
+        f"{name}:{line}: {'.'.join(step for step in map(str, path) if not _OF_A_UNION.search(step))}: {sentence}"
         for name, line, path, sentence in faults[:_MAX_ERRORS_SHOWN]
     ]
     if len(faults) > _MAX_ERRORS_SHOWN:

@@ -98,8 +98,8 @@ async function showAccount() {
   $("email").textContent = name;
   $("erase-email").textContent = name;
   $("plan").textContent = account.plan;
-  const days = JSON.parse($("plan-days").dataset.days)[account.plan];
-  if (days !== undefined) $("plan-days").textContent = say("js.days", { n: days });
+  const kept = JSON.parse($("plan-kept").dataset.kept)[account.plan];
+  if (kept !== undefined) $("plan-kept").textContent = kept;
 }
 
 if ($("keys")) {

@@ -48,7 +48,7 @@ def changes(old: Policy, new: Policy) -> list[Change]:
     """All differences, in the order of the new file; what went is at the end."""
     before, after = leaves(old.content), leaves(new.content)
     gone, come = _entries(before) - _entries(after), _entries(after) - _entries(before)
-    claims = Claims(new.content.clauses), Claims(old.content.clauses)
+    claims = new.claims, old.claims
     found = [_entry(entry, "added", None, _whole(after, entry), claims[0]) for entry in _in_order(after, come)]
     for path in (*after, *(path for path in before if path not in after)):
         if before.get(path) == after.get(path) or entry_of(path) in gone | come:

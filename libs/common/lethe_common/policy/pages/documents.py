@@ -7,7 +7,6 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from lethe_common.policy.book import PolicyBook
-from lethe_common.policy.claims import Claims
 from lethe_common.policy.clauses import Part
 from lethe_common.policy.diff import changes, told
 from lethe_common.policy.languages import Language
@@ -91,7 +90,7 @@ def with_coming(page: Page, coming: Policy) -> Page:
 
 def _version(older: Policy, newer: Policy, language: Language, at: datetime | None) -> Block:
     # What no clause speaks of by itself is told on the word of the clause that dates the version.
-    dated = Claims(newer.content.clauses).nearest("effective")
+    dated = newer.claims.nearest("effective")
     lines = [
         Line(change.clauses or dated, told(change, older, newer, language), language)
         for change in changes(older, newer)
@@ -139,7 +138,7 @@ def _headline(policy: Policy, language: Language) -> str:
 
 
 def _parts(policy: Policy, language: Language, parts: tuple[Part, ...]) -> list[Block]:
-    told_all = sentences(policy, language)
+    told_all = sentences(policy, language, parts)
     blocks = []
     for part in parts:
         lines = tuple(Line((one.clause,), one.text, one.language) for one in told_all if one.part == part)

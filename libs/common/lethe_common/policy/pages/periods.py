@@ -31,6 +31,14 @@ def _promises(keep: Keep, wording: Wording) -> Iterator[str]:
     elif keep.until is not None:
         yield words("keep.until", event=event)
     if keep.at_least is not None:
-        yield words("keep.at_least", period=wording.period(str(keep.at_least), is_genitive=True))
+        period = wording.period(str(keep.at_least), is_genitive=True)
+        is_counted_here = keep.until is None and keep.exactly is None and keep.at_most is None
+        yield (
+            words("keep.at_least_from", period=period, event=event)
+            if is_counted_here
+            else words("keep.at_least", period=period)
+        )
     if keep.inactive is not None:
         yield words("keep.inactive", period=wording.period(str(keep.inactive), is_genitive=True))
+    if keep.reason:
+        yield wording.of(dict(keep.reason))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from lethe_common.policy.claims import Claims
 from lethe_common.policy.duties import Rights
 from lethe_common.policy.languages import Language
 from lethe_common.policy.pages.content import Row, Table
@@ -22,7 +21,7 @@ class Tables:
     def __init__(self, policy: Policy, language: Language) -> None:
         self._policy, self._language = policy, language
         self._words, self._wording = words_in(language), Wording(language, policy.languages[0])
-        self._claims = Claims(policy.content.clauses)
+        self._claims = policy.claims
 
     def controller(self) -> Table:
         """Who answers, and where to complain."""
