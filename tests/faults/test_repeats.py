@@ -17,14 +17,15 @@ from lethe_common.events.catalogue import EVENTS
 from tests.faults.messages import Bus, Said, on_the_bus
 from tests.faults.reckoning import parked, unsent, wait_until_all_is_done
 from tests.faults.stage import DRAWN, PATIENT, fault_suite
+from tests.flows.holds import hold, lethe
 from tests.flows.steps import completed, picture
 from tests.suite import Account, RunningSuite, answered, until
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
 pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(240)]
 
-# Told when two operators hold something, and where notices are on; tests/flows/test_held.py and test_notices_mailed.py.
-ON_DEMAND = {"retention.hold.placed.v1", "retention.hold.lifted.v1", "retention.notice.due.v1"}
+# Told where notices are on, see tests/flows/test_notices_mailed.py. Under a new id it is a new notice: its mail goes out.
+ON_DEMAND = {"retention.notice.due.v1"}
 STORED = {kind.type for kind in EVENTS.values() if kind.is_stored}
 SETTLE_SECONDS = 10.0
 TABLES = """
@@ -110,7 +111,7 @@ def _settled(suite: RunningSuite, wanted: Content) -> Content:
 
 
 def _live(suite: RunningSuite) -> None:
-    """Sign-up, plans, videos of every ending, mail, expiry, erasure."""
+    """Sign-up, plans, videos of every ending, mail, expiry, a legal hold, erasure."""
     stays, leaves = suite.open_account(), suite.open_account()
     with stays.openai() as client, stays.http() as http:
         drawn = {**DRAWN, "input_reference": ("b.png", picture(), "image/png")}
@@ -127,7 +128,8 @@ def _live(suite: RunningSuite) -> None:
         for plan in ("pro", "basic"):
             suite.change_plan(stays, plan)
             suite.advance("PT1S")  # no two plans begin at the same moment
-        completed(client, client.videos.create(prompt="a boat that stays", **PATIENT).id)
+        kept = completed(client, client.videos.create(prompt="a boat that stays", **PATIENT).id)
+    lethe(suite, "lift", hold(suite, kept.id), "--operator", "A. Clerk")
     _erase_one(suite, leaves)
     wait_until_all_is_done(suite)
 

@@ -1,36 +1,14 @@
 """What a legal hold keeps outlives its deadline, its owner's wish and the account's erasure, and goes when it ends."""
 
-import json
-import subprocess
-import sys
-from typing import Any
-
 import httpx2
 import pytest
 
+from tests.flows.holds import REASON, hold, lethe
 from tests.flows.steps import made
 from tests.suite import Account, RunningSuite, answered, until
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
 pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(300)]
-
-REASON = "Court of Example, 12/345"
-
-
-def hold(suite: RunningSuite, scope: str) -> str:
-    """In force, by two operators, on the command line."""
-    proposed = lethe(suite, "propose", scope, "--reason", REASON, "--operator", "A. Clerk")
-    approved = lethe(suite, "approve", proposed["hold_id"], "--operator", "B. Counsel")
-    assert (proposed["state"], approved["state"]) == ("proposed", "in_force")
-    return str(approved["hold_id"])
-
-
-def lethe(suite: RunningSuite, *arguments: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "lethe_cli", "holds", *arguments, "--data", str(suite.data), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
 
 
 def is_there(suite: RunningSuite, video_id: str) -> bool:
