@@ -31,7 +31,7 @@ class SlowSink(MailSink):
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  aiosmtpd's name
         answer = await super().handle_DATA(server, session, envelope)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.4)
         return answer
 
     def received(self) -> dict[str, set[str]]:
