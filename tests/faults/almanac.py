@@ -19,9 +19,9 @@ CLOSED_MOST = 30 * DAY
 BACKUPS = 14 * DAY
 # technical.log: at_most P90D, partition P1D, grace PT24H
 LOG_MOST, LOG_PARTITION, LOG_GRACE = 90 * DAY, DAY, DAY
-# ledger.transfer: at_least P7Y; a minimum is never shortened, so a year is 366 days. erasure.record: P3Y
+# ledger.transfer: at_least P7Y; a minimum is never shortened, so a year is 366 days. erasure.record and consent.record: P3Y
 LEDGER_LEAST = 7 * 366 * DAY
-RECORD_LEAST = 3 * 366 * DAY
+RECORD_LEAST = CONSENT_LEAST = 3 * 366 * DAY
 
 
 @dataclass(slots=True)
