@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,19 +16,25 @@ from tests.unit.common.policy_files import in_two_versions
 pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(300)]
 
 DAY = 24 * 3600
-# The suite is up by then, so that a first video's seven days end before the new version takes effect.
-EFFECTIVE = (wall() + timedelta(days=7, minutes=10)).replace(microsecond=0)
 
 
 @pytest.fixture(scope="module")
-def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+def effective() -> datetime:
+    """When the second version takes effect: the suite is up by then, and a first video's seven days end before it."""
+    return (wall() + timedelta(days=7, minutes=10)).replace(microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory, effective: datetime) -> Iterator[RunningSuite]:
     """A suite whose policy has a second version to come."""
-    folder = in_two_versions(tmp_path_factory.mktemp("profile"), EFFECTIVE.isoformat(), ("free: P7D", "free: P8D"))
+    folder = in_two_versions(tmp_path_factory.mktemp("profile"), effective.isoformat(), ("free: P7D", "free: P8D"))
     with fresh_suite("--profile", str(folder)) as running:
         yield running
 
 
-def test_a_longer_period_takes_effect_at_its_second_and_changes_nothing_else(changing: RunningSuite) -> None:
+def test_a_longer_period_takes_effect_at_its_second_and_changes_nothing_else(
+    changing: RunningSuite, effective: datetime
+) -> None:
     account = changing.open_account()
     # The API tells whole seconds; so that its boundary can be stood on, so does the clock.
     _advance_to(changing, math.ceil(changing.policy_unix()) + 1)
@@ -36,9 +42,9 @@ def test_a_longer_period_takes_effect_at_its_second_and_changes_nothing_else(cha
     assert passing["expires_at"] == int(changing.policy_unix() + 7 * DAY)
     changing.advance("PT1H")
     near = _made(account)
-    assert near["expires_at"] < EFFECTIVE.timestamp() + 2 * 3600
+    assert near["expires_at"] < effective.timestamp() + 2 * 3600
 
-    _advance_to(changing, EFFECTIVE.timestamp() - 1)
+    _advance_to(changing, effective.timestamp() - 1)
     assert _status(account, passing) == 410
     before = _seen(account, near)
     assert before == near
