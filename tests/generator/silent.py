@@ -13,6 +13,7 @@ PURPOSE_OF = {
     "aggregates.rounding": "how coarsely statistics count",
     "analytics.recipient": "who gets it; recipients are told by themselves",
     "age.ask": "how a newcomer's age is asked",
+    "age.unsaid": "what becomes of a newcomer over the API who says no age",
     "age.consent_in": "from which age somebody consents alone, by country",
     "age.consent": "who is asked for consents",
     "attestations": "what a person vouches for is told by its text; who, when and until when is for the linter",

@@ -185,6 +185,14 @@ def test_another_accounts_key_cannot_be_revoked(suite: Suite) -> None:
         assert one.get("/v1/account").status_code == 200
 
 
+def test_an_address_and_a_password_are_enough_to_open_an_account_over_the_api(suite: Suite) -> None:
+    with suite.client() as client:
+        opened = client.post("/v1/accounts", json={"email": "enough@example.org", "password": PASSWORD})
+
+    assert opened.status_code == 201
+    assert opened.json()["api_key"]["key"].startswith("lethe_sk_")
+
+
 def test_an_address_has_one_account_however_it_is_spelled(suite: Suite) -> None:
     suite.sign_up("taken@example.org")
     with suite.client() as stranger:

@@ -33,6 +33,8 @@ def must_be_let_in(policy: Policy, told: Told, today: date) -> None:
     """
     age = policy.content.age
     _must_be_asked(age, told)
+    if age is not None and age.unsaid == "let_in" and told.birth_year is None and told.is_of_age is None:
+        return
     if age is not None and age.min and not _has_reached(age, age.min, told, told.is_of_age, "is_of_age", today):
         raise too_young(policy)
 

@@ -38,6 +38,17 @@ def test_nobody_below_the_age_gets_in_by_the_year_of_their_birth(born: date, nam
         assert years <= policy.content.age.min
 
 
+def test_where_the_policy_lets_in_who_says_nothing_only_what_is_said_counts(tmp_path: Path) -> None:
+    policy = with_age(tmp_path, "{min: 13, consent: 16, ask: birth_year, unsaid: let_in}")
+
+    must_be_let_in(policy, Told(), TODAY)
+    must_be_let_in(policy, Told(birth_year=1990), TODAY)
+    with pytest.raises(TooYoung):
+        must_be_let_in(policy, Told(birth_year=TODAY.year - 12), TODAY)
+    with pytest.raises(AgeNotTold, match="birth_year"):
+        must_consent_alone(policy, {"train_models": True}, Told(), TODAY)
+
+
 def test_a_declaration_is_taken_at_its_word_and_a_missing_answer_is_none(tmp_path: Path) -> None:
     policy = with_age(tmp_path, "{min: 14, consent: 16, ask: declaration}")
 

@@ -43,7 +43,9 @@ class Age(Section):
 
     `ask` is how newcomers say their age: by a declaration, or by their year of birth, which
     is compared and not kept. `consent_in` has countries (ISO 3166-1, two letters) where one
-    consents alone from another age on; then the country is asked too.
+    consents alone from another age on; then the country is asked too. `unsaid` is what becomes
+    of a newcomer who says nothing: the pages ask everybody, and `let_in` takes an account
+    opened over the API without a word at what the service's terms say.
     """
 
     must_state: ClassVar[tuple[str, ...]] = ("min",)
@@ -54,6 +56,7 @@ class Age(Section):
         default_factory=dict
     )
     ask: Literal["declaration", "birth_year"] = "declaration"
+    unsaid: Literal["refused", "let_in"] = "refused"
 
     def consent_age(self, country: str | None = None) -> int:
         """From which age somebody in a country consents alone."""
