@@ -343,7 +343,7 @@ async def test_a_store_that_hangs_is_unavailable_within_bounds_and_comes_back(
     await hasty.put_bytes(f"{prefix}a", b"content")
     server.process.send_signal(signal.SIGSTOP)
     # Its threads stop one after the other; until the last has, it may still answer.
-    os.waitid(os.P_PID, server.process.pid, os.WSTOPPED)
+    await asyncio.to_thread(os.waitid, os.P_PID, server.process.pid, os.WSTOPPED)
     began = time.monotonic()
     try:
         with pytest.raises(Unavailable):
