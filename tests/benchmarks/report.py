@@ -206,7 +206,7 @@ def _machine() -> str:
 
 _PAGE = """# Benchmarks
 
-Ours and theirs, side by side, in one run on one machine: `make bench`, which takes about eight minutes and writes
+Ours and theirs, side by side, in one run on one machine: `make bench`, which takes about a quarter of an hour and writes
 this page. `make bench ARGS=--quick` takes one short run of each, to see that it works.
 
 {table}
