@@ -19,6 +19,8 @@ export function put(video, isNew = false) {
   card.video = { ...card.video, ...video, prompt: video.prompt ?? card.video?.prompt };
   draw(card);
   $("empty").hidden = true;
+  // At once: a quick model is done before the slow look comes by.
+  if (isNew) follow();
 }
 
 function draw(card) {
