@@ -42,7 +42,7 @@ from lethe_common.egress import (
     Refusals,
     SyncEgressTransport,
 )
-from lethe_common.egress.declared import parties_of, recipients_of
+from lethe_common.egress.declared import recipients_of
 from lethe_common.errors import Unavailable
 from lethe_common.policy import load_policy
 from tests.flows.persona import MailSink
@@ -288,7 +288,7 @@ async def test_the_porter_as_a_process_carries_what_the_published_policy_lists(t
     )
     assert process.stdout is not None
     assert b'"ready"' in await process.stdout.readline()
-    (stripe, *_) = [one for one in recipients_of(parties_of(load_policy(profile))) if one.id == "stripe"]
+    (stripe, *_) = [one for one in recipients_of(load_policy(profile).content.recipients) if one.id == "stripe"]
     recipients = Recipients(
         lambda: [replace(stripe, fields=frozenset({"amount", "email"}), hosts=frozenset({"evil.test"}))]
     )

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings
 from lethe_common.clock import Clock
 from lethe_common.egress.recipients import Recipient, Recipients
 from lethe_common.errors import ConfigurationError
-from lethe_common.policy import Policy, PolicyBook
+from lethe_common.policy import PolicyBook
 
 _MAIL_PORTS = frozenset({25, 465, 587})
 _PORTS_BY_ADAPTER = {"smtp": _MAIL_PORTS}
@@ -52,15 +52,9 @@ class Endpoint:
     port: int | None
 
 
-def parties_of(policy: Policy) -> Iterable[Party]:
-    """The recipients that a policy states; one without any lets nothing out."""
-    stated: Iterable[Party] = getattr(policy.content, "recipients", ())
-    return stated
-
-
 def recipients_in_force(book: PolicyBook, clock: Clock, private: Collection[str] = ()) -> Recipients:
     """The recipients of the version in force at each moment: who is withdrawn gets nothing from that second on."""
-    by_version = {policy.hash: recipients_of(parties_of(policy), private) for policy in book.versions}
+    by_version = {policy.hash: recipients_of(policy.content.recipients, private) for policy in book.versions}
     return Recipients(lambda: by_version[book.governing(clock.now()).hash])
 
 

@@ -22,7 +22,8 @@ function ageField(age, level) {
   const [name, type, words] = age.ask === "birth_year"
     ? ["birth_year", "number", say("js.age.year")]
     : [level === "min" ? "is_of_age" : "may_consent", "checkbox", say("js.age.declared", { n: age[level] })];
-  const input = make("input", { type, autocomplete: "off", min: 1900 });
+  // Not the box of a declaration: one that must be ticked is no question.
+  const input = make("input", { type, autocomplete: "off", min: 1900, required: level === "min" && type === "number" });
   input.dataset.age = name;
   const label = make("label", {}, words, " ", input);
   return make("div", {}, label, make("small", { textContent: say("js.age.why", { n: age[level] }) }));
