@@ -110,7 +110,7 @@ async def told(servers: RunningServers, items: int) -> tuple[float, float]:
     return items / took, peak - before
 
 
-async def _nobody_changed(subject_refs: Collection[SubjectRef]) -> Mapping[str, datetime]:
+async def _nobody_changed(subject_refs: Collection[SubjectRef]) -> Mapping[str, int]:
     """Billing's part is a look by primary key; here it knows nobody."""
     return {}
 

@@ -270,9 +270,9 @@ class History:
         """One second before its deadline: shown with that deadline, downloaded whole, and all of it seen by the verifier."""
 
         def is_dated() -> bool:
+            # A better plan that was heard of late serves again what was refused meanwhile (decision 59).
             video = client.shown(item.owner.http, item.video_id)
-            assert video is not None, self._story(item)
-            return bool(video["expires_at"] == item.due)
+            return video is not None and bool(video["expires_at"] == item.due)
 
         until(is_dated, f"the deadline of the almanac: {self._story(item)}", PATIENCE_SECONDS)
         assert client.digest_of_content(item.owner.http, item.video_id) == item.digest, self._story(item)

@@ -84,8 +84,8 @@ class Keepers:
     settle_seconds: float = 5.0
     profile: Path = AISORA2
     notice_lead: timedelta | None = None
-    billing: dict[str, datetime] = field(default_factory=dict)
-    """Since when billing has whom on their plan."""
+    billing: dict[str, set[datetime]] = field(default_factory=dict)
+    """When each plan began that somebody has had, as billing knows it."""
     is_billing_away: bool = False
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ class Keepers:
         self.sweeps = Sweeps(
             self.database,
             self.book,
-            DueItems(self.database, self.plans_since, self.gauges, batch=50),
+            DueItems(self.database, self.plans_count, self.gauges, batch=50),
             self.gauges,
             batch=50,
             due_again=timedelta(seconds=600),
@@ -122,14 +122,14 @@ class Keepers:
             settle_poll_seconds=0.02,
         )
 
-    async def plans_since(self, subject_refs: Collection[SubjectRef]) -> dict[str, datetime]:
+    async def plans_count(self, subject_refs: Collection[SubjectRef]) -> dict[str, int]:
         if self.is_billing_away:
-            raise NoAnswer("plans.since")
-        return {ref: self.billing[ref] for ref in subject_refs if ref in self.billing}
+            raise NoAnswer("plans.count")
+        return {ref: len(self.billing[ref]) for ref in subject_refs if ref in self.billing}
 
     async def plan(self, subject: SubjectRef, plan: str, since: datetime | None = None) -> None:
         event = PlanChanged(subject_ref=subject, plan=plan, since=since or self.clock.now())
-        self.billing[subject] = max(event.since, self.billing.get(subject, event.since))
+        self.billing.setdefault(subject, set()).add(event.since)
         async with self.database.transaction() as tx:
             await self.plans.on_plans_changed([event], tx)
 

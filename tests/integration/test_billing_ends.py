@@ -10,7 +10,7 @@ from lethe_billing.account_queries import VERIFY
 from lethe_billing.errors import HoldNotFound, UnknownSubject
 from lethe_common.events.identity import AccountOpened
 from lethe_common.identifiers import SubjectRef
-from lethe_common.rpc.billing import HoldOutcome, PlanChangeQuestion
+from lethe_common.rpc.billing import HoldOutcome, PlanChangeQuestion, PlansCountQuestion
 from lethe_common.services import Service
 from tests.integration.till import Till, opened_till, request
 from tests.servers import RunningServers
@@ -257,6 +257,21 @@ async def test_a_plan_change_is_told_once(till: Till) -> None:
     plans = [body["plan"] for kind, body in await till.told(subject) if kind == "plan.changed"]
     assert plans == ["free", "pro"]
     assert (await till.balance(subject)).plan == "pro"
+
+
+async def test_plans_that_change_within_one_instant_begin_one_after_the_other_and_are_counted(till: Till) -> None:
+    subject = await till.open_account()
+
+    changed = [
+        await till.accounts.change_plan(PlanChangeQuestion(subject_ref=subject, plan=plan), Service.GATEWAY)
+        for plan in ("pro", "free", "pro")
+    ]
+    counted = await till.accounts.plans_count(PlansCountQuestion(subject_refs=(subject,)), Service.RETENTION)
+
+    assert [one.count for one in counted.plans] == [4]
+    told = [body["since"] for kind, body in await till.told(subject) if kind == "plan.changed"]
+    assert len(set(told)) == 4
+    assert [one.since for one in changed] == sorted({one.since for one in changed})
 
 
 @pytest.mark.parametrize(

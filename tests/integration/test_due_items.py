@@ -26,7 +26,7 @@ async def test_an_upgrade_that_was_not_heard_of_in_time_saves_the_video(keepers:
     saved, over = await keepers.completed(subject), await keepers.completed(other)
     keepers.clock.advance(days=6)
     upgraded_at = keepers.clock.now()
-    keepers.billing[subject] = upgraded_at
+    keepers.billing[subject].add(upgraded_at)
     keepers.clock.advance(days=2)
 
     await keepers.sweep()
@@ -38,11 +38,31 @@ async def test_an_upgrade_that_was_not_heard_of_in_time_saves_the_video(keepers:
     assert await keepers.due_days(saved) == 82
 
 
+async def test_an_upgrade_that_is_heard_of_behind_a_later_change_saves_the_video(keepers: Keepers) -> None:
+    """An event that failed once is told again later than those that came after it."""
+    subject = await keepers.subject()
+    generation = await keepers.completed(subject)
+    keepers.clock.advance(days=5)
+    upgraded_at = keepers.clock.now()
+    keepers.billing[subject].add(upgraded_at)
+    keepers.clock.advance(days=1)
+    await keepers.plan(subject, "free")
+    keepers.clock.advance(days=2)
+
+    await keepers.sweep()
+    assert await state(keepers, generation) == "open"
+
+    await keepers.plan(subject, "pro", since=upgraded_at)
+    await keepers.sweep()
+    assert await state(keepers, generation) == "open"
+    assert await keepers.due_days(generation) == 82
+
+
 async def test_an_upgrade_after_the_deadline_revives_nothing(keepers: Keepers) -> None:
     subject = await keepers.subject()
     generation = await keepers.completed(subject)
     keepers.clock.advance(days=8)
-    keepers.billing[subject] = keepers.clock.now()
+    keepers.billing[subject].add(keepers.clock.now())
 
     await keepers.sweep()
     assert await state(keepers, generation) == "open"
@@ -54,7 +74,7 @@ async def test_an_upgrade_after_the_deadline_revives_nothing(keepers: Keepers) -
 
 async def test_an_owner_of_whose_plan_nothing_was_heard_yet_is_waited_for(keepers: Keepers) -> None:
     subject = await keepers.subject("pro")
-    since = keepers.billing[subject]
+    (since,) = keepers.billing[subject]
     await keepers.database.pool.execute("DELETE FROM plans_held WHERE subject_ref = $1", subject)
     generation = await keepers.completed(subject)
     keepers.clock.advance(days=8)
@@ -98,7 +118,7 @@ async def test_more_items_than_a_batch_are_taken_whoever_is_waited_for(keepers: 
     waiting = [await keepers.completed(behind) for _ in range(60)]
     keepers.clock.advance(seconds=1)
     going = [await keepers.completed(free) for _ in range(60)]
-    keepers.billing[behind] = keepers.clock.now() + timedelta(days=1)
+    keepers.billing[behind].add(keepers.clock.now() + timedelta(days=1))
     keepers.clock.advance(days=8)
 
     await keepers.sweep()

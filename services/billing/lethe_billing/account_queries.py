@@ -32,11 +32,13 @@ SUBJECTS_OF_GENERATIONS = """
      WHERE h.generation_id = ANY($1::text[])
 """
 
-PLANS_SINCE = "SELECT subject_ref, plan_since FROM subjects WHERE subject_ref = ANY($1::text[])"
+PLANS_COUNT = "SELECT subject_ref, plans_count FROM subjects WHERE subject_ref = ANY($1::text[])"
 
 LOCK_SUBJECT = "SELECT wallet_id, plan, plan_since FROM subjects WHERE subject_ref = $1 FOR UPDATE"
 
-CHANGE_PLAN = "UPDATE subjects SET plan = $2, plan_since = $3 WHERE subject_ref = $1"
+CHANGE_PLAN = """
+    UPDATE subjects SET plan = $2, plan_since = $3, plans_count = plans_count + 1 WHERE subject_ref = $1
+"""
 
 FENCE = "INSERT INTO fences (mark, fenced_at) VALUES (sha256(convert_to($1, 'UTF8')), $2) ON CONFLICT (mark) DO NOTHING"
 

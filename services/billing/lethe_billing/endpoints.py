@@ -27,13 +27,15 @@ from lethe_common.rpc.billing import (
     LedgerVerifyQuestion,
     PlanChangeAnswer,
     PlanChangeQuestion,
-    PlanSince,
-    PlansSinceAnswer,
-    PlansSinceQuestion,
+    PlanCount,
+    PlansCountAnswer,
+    PlansCountQuestion,
     QuoteAnswer,
     QuoteQuestion,
 )
 from lethe_common.services import Service
+
+_NEXT = timedelta(microseconds=1)
 
 
 class HoldEndpoint:
@@ -124,17 +126,18 @@ class AccountEndpoints:
                 raise UnknownSubject
             if row["plan"] == plan:
                 return PlanChangeAnswer(plan=plan, since=row["plan_since"])
-            since = self._clock.now()
+            # Each plan begins at an instant of its own, so that whoever hears of all of them has as many.
+            since = max(self._clock.now(), row["plan_since"] + _NEXT)
             await tx.execute(account_queries.CHANGE_PLAN, question.subject_ref, plan, since)
             tx.tell(PlanChanged(subject_ref=question.subject_ref, plan=plan, since=since))
         return PlanChangeAnswer(plan=plan, since=since)
 
-    async def plans_since(self, question: PlansSinceQuestion, _caller: Service) -> PlansSinceAnswer:
-        """Since when these subjects are on their plans."""
+    async def plans_count(self, question: PlansCountQuestion, _caller: Service) -> PlansCountAnswer:
+        """How many plans these subjects have had."""
         async with self._database.transaction() as tx:
-            rows = await tx.fetch(account_queries.PLANS_SINCE, question.subject_refs)
-        return PlansSinceAnswer(
-            plans=tuple(PlanSince(subject_ref=SubjectRef.trusted(row[0]), since=row[1]) for row in rows)
+            rows = await tx.fetch(account_queries.PLANS_COUNT, question.subject_refs)
+        return PlansCountAnswer(
+            plans=tuple(PlanCount(subject_ref=SubjectRef.trusted(row[0]), count=row[1]) for row in rows)
         )
 
     async def verify(self, _question: LedgerVerifyQuestion, _caller: Service) -> LedgerVerifyAnswer:

@@ -49,6 +49,7 @@ class SubjectRow(Table, table=True):
     wallet_id: UUID = Field(sa_column=Column(Uuid, nullable=False, **_RANDOM))
     plan: str = Field(sa_column=Column(Text, nullable=False, **_ACCOUNT))
     plan_since: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), nullable=False, **_ACCOUNT))
+    plans_count: int = Field(sa_column=Column(Integer, nullable=False, server_default="1", **_ACCOUNT))
     opened_at: datetime = Field(sa_column=Column(TIMESTAMP(timezone=True), nullable=False, **_ACCOUNT))
 
 

@@ -16,7 +16,7 @@ from lethe_common.events.identity import AccountOpened
 from lethe_common.events.jobs import GenerationCancelled, GenerationCompleted, GenerationFailed
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
 from lethe_common.process import Frame, Parts
-from lethe_common.rpc.billing import BalanceGet, HoldPlace, LedgerVerify, PlanChange, PlansSince, QuoteMake
+from lethe_common.rpc.billing import BalanceGet, HoldPlace, LedgerVerify, PlanChange, PlansCount, QuoteMake
 
 
 async def build(frame: Frame, settings: Settings) -> Parts:
@@ -54,7 +54,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             QuoteMake: accounts.quote,
             BalanceGet: accounts.balance,
             PlanChange: accounts.change_plan,
-            PlansSince: accounts.plans_since,
+            PlansCount: accounts.plans_count,
             LedgerVerify: accounts.verify,
         },
         workers=[holds.run],

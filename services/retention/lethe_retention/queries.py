@@ -81,7 +81,7 @@ DUE_PAGE = f"""
      ORDER BY due_at LIMIT $2
 """  # noqa: S608  our own condition; index deadlines_open
 
-HEARD_SINCE = "SELECT subject_ref, max(since) FROM plans_held WHERE subject_ref = ANY($1::text[]) GROUP BY subject_ref"
+PLANS_HEARD = "SELECT subject_ref, count(*) FROM plans_held WHERE subject_ref = ANY($1::text[]) GROUP BY subject_ref"
 
 # What was moved or held since it was looked at stays.
 TAKE_DUE = f"""

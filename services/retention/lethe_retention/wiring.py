@@ -120,7 +120,7 @@ def _orphan_pace(settings: Settings) -> Pace:
 
 
 def _sweeps(frame: Frame, settings: Settings, gauges: Gauges) -> Sweeps:
-    due_items = DueItems(frame.database, Billing(frame.bus).plans_since, gauges, batch=settings.due_batch)
+    due_items = DueItems(frame.database, Billing(frame.bus).plans_count, gauges, batch=settings.due_batch)
     return Sweeps(
         frame.database,
         frame.book,

@@ -170,30 +170,30 @@ class PlanChange(Call[PlanChangeQuestion, PlanChangeAnswer]):
     idempotency: ClassVar[str] = "changing to the plan one has changes nothing"
 
 
-class PlansSinceQuestion(Message):
-    """Who of many went on another plan lately."""
+class PlansCountQuestion(Message):
+    """How many plans each of many has had."""
 
     subject_refs: tuple[SubjectRef, ...] = Field(max_length=PLANS_MOST)
 
 
-class PlanSince(Message):
+class PlanCount(Message):
     subject_ref: SubjectRef
-    since: datetime
+    count: int = Field(gt=0)
 
 
-class PlansSinceAnswer(Message):
-    """Since when each is on its plan; whom billing does not know is missing."""
+class PlansCountAnswer(Message):
+    """How many plans each has had, the first one included; whom billing does not know is missing."""
 
-    plans: tuple[PlanSince, ...]
+    plans: tuple[PlanCount, ...]
 
 
-class PlansSince(Call[PlansSinceQuestion, PlansSinceAnswer]):
+class PlansCount(Call[PlansCountQuestion, PlansCountAnswer]):
     """Asked before an item is told to be due: an event of a better plan may still be on its way."""
 
-    name: ClassVar[str] = "plans.since"
+    name: ClassVar[str] = "plans.count"
     callee: ClassVar[Service] = Service.BILLING
     callers: ClassVar[tuple[Service, ...]] = (Service.RETENTION,)
-    question, answer = PlansSinceQuestion, PlansSinceAnswer
+    question, answer = PlansCountQuestion, PlansCountAnswer
     idempotency: ClassVar[str] = "reads only"
 
 
@@ -221,4 +221,4 @@ class LedgerVerify(Call[LedgerVerifyQuestion, LedgerVerifyAnswer]):
 
 
 Source = Literal["plan", "top_up", "promo", "goodwill", "refund"]
-CALLS = (HoldPlace, QuoteMake, BalanceGet, PlanChange, PlansSince, LedgerVerify)
+CALLS = (HoldPlace, QuoteMake, BalanceGet, PlanChange, PlansCount, LedgerVerify)
