@@ -20,20 +20,20 @@ import httpx2
 import openai
 import pytest
 
-from lethe_cli.local import control
+from lethe_cli.local import clock, control
 from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.ports import free_ports
 from lethe_cli.local.runtime import Runtime
 from lethe_cli.local.secrets import Secrets
 from lethe_common.clock import monotonic_seconds, read_virtual
 from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from tests import plain
 from tests.newcomers import told
 from tests.servers import RunningServers, dies_with_parent, temporary_data_folder
 
 T = TypeVar("T")
 
 _READY_SECONDS = 90.0
-_HTTP_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 
 
@@ -55,7 +55,7 @@ class Account:
     def http(self, *, url: str | None = None) -> httpx2.Client:
         """Plain HTTP with this account's key."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx2.Client(base_url=url or self.url, headers=headers, timeout=_HTTP_SECONDS, trust_env=False)
+        return plain.client(url or self.url, headers)
 
     def balance(self) -> dict[str, Any]:
         """What `GET /v1/credits` says."""
@@ -91,10 +91,8 @@ class RunningSuite(RunningServers):
         return next(program.pid for program in control.ask(self.data, "status") if program.name == name)
 
     def advance(self, duration: str) -> None:
-        """`lethe clock advance`: returns when every service has done what was due."""
-        command = [sys.executable, "-m", "lethe_cli", "clock", "advance", duration, "--data", str(self.data)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        """What `lethe clock advance` does: returns when every service has done what was due."""
+        clock.advance(self.data, duration)
 
     def policy_unix(self) -> float:
         """Policy time, in seconds since 1970."""
@@ -102,12 +100,12 @@ class RunningSuite(RunningServers):
 
     def anonymous(self) -> httpx2.Client:
         """Plain HTTP without a key."""
-        return httpx2.Client(base_url=self.url, timeout=_HTTP_SECONDS, trust_env=False)
+        return plain.client(self.url)
 
     def console(self) -> httpx2.Client:
         """The operator's console, with its token."""
         headers = {"Authorization": f"Bearer {self.operator_token}"}
-        return httpx2.Client(base_url=self.console_url, headers=headers, timeout=_HTTP_SECONDS, trust_env=False)
+        return plain.client(self.console_url, headers)
 
     def open_account(
         self,

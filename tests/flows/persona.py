@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from lethe_cli.local.ports import free_ports
+from tests import plain
 from tests.flows.scanner import Canaries
 from tests.newcomers import told
 from tests.suite import RunningSuite, answered, until
@@ -97,7 +98,7 @@ class Persona:
     def __init__(self, suite: RunningSuite, canaries: Canaries, sink: MailSink) -> None:
         self._suite, self._canaries, self._sink = suite, canaries, sink
         self._email = f"{canaries.token('e-mail')}@example.org"
-        self._http = httpx2.Client(base_url=suite.url, timeout=60, trust_env=False, headers=self._headers())
+        self._http = plain.client(suite.url, self._headers())
         self.answers: list[httpx2.Response] = []
         """Every answer it got."""
         self._http.event_hooks = {"response": [self.answers.append]}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -66,3 +67,18 @@ def test_the_command_line_shows_both_calendars(suite: RunningSuite, owner: Accou
 
     assert [item["category"] for item in mine if item["category"] == "output.video"] == ["output.video"]
     assert everybodys[0].keys() == {"day", "category", "count", "stored_bytes"}
+
+
+def test_the_command_line_moves_the_clock_and_shows_it(suite: RunningSuite) -> None:
+    def lethe(*arguments: str) -> str:
+        command = [sys.executable, "-m", "lethe_cli", "clock", *arguments, "--data", str(suite.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    before = datetime.fromisoformat(lethe("show"))
+    said = lethe("advance", "PT1S")
+
+    after = lethe("show")
+    assert datetime.fromisoformat(after) - before == timedelta(seconds=1)
+    assert said == f"Policy time is {after}; every service has done what was due."

@@ -145,6 +145,11 @@ def test_the_certificate_stays_in_a_log_that_only_grows(
     assert (done.returncode, "The log only grew between the two heads" in done.stdout) == (0, True), done.stdout
 
 
+def test_a_claim_that_nobody_was_given_finds_nothing(suite: RunningSuite) -> None:
+    with suite.anonymous() as http:
+        assert http.post("/v1/erasures/status", json={"claim": "x" * 43}).status_code == 404
+
+
 def test_the_certificate_names_nobody(certificate: bytes, erased: tuple[Account, dict[str, Any], list[str]]) -> None:
     account, _, parts = erased
     for name in (account.email, account.account_id, account.subject_ref, *parts):

@@ -6,13 +6,13 @@ from email import message_from_string
 from email.policy import default
 from pathlib import Path
 
-import httpx2
 import pytest
 from aiosmtpd.controller import Controller
 from prometheus_client.parser import text_string_to_metric_families
 
 from lethe_cli.local.ports import free_ports
 from lethe_common.services import Service
+from tests import plain
 from tests.flows.persona import MailSink
 from tests.flows.steps import made
 from tests.suite import Account, RunningSuite, answered, fresh_suite, until
@@ -46,7 +46,7 @@ def mailing(sink: tuple[MailSink, int], tmp_path_factory: pytest.TempPathFactory
 
 def withheld(suite: RunningSuite) -> dict[tuple[str, str], float]:
     port = suite.runtime.health_ports[Service.GATEWAY]
-    page = httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=10).text
+    page = plain.page(f"http://127.0.0.1:{port}/metrics")
     return {
         (sample.labels["template"], sample.labels["reason"]): sample.value
         for family in text_string_to_metric_families(page)

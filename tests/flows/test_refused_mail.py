@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import httpx2
 import pytest
 
 from lethe_common.services import Service
+from tests import plain
 from tests.suite import answered, fresh_suite, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -25,7 +25,7 @@ def test_a_mail_to_a_port_that_is_not_the_mail_recipients_is_refused_and_shown()
 
             (first, *_) = until(refused, "the refusal")
         page = f"http://127.0.0.1:{running.runtime.health_ports[Service.GATEWAY]}/metrics"
-        metrics = httpx2.get(page, trust_env=False, timeout=10).text
+        metrics = plain.page(page)
 
     assert (first["recipient"], first["reason"]) == ("mail", "port")
     assert account.email not in str(first)

@@ -11,6 +11,7 @@ import httpx2
 
 from lethe_cli.local import clock
 from lethe_cli.local.ports import LOOPBACK
+from tests import plain
 from tests.flows.steps import made
 from tests.generator import expected_effects as effects
 from tests.generator.expected_effects import Due, Item
@@ -46,12 +47,9 @@ class Stage:
         self._suite, self.plans = suite, plans
         self.videos: list[Video] = []
         headers = {"Authorization": f"Bearer {suite.operator_token}"}
-        self._public = [httpx2.Client(base_url=url, trust_env=False, timeout=60) for url in suite.runtime.urls]
-        self._consoles = [
-            httpx2.Client(base_url=url, trust_env=False, timeout=60, headers=headers)
-            for url in suite.runtime.console_urls
-        ]
-        self._health = httpx2.Client(trust_env=False, timeout=60)
+        self._public = [plain.client(url) for url in suite.runtime.urls]
+        self._consoles = [plain.client(url, headers) for url in suite.runtime.console_urls]
+        self._health = plain.client()
 
     def close(self) -> None:
         """Hang up."""

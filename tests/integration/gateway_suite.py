@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lethe_common.clock import monotonic_seconds
 from lethe_common.services import Service
+from tests import plain
 from tests.newcomers import told
 from tests.servers import RunningServers, dies_with_parent
 from tests.tree import ROOT
@@ -50,7 +51,7 @@ class Suite:
 
     def client(self, key: str | None = None) -> httpx2.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return plain.client(self.url, headers)
 
     def sign_up(self, email: str | None = None) -> str:
         """A fresh account's API key."""

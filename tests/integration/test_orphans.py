@@ -94,7 +94,9 @@ async def _empty(keepers: Keepers) -> None:
     """The servers are shared: what other tests left there would be found too."""
     await keepers.database.pool.execute("DELETE FROM orphans")
     await keepers.database.pool.execute("DELETE FROM deadlines")
-    await keepers.outside.execute("DELETE FROM jobs.assets; DELETE FROM jobs.runs")
+    await keepers.outside.execute(
+        "DELETE FROM jobs.assets; DELETE FROM jobs.runs; DELETE FROM gateway.uploads; DELETE FROM gateway.generations"
+    )
     for prefix in (OUTPUTS, UPLOADS):
         await keepers.store.remove_all_versions(prefix)
 

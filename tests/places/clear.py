@@ -8,6 +8,7 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from lethe_common.catalogue import Holding, Kind
+from tests import plain
 from tests.flows.outside import objects
 from tests.flows.scanner import Canaries
 from tests.places.declared import columns, declarations
@@ -80,7 +81,7 @@ def _logs(suite: RunningSuite) -> Iterator[Content]:
 
 def _metrics(suite: RunningSuite) -> Iterator[Content]:
     for port in suite.runtime.health_ports.values():
-        page = httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=10).text
+        page = plain.page(f"http://127.0.0.1:{port}/metrics")
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
                 for label, value in sample.labels.items():

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lethe_common.catalogue import Kind
 from lethe_common.database.roles import PLACES
+from tests import plain
 from tests.flows.outside import objects
 from tests.places.findings import Finding
 from tests.places.schemas import paths_in
@@ -70,7 +71,7 @@ def metrics(suite: RunningSuite) -> list[Finding]:
     """Names and labels at every service's /metrics."""
     found: set[Finding] = set()
     for service, port in suite.runtime.health_ports.items():
-        page = httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=10).text
+        page = plain.page(f"http://127.0.0.1:{port}/metrics")
         for family in text_string_to_metric_families(page):
             name, place = family.name.removesuffix(_BIRTHDAY), f"/metrics of {service}"
             found.add(Finding(Kind.METRIC, name, place))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -30,7 +31,11 @@ class Api:
 
     def __init__(self, address: Address) -> None:
         headers = {"Authorization": f"Bearer {address.api_key}"} if address.api_key else {}
-        self._http = httpx2.Client(base_url=address.url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+        # Certificate authorities are read for an address that needs them, and take longer than many a command.
+        has_tls = urlsplit(address.url).scheme == "https"
+        self._http = httpx2.Client(
+            base_url=address.url, headers=headers, timeout=_TIMEOUT, trust_env=False, verify=has_tls
+        )
         self._url = address.url
 
     def __enter__(self) -> Self:

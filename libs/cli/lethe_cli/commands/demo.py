@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import av
 import typer
 
 from lethe_cli.api import Answer, Api
@@ -26,7 +25,6 @@ from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
 from lethe_common.catalogue import Kind, declare, held
 from lethe_common.certificates import render, verify
-from lethe_common.policy import load_profile
 
 _FOLDER = "lethe-demo-"
 # A whole suite with a person of its own lives there until the demo ends.
@@ -68,6 +66,8 @@ def demo(
 
 def _is_clocked(profile: str) -> bool:
     """Whether the profile's videos have a deadline at all, or stay until they are deleted."""
+    from lethe_common.policy import load_profile
+
     return load_profile(find(profile)).book.versions[-1].is_clocked("output.video")
 
 
@@ -139,6 +139,8 @@ def _generate(client: Api, output: Path, *, is_clocked: bool) -> Answer:
 
 def _measured(file: Path, video: Answer) -> str:
     """Decode the whole clip and compare it with what was ordered."""
+    import av
+
     with av.open(str(file)) as clip:
         stream = clip.streams.video[0]
         frames = sum(1 for _ in clip.decode(stream))

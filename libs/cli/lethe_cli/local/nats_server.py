@@ -1,14 +1,13 @@
 """nats-server with JetStream, configured from the permissions table."""
 
-import asyncio
 import os
 from dataclasses import dataclass
-
-import httpx2
+from functools import partial
 
 from lethe_cli.local.folder import DataFolder, write_private
 from lethe_cli.local.ports import LOOPBACK
 from lethe_cli.local.programs import Program, find
+from lethe_cli.local.readiness import is_ready
 from lethe_cli.local.secrets import Secrets
 from lethe_common.bus.permissions import Listen, nats_configuration
 
@@ -42,12 +41,7 @@ class NatsServer:
             arguments=(str(find("nats-server", PACKAGE)), "--config", str(configuration.resolve())),
             environment={"PATH": os.defpath, "TMPDIR": str(self.folder.tmp.resolve())},
             folder=self.folder.nats.resolve(),
-            is_ready=self._is_ready,
+            # JetStream included: the server listens before it has recovered its streams.
+            is_ready=partial(is_ready, f"{self.monitor_url}/healthz"),
             is_chatty=True,
         )
-
-    async def _is_ready(self) -> bool:
-        """JetStream included: the server listens before it has recovered its streams."""
-        async with asyncio.timeout(5), httpx2.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{self.monitor_url}/healthz")
-        return bool(answer.status_code == httpx2.codes.OK)

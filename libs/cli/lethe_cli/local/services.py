@@ -4,9 +4,8 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-import httpx2
 
 from lethe_cli.local.bucket import BUCKET
 from lethe_cli.local.folder import DataFolder
@@ -14,6 +13,7 @@ from lethe_cli.local.nats_server import NatsServer
 from lethe_cli.local.ports import LOOPBACK
 from lethe_cli.local.postgres import Postgres
 from lethe_cli.local.programs import Program
+from lethe_cli.local.readiness import is_ready
 from lethe_cli.local.secrets import Secrets
 from lethe_common.database.roles import KEYS_DATABASE, VERIFIER, owner, working
 from lethe_common.services import Service
@@ -148,16 +148,10 @@ class ServiceEnvironment:
 
 def program(replica: Replica, environment: ServiceEnvironment) -> Program:
     """One process of a service as a child of the runner."""
-
-    async def is_ready() -> bool:
-        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
-            answer = await client.get(f"http://{LOOPBACK}:{replica.health_port}/readyz")
-        return bool(answer.status_code == httpx2.codes.OK)
-
     return Program(
         name=replica.name,
         arguments=(sys.executable, "-m", f"lethe_{replica.service}"),
         environment=environment.of(replica),
         folder=environment.folder.path.resolve(),
-        is_ready=is_ready,
+        is_ready=partial(is_ready, f"http://{LOOPBACK}:{replica.health_port}/readyz"),
     )
