@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import ValidationError
-from ruamel.yaml.comments import CommentedMap
 
 from lethe_common.policy.consistency import faults
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.lint import lint
 from lethe_common.policy.source import Reading
+from lethe_common.policy.trees import Keyed
 from tests.generator.trees import Path_, Tree, changed, leaves, spelled
 from tests.generator.values import instead_of, with_one_more, without_one
 
@@ -77,7 +77,7 @@ def examined(tree: Tree) -> tuple[PolicyFile | None, tuple[Refusal, ...]]:
 
 def _linted(content: PolicyFile) -> tuple[Refusal, ...]:
     # Lines are looked at where a refusal is shown from a file; here nothing is in one.
-    reading = Reading("policy.yaml", content, "", cast("CommentedMap", {}))
+    reading = Reading("policy.yaml", content, "", Keyed())
     return tuple(Refusal(one.rule, tuple(one.place.split(".")), one.sentence) for one in lint(reading, ON))
 
 

@@ -13,12 +13,11 @@ from typing import ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from lethe_common.policy.errors import PolicyError
 from lethe_common.policy.suggestions import instead_of
+from lethe_common.policy.trees import Keyed, line_of, parse
 
 _MAX_BYTES = 1024**2
 _MAX_ERRORS_SHOWN = 10
@@ -61,11 +60,11 @@ class Reading(Generic[S]):
     name: str
     content: S
     hash: str
-    tree: CommentedMap
+    tree: Keyed
 
     def line(self, path: Sequence[str | int]) -> int:
         """The line (from 1) of the deepest part of a path that is in the file."""
-        return line_of(self.tree, path)
+        return line_of(self.tree, tuple(path))
 
     def error(self, faults: Sequence[tuple[Place, str]]) -> PolicyError:
         """What is wrong at which lines."""
@@ -113,7 +112,7 @@ def read_bytes(name: str, raw: bytes, kind: type[S], *, as_draft: bool = False) 
     return Reading(name, content, hashlib.sha256(raw).hexdigest(), tree)
 
 
-def read_yaml(file: Path) -> CommentedMap:
+def read_yaml(file: Path) -> Keyed:
     """A data file of our own as it stands.
 
     Raises:
@@ -122,13 +121,16 @@ def read_yaml(file: Path) -> CommentedMap:
     return _parse(file.name, file.read_bytes())
 
 
-def _parse(name: str, raw: bytes) -> CommentedMap:
+def _parse(name: str, raw: bytes) -> Keyed:
     try:
-        tree = YAML(typ="rt").load(raw)
+        tree = parse(raw)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError(f"{name}:{line}: {error.problem or 'not YAML'}") from error
-    if not isinstance(tree, CommentedMap):
+    except (YAMLError, ValueError) as error:
+        # A byte that is no text, a day that no month has: nothing tells where.
+        raise PolicyError(f"{name}:1: {str(error).partition(chr(10))[0]}") from error
+    if not isinstance(tree, Keyed):
         raise PolicyError(f"{name}:1: the file must be a mapping")
     return tree
 
@@ -147,18 +149,3 @@ def _listed(faults: Sequence[tuple[str, int, Sequence[str | int], str]]) -> str:
     if len(faults) > _MAX_ERRORS_SHOWN:
         lines.append(f"… and {len(faults) - _MAX_ERRORS_SHOWN} more")
     return "\n".join(lines)
-
-
-def line_of(tree: CommentedMap, path: Sequence[str | int]) -> int:
-    """The line (from 1) of the deepest part of a path that is in the file."""
-    node: object = tree
-    line = 1
-    for step in path:
-        if isinstance(node, CommentedMap) and step in node:
-            line = node.lc.key(step)[0] + 1
-        elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
-            line = node.lc.item(step)[0] + 1
-        else:
-            break
-        node = node[step]
-    return line

@@ -40,7 +40,7 @@ def _late_notice(older: Policy, newer: Policy, file: Path, morning: datetime) ->
     found = late(older, newer, morning)
     if found is not None:
         yield Finding(
-            line=read_yaml(file).lc.key("effective")[0] + 1,
+            line=read_yaml(file).lines["effective"],
             rule="late-notice",
             place="effective",
             clauses=Claims(older.content.clauses).about("notice"),
