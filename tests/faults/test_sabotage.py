@@ -103,16 +103,16 @@ def _somebody(suite: RunningSuite) -> Account:
     """Somebody of whom every owner has something: a video, a session, a second key, a mail that waits."""
     account = suite.open_account()
     with account.http() as http:
-        parts = {name: (None, value) for name, value in PATIENT.items()} | {"prompt": (None, "a boat")}
-        ordered = http.post("/v1/videos", files={**parts, "input_reference": ("x.png", picture(), "image/png")})
+        upload = {"input_reference": ("x.png", picture(), "image/png")}
+        ordered = http.post("/v1/videos", data={**PATIENT, "prompt": "a boat"}, files=upload)
         video = answered(ordered)["id"]
         until(lambda: answered(http.get(f"/v1/videos/{video}"))["expires_at"], "its deadline")
         answered(http.post("/v1/password-resets", json={"email": account.email}))
     login = {"email": account.email, "password": account.password}
     with suite.anonymous() as http:
         answered(http.post("/v1/sessions", json=login, headers={"Origin": suite.url}))
-    upload = "SELECT 1 FROM gateway.uploads WHERE account_id = $1"
-    until(lambda: not suite.look(upload, account.account_id), "the picture to go with its run")
+    sql = "SELECT 1 FROM gateway.uploads WHERE account_id = $1"
+    until(lambda: not suite.look(sql, account.account_id), "the picture to go with its run")
     return account
 
 

@@ -18,8 +18,8 @@ import structlog
 import uvloop
 from sqlalchemy import MetaData
 
+from lethe_common import crashes, telemetry
 from lethe_common import logging as logs
-from lethe_common import telemetry
 from lethe_common.bus import Bus
 from lethe_common.bus.client import CoreListener
 from lethe_common.bus.dispatcher import BatchHandler, Handler
@@ -146,6 +146,7 @@ class Process(Generic[S]):
     async def start(self) -> None:
         """Migrate, connect, build, consume, answer."""
         settings = self._settings
+        crashes.arm(settings.crash_folder, self._blueprint.service, is_virtual=settings.clock_file is not None)
         self.health_port = await self._health.start(settings.health_host, settings.health_port)
         profile, clock = load_profile(settings.profile), self._clock()
         egress = self._egress(profile.book, clock)

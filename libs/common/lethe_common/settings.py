@@ -34,6 +34,7 @@ class ServiceSettings(BaseSettings):
 
     profile: Path
     clock_file: Path | None = None
+    crash_folder: Path | None = None
     process_name: str = Field(default="", pattern="^[a-z0-9-]{0,32}$")
     health_host: str = "127.0.0.1"
     health_port: int = Field(default=0, ge=0, le=65535)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from lethe_common import crashes
 from lethe_common.bus import Bus
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
@@ -34,6 +35,8 @@ from lethe_gateway.uploads import Uploads
 from lethe_gateway.watchers import GONE, Watchers
 
 log = structlog.get_logger()
+
+_UPLOADS_REMOVED = crashes.point("erasure.uploads_removed", Service.GATEWAY)
 
 
 class GenerationHandlers:
@@ -94,6 +97,7 @@ class SubjectHandlers:
             account_id = account["account_id"]
             known = [row["object_key"] for row in await tx.fetch(outcomes.UPLOAD_KEYS, account_id)]
             prefix, removed = await self._uploads.remove_all(account["storage_ref"], known)
+            _UPLOADS_REMOVED.reached()
             objects = StoreCount(store=f"s3:{UPLOAD}", category=UPLOAD, before=removed, after=0)
             counts, prefixes = (*await outcomes.erase_account(tx, account_id), objects), (prefix,)
         tx.tell(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import asyncpg
 import structlog
 
+from lethe_common import crashes
 from lethe_common.clock import Clock
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database
@@ -23,6 +24,7 @@ from lethe_common.policy import Catalogue
 from lethe_common.rpc.billing import HoldAnswer, HoldRequest
 from lethe_common.rpc.privacy import KeyClass
 from lethe_common.sealing import SealContext, Sealer
+from lethe_common.services import Service
 from lethe_gateway import queries
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.callers import Caller
@@ -37,6 +39,8 @@ log = structlog.get_logger()
 
 PROMPT = "content.prompt"
 _SEED_BITS = 31
+_HELD = crashes.point("submission.held", Service.GATEWAY)
+_ACCEPTED = crashes.point("submission.accepted", Service.GATEWAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,12 @@ class Intake:
         upload_id = None
         if submission.reference is not None:
             upload_id = await self._uploads.store(caller, generation_id, submission.reference)
+        _HELD.reached()
         acceptance = self._acceptance(
             caller, submission, request, hold, held, upload_id, has_key=ticket.key is not None
         )
         if await self._writing.put(acceptance):
+            _ACCEPTED.reached()
             return acceptance
         if upload_id is not None:
             await self._uploads.abandon(caller, upload_id)

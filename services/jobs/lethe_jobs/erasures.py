@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from lethe_common import crashes
 from lethe_common.database import Database
 from lethe_common.errors import LetheError, Unavailable
 from lethe_common.events.privacy import ErasureStepReported, StoreCount
@@ -21,6 +22,8 @@ from lethe_jobs.queries import subjects
 from lethe_jobs.queries.erasures import DueErasure, Found
 
 log = structlog.get_logger()
+
+_OUTPUTS_REMOVED = crashes.point("erasure.outputs_removed", Service.JOBS)
 
 _BATCH = 8
 
@@ -73,6 +76,7 @@ class Erasures:
             remains = await self._storage.remains(prefix)
             removed = gone.object_versions + gone.multiparts
             left = remains.object_versions + remains.multiparts
+        _OUTPUTS_REMOVED.reached()
         # Looking counts one page at most; removing counts all.
         before = replace(before, object_versions=max(before.object_versions, removed))
         async with self._database.transaction() as tx:

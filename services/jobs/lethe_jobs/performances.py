@@ -4,11 +4,13 @@ import asyncio
 
 import structlog
 
+from lethe_common import crashes
 from lethe_common.clock import Clock, monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.errors import Unavailable
 from lethe_common.events.jobs import GenerationStarted
 from lethe_common.logging import places
+from lethe_common.services import Service
 from lethe_common.storage import ObjectMissing, StorageError, new_object_prefix
 from lethe_jobs.errors import BadInput, InputUnreadable, ProviderFailed, RunStopped
 from lethe_jobs.gauges import Gauges
@@ -26,6 +28,9 @@ from lethe_jobs.settlements import Settlements
 from lethe_jobs.verdicts import Asset, Verdict, broken, completed, failed, postponed, released
 
 log = structlog.get_logger()
+
+_RENDERED = crashes.point("run.rendered", Service.JOBS)
+_STORED = crashes.point("run.stored", Service.JOBS)
 
 
 class Performances:
@@ -65,7 +70,10 @@ class Performances:
             await self._move(run, State.LEASED, State.RENDERING, Cause.STARTED)
             order = await self._inputs.with_reference(ready)
             delivery = await provider.generate(order, watch)
-            return completed(run, Cause.DELIVERED, await self._store(order, delivery, watch))
+            _RENDERED.reached()
+            assets = await self._store(order, delivery, watch)
+            _STORED.reached()
+            return completed(run, Cause.DELIVERED, assets)
         except RunStopped:
             # Settling turns this into a cancellation where one was asked for; a lost lease writes nothing.
             return released(run)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from lethe_common import crashes
 from lethe_common.bus import Bus
 from lethe_common.database import Database
 from lethe_common.errors import LetheError, Unavailable
@@ -18,6 +19,7 @@ from lethe_common.events.envelope import portions
 from lethe_common.events.jobs import AssetsRemoved
 from lethe_common.rpc.privacy import KeyDestroy, KeyDestroyQuestion, LeaseWish
 from lethe_common.rpc.retention import RemovalCheck, RemovalCheckQuestion, RemovalWish
+from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_jobs.bells import Bell
 from lethe_jobs.gauges import Gauges
@@ -27,6 +29,9 @@ from lethe_jobs.queries import subjects
 from lethe_jobs.queries.removals import Due, Gone
 
 log = structlog.get_logger()
+
+_OBJECTS_REMOVED = crashes.point("removal.objects_removed", Service.JOBS)
+_KEYS_DESTROYED = crashes.point("removal.keys_destroyed", Service.JOBS)
 
 _PRUNE_BATCH = 5000
 
@@ -75,7 +80,9 @@ class Removals:
             return 0
         free = await self._free(due)
         emptied = await self._empty(free)
+        _OBJECTS_REMOVED.reached()
         is_keyless = await self._destroy_keys(emptied)
+        _KEYS_DESTROYED.reached()
         done = emptied if is_keyless else []
         if done:
             await self._finish(done)

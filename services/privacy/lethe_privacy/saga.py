@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lethe_common import certificates
+from lethe_common import certificates, crashes
 from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.errors import LetheError
@@ -29,6 +29,12 @@ from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Verifier
 
 log = structlog.get_logger()
+
+_OPENED = crashes.point("erasure.opened", Service.PRIVACY)
+_KEYS_FENCED = crashes.point("erasure.keys_fenced", Service.PRIVACY)
+_KEYS_DESTROYED = crashes.point("erasure.keys_destroyed", Service.PRIVACY)
+_VERIFIED = crashes.point("erasure.verified", Service.PRIVACY)
+_CERTIFIED = crashes.point("erasure.certified", Service.PRIVACY)
 
 _AT_ONCE = timedelta(0)
 HeldBy = Callable[[SubjectRef], Awaitable[Sequence[LegalHoldId]]]
@@ -92,6 +98,7 @@ class ErasureSaga:
             claims = self._pace.claims_per_erasure
             if await tx.fetchval(queries.ADD_CLAIM, claim_hash, erasure.erasure_id, claims) is None:
                 raise TooManyClaims
+        _OPENED.reached()
         if erasure.state is State.REQUESTED:
             await self._fence(erasure)
         return erasure.erasure_id
@@ -131,6 +138,7 @@ class ErasureSaga:
     async def _fence(self, erasure: Erasure) -> None:
         """Close the key store for the subject, count what it has, and have the owners refuse new work."""
         counts = await self._subjects.fence(erasure.subject_ref)
+        _KEYS_FENCED.reached()
         async with self._database.transaction() as tx:
             if await self._has_moved(tx, erasure):
                 return
@@ -164,6 +172,7 @@ class ErasureSaga:
 
     async def _destroy_keys(self, erasure: Erasure) -> None:
         await self._subjects.destroy(erasure.subject_ref)
+        _KEYS_DESTROYED.reached()
         async with self._database.transaction() as tx:
             if not await self._has_moved(tx, erasure):
                 await tx.execute(queries.MOVE, erasure.erasure_id, State.VERIFYING, _AT_ONCE)
@@ -174,6 +183,7 @@ class ErasureSaga:
             reports, _ = await queries.reports_of(tx, erasure.erasure_id)
         prefixes = sorted({prefix for report in reports for prefix in report.prefixes})
         seen = await self._verifier.look(erasure.subject_ref, prefixes)
+        _VERIFIED.reached()
         left = left_over(reports, seen)
         async with self._database.transaction() as tx:
             if await self._has_moved(tx, erasure):
@@ -199,6 +209,7 @@ class ErasureSaga:
                 completed_at=now,
             )
         )
+        _CERTIFIED.reached()
         log.info("erasure_completed", erasure_id=erasure.erasure_id, certificate_id=statement.certificate_id)
 
     async def _has_moved(self, tx: Transaction, erasure: Erasure) -> bool:

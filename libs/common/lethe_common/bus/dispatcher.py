@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lethe_common import crashes
 from lethe_common.bus import parking
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database, Transaction, inbox
@@ -18,6 +19,9 @@ Handler = Callable[[Any, Transaction], Awaitable[None]]
 """`on_<event>(event, tx)`: load, decide, write, tell. Never commits."""
 BatchHandler = Callable[[Sequence[Any], Transaction], Awaitable[None]]
 """The same for several events at once; it is given those of all types it is named for, in the order they came."""
+
+_HANDLED = crashes.point("frame.handled")
+_COMMITTED = crashes.point("frame.committed")
 
 
 class NoHandler(LetheError):
@@ -99,6 +103,8 @@ class Dispatcher:
             async with self._database.transaction() as tx:
                 fresh = await inbox.enter(tx, self._consumer, list(ids))
                 events = await self._handle_fresh(deliveries, fresh, tx)
+        if events:
+            _COMMITTED.reached()
         for kind, count in Counter(event.type for event in events).items():
             self._metrics.handled.labels(kind).inc(count)
         return [None] * len(deliveries)
@@ -112,6 +118,8 @@ class Dispatcher:
                 fresh.discard(delivery.event_id)
                 events.append(delivery.event)
         await self.handle(events, tx)
+        if events:
+            _HANDLED.reached()
         # Parked while they were at work here, they leave the parked messages.
         if given_up := [delivery.event_id for delivery in deliveries if delivery.is_last]:
             await parking.handled_after_all(tx.connection, self._consumer, given_up)

@@ -19,6 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 
+from lethe_common import crashes
 from lethe_common.bus import streams
 from lethe_common.bus.lean import LeanClient, command
 from lethe_common.clock import monotonic_seconds
@@ -37,6 +38,8 @@ from lethe_common.services import Service
 from lethe_common.telemetry import Metrics
 
 log = structlog.get_logger()
+
+_PUBLISHED = crashes.point("relay.published")
 
 _PUBLISH_SECONDS = 10.0
 _SINGLES_IN_FLIGHT = 64
@@ -198,6 +201,7 @@ class Relay:
         async def send(stream: str, envelopes: list[Envelope]) -> None:
             async with slots:
                 sequences = await self._publish(client, js, stream, envelopes)
+            _PUBLISHED.reached()
             async with using:
                 await self._mark(database, stream, created[stream], envelopes, sequences)
 
