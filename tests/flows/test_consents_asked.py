@@ -1,6 +1,7 @@
 """What a policy rests on consent is asked, recorded with its words, counts at once, and ends as easily as it began."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,5 +145,11 @@ def test_an_erasure_leaves_the_ledger_without_telling_whose_it_was(asking: Runni
     lines = asking.look_at_keys("SELECT * FROM keys.consents WHERE holder_ref = $1", holder["holder_ref"])
     assert (kept["store"], kept["count"], len(lines)) == ("pg:keys.consents", 2, 2)
     assert kept["ground"] == "proof of choices that were made (GDPR Art. 7(1))"
+    completed_at = datetime.fromisoformat(certificate["payload"]["completed_at"])
+    assert datetime.fromisoformat(kept["until"]) == completed_at + timedelta(days=3 * 366)
+    (closed,) = asking.look_at_keys(
+        "SELECT closed_at FROM keys.closed_holders WHERE holder_ref = $1", holder["holder_ref"]
+    )
+    assert closed["closed_at"] <= completed_at
     subject = asking.look_at_keys("SELECT * FROM keys.subjects WHERE subject_ref = $1", account.subject_ref)
     assert [(row["holder_ref"], row["consents"], row["state"]) for row in subject] == [(None, [], "erased")]

@@ -21,6 +21,7 @@ from tests.unit.common.policy_files import PROFILES, written
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
 pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(300)]
 ONE_CLICK = {"Content-Type": "application/x-www-form-urlencoded"}
+LEAD = ("exactly: {free: P30D, premium: P90D}}\n", "exactly: {free: P30D, premium: P90D}}\n    notice: P2D\n")
 MAILS = ("marketing: {purpose: marketing,", "marketing: {purpose: marketing, mails: [deletion_notice],")
 
 
@@ -38,8 +39,8 @@ def mailing(sink: tuple[MailSink, int], tmp_path_factory: pytest.TempPathFactory
     """SoraGPT, which here tells of deletions in mails that can be declined."""
     folder: Path = tmp_path_factory.mktemp("mailing")
     (folder / "catalogue.yaml").write_bytes((PROFILES / "soragpt/catalogue.yaml").read_bytes())
-    written(folder, MAILS, profile="soragpt")
-    settings = {"SMTP_URL": f"smtp://127.0.0.1:{sink[1]}", "NOTICE_LEAD_HOURS": "48"}
+    written(folder, MAILS, LEAD, profile="soragpt")
+    settings = {"SMTP_URL": f"smtp://127.0.0.1:{sink[1]}"}
     with fresh_suite("--profile", str(folder), settings=settings) as running:
         yield running
 

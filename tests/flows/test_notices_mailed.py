@@ -29,7 +29,7 @@ def sink() -> Iterator[tuple[MailSink, int]]:
 @pytest.fixture(scope="module")
 def noticing(sink: tuple[MailSink, int]) -> Iterator[RunningSuite]:
     """A suite that tells two days ahead."""
-    with fresh_suite(settings={"SMTP_URL": f"smtp://127.0.0.1:{sink[1]}", "NOTICE_LEAD_HOURS": "48"}) as running:
+    with fresh_suite(settings={"SMTP_URL": f"smtp://127.0.0.1:{sink[1]}"}) as running:
         yield running
 
 

@@ -78,6 +78,8 @@ class Scale:
                 wanted = effects.due(self.base.document, new.document, item, TURN, choice)
                 due = observed.due(book, item, TURN)
                 assert due == wanted, f"{mutation}, {choice}: {item.name} of {item.category}: {due}, not {wanted}"
+                heard, hears = observed.told_at(new.policy, item, due), effects.told_at(new.document, item, wanted)
+                assert heard == hears, f"{mutation}: of {item.name} of {item.category} is told at {heard}, not {hears}"
                 is_moved = is_moved or wanted != effects.due(self.base.document, self.base.document, item, TURN)
         return is_moved
 

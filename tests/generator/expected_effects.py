@@ -9,7 +9,16 @@ from typing import Any
 from tests.generator.reading import Document, Told
 
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
-FACTS = ("created", "processed", "completed", "sent", "deleted_by_user", "erasure_asked", "account_closed")
+FACTS = (
+    "created",
+    "processed",
+    "completed",
+    "sent",
+    "deleted_by_user",
+    "erasure_asked",
+    "account_closed",
+    "hold_ended",
+)
 """What starts a period. Each happens a minute after the one before, so that a deadline tells which one counted."""
 STANDINGS = ("silent", "consented", "objected")
 NO_PERIOD = "no period"
@@ -47,6 +56,15 @@ def due(old: Document, new: Document, item: Item, turn: datetime, choice: str | 
     `choice` stands for the new one's `on_policy_change`, of all categories.
     """
     return _turned(_due_under(old, item), new, item, turn, choice)
+
+
+def told_at(document: Document, item: Item, due_at: Due) -> datetime | None:
+    """When an item's owner hears that it goes: the lead before it is due, and never of what is not kept that long."""
+    owner, rule = _kept_by(document, item.category)
+    if not rule.get("notice") or not isinstance(due_at, datetime):
+        return None
+    told = due_at - length(rule["notice"])
+    return told if told > item.facts[_event(document, owner)] else None
 
 
 def due_through(versions: Sequence[tuple[Document, datetime]], item: Item, now: datetime) -> Due:

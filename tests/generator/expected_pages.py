@@ -117,6 +117,9 @@ def _periods(document: Document, language: str) -> Iterator[tuple[str, Cells]]:
     for category in document.data:
         told = {"data": document.label(category, language), "period": _kept(document, category, language)}
         yield category, (f"data.{category}.keep", told)
+        lead = document.data[category].get("notice")
+        if lead:
+            yield f"{category}/notice", (f"data.{category}.notice", {"data": told["data"], "period": lead})
 
 
 def _rights(document: Document, _language: str) -> Iterator[tuple[str, Cells]]:

@@ -66,6 +66,14 @@ def due(book: PolicyBook, item: Item, turn: datetime) -> Due:
         return NO_PERIOD
 
 
+def told_at(policy: Policy, item: Item, due_at: Due) -> datetime | None:
+    """When its owner hears that it goes."""
+    started_at = item.facts.get(policy.starts_with(item.category))
+    if started_at is None or isinstance(due_at, str):
+        return None
+    return policy.notice_at(item.category, started_at, due_at)
+
+
 def uses(policy: Policy, asked: Iterable[Key]) -> dict[Key, bool]:
     """What the purpose gate answers to each question. What people are asked for follows from the same declaration."""
     gate = uses_of(policy)

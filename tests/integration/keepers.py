@@ -83,7 +83,6 @@ class Keepers:
     store: Storage
     settle_seconds: float = 5.0
     profile: Path = AISORA2
-    notice_lead: timedelta | None = None
     billing: dict[str, set[datetime]] = field(default_factory=dict)
     """When each plan began that somebody has had, as billing knows it."""
     is_billing_away: bool = False
@@ -92,7 +91,7 @@ class Keepers:
         profile = load_profile(self.profile)
         self.book = profile.book
         self.gauges = Gauges(Metrics())
-        timetable = Timetable(self.book, profile.catalogue, notice_lead=self.notice_lead)
+        timetable = Timetable(self.book, profile.catalogue)
         self.verification = Verification(
             self.database,
             self.eyes.still_there,
@@ -105,7 +104,7 @@ class Keepers:
         self.items = ItemHandlers(timetable, self.clock, self.verification.wake)
         self.versions = Versions(self.database, self.book, timetable, self.clock, batch=50)
         self.plans = PlanHandlers(timetable, self.clock)
-        self.erasures = ErasureHandlers(self.clock)
+        self.erasures = ErasureHandlers(self.book, self.clock)
         self.holds = LegalHolds(self.database, self.clock)
         self.calendar = Calendar(self.database, self.book, timetable, self.clock)
         self.simulations = Simulations(self.database, self.book, profile.catalogue, self.clock)
@@ -267,9 +266,7 @@ class Keepers:
 
 
 @asynccontextmanager
-async def opened_keepers(
-    servers: RunningServers, profile: Path = AISORA2, *, notice_lead: timedelta | None = None
-) -> AsyncIterator[Keepers]:
+async def opened_keepers(servers: RunningServers, profile: Path = AISORA2) -> AsyncIterator[Keepers]:
     """The schemas brought up to date, and retention on its own, on a profile."""
     await migrate(servers.dsn("retention_owner"), schema("retention", lethe_retention.migrations, Table.metadata))
     await migrate(servers.dsn("gateway_owner"), schema("gateway", lethe_gateway.migrations, GatewayTable.metadata))
@@ -288,9 +285,7 @@ async def opened_keepers(
     keys_outside = await asyncpg.connect(servers.superuser_dsn("lethe_keys"))
     try:
         eyes = Eyes(databases, seeing)
-        yield Keepers(
-            database, HandClock(), eyes, outside, keys_outside, writing, profile=profile, notice_lead=notice_lead
-        )
+        yield Keepers(database, HandClock(), eyes, outside, keys_outside, writing, profile=profile)
     finally:
         await outside.close()
         await keys_outside.close()

@@ -263,3 +263,40 @@ async def test_an_erasure_takes_scope_and_reason_and_leaves_who_decided(keepers:
 async def test_the_history_cannot_be_changed_by_the_service_itself(keepers: Keepers, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await keepers.database.pool.execute(statement)
+
+
+async def test_the_record_of_a_hold_goes_its_period_after_the_holds_end_and_not_before(keepers: Keepers) -> None:
+    subject = await keepers.subject()
+    over, open_ = await placed(keepers, subject, await keepers.completed(subject)), await proposed(keepers, subject)
+    keepers.clock.advance(days=400)
+    await lifted(keepers, over)
+    ended_at = keepers.clock.now()
+
+    keepers.clock.advance(days=3 * 366, seconds=-1)
+    await keepers.sweep()
+    before = await records(keepers)
+    keepers.clock.advance(seconds=1)
+    await keepers.sweep()
+
+    assert before == {over.hold_id: 3, open_.hold_id: 1}
+    assert await records(keepers) == {open_.hold_id: 1}
+    assert keepers.clock.now() == ended_at + timedelta(days=3 * 366)
+
+
+async def test_an_erasure_counts_the_holds_there_were_as_kept_by_law_and_names_the_ground(keepers: Keepers) -> None:
+    subject = await keepers.subject()
+    await lifted(keepers, await placed(keepers, subject))
+    await proposed(keepers, subject)
+
+    await keepers.erase(subject, ErasureId.new())
+
+    _, body = (await keepers.told(subject))[-1]
+    (count,) = [one for one in body["counts"] if one["store"] == "pg:retention.legal_holds"]
+    assert (count["category"], count["before"], count["after"]) == ("hold.record", 2, 2)
+    assert count["retained_ground"] == keepers.book.governing(keepers.clock.now()).rule("hold.record").ground
+    assert await keepers.outside.fetchval("SELECT count(*) FROM retention.legal_holds WHERE reason IS NOT NULL") == 0
+
+
+async def records(keepers: Keepers) -> dict[str, int]:
+    """How many lines of history each hold has."""
+    return dict(await keepers.database.pool.fetch("SELECT hold_id, count(*) FROM legal_hold_steps GROUP BY hold_id"))

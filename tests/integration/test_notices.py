@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
@@ -13,7 +12,7 @@ from tests.servers import RunningServers
 
 @pytest.fixture
 async def keepers(servers: RunningServers) -> AsyncIterator[Keepers]:
-    async with opened_keepers(servers, notice_lead=timedelta(days=2)) as opened:
+    async with opened_keepers(servers) as opened:
         yield opened
         await opened.database.pool.execute("DELETE FROM deadlines")
         await opened.outside.execute("TRUNCATE retention.legal_hold_steps, retention.legal_holds")

@@ -214,8 +214,8 @@ async def test_an_erased_subject_has_no_key_and_no_login_and_never_begins_anew(s
     await store.subjects.fence(subject_ref)
     assert await store.subjects.find(index) is None
 
-    await store.subjects.destroy(subject_ref)
-    await store.subjects.destroy(subject_ref)
+    await store.subjects.destroy(subject_ref, datetime.now(UTC))
+    await store.subjects.destroy(subject_ref, datetime.now(UTC))
 
     assert await store.subjects.fence(subject_ref) == KeyCounts(0, 0, 0)
     assert refusals(await store.items.issue([wanted])) == ["subject_fenced"]

@@ -104,13 +104,13 @@ async def test_an_item_is_due_at_its_very_second_and_told_once(keepers: Keepers)
     await keepers.completed(subject)
     keepers.clock.advance(days=6, hours=23, minutes=59, seconds=59)
     await keepers.sweep()
-    assert await keepers.kinds(subject) == ["item.scheduled"]
+    assert await keepers.kinds(subject) == ["item.scheduled", "notice.due"]
 
     keepers.clock.advance(seconds=1)
     await keepers.sweep()
     await keepers.sweep()
 
-    assert await keepers.kinds(subject) == ["item.scheduled", "item.due"]
+    assert await keepers.kinds(subject) == ["item.scheduled", "notice.due", "item.due"]
 
 
 async def test_more_due_items_than_a_batch_are_all_told(keepers: Keepers) -> None:
@@ -296,7 +296,6 @@ async def test_an_erasure_forgets_deadlines_and_plans_and_notes_nothing_new(keep
     assert {count["store"]: (count["before"], count["after"]) for count in body["counts"]} == {
         "pg:retention.deadlines": (1, 0),
         "pg:retention.plans_held": (1, 0),
-        "pg:retention.legal_holds": (0, 0),
     }
     await keepers.completed(subject)
     await keepers.plan(subject, "pro")

@@ -171,3 +171,26 @@ async def test_a_version_can_take_the_clock_away_and_that_is_told(opened: Opened
         first, second = await _told(keepers, subject)
         assert datetime.fromisoformat(first) == was_due_at
         assert second is None
+
+
+async def test_a_version_changes_the_lead_of_what_was_not_told_yet_and_tells_nobody_twice(opened: Opened) -> None:
+    async with opened(("    notice: P2D\n", "    notice: P3D\n")) as keepers:
+        subject = await keepers.subject()
+        told = await keepers.completed(subject)
+        keepers.clock.advance(days=4)
+        later = await keepers.completed(subject)
+        started_at = keepers.clock.now()
+        await _sweep_at(keepers, started_at + timedelta(days=1))
+        assert await _notices(keepers, subject) == [[told]]
+
+        await _sweep_at(keepers, EFFECTIVE)
+        await _sweep_at(keepers, started_at + timedelta(days=4) - SECOND)
+        assert await _notices(keepers, subject) == [[told]]
+        await _sweep_at(keepers, started_at + timedelta(days=4))
+
+        assert await _notices(keepers, subject) == [[told], [later]]
+
+
+async def _notices(keepers: Keepers, subject: SubjectRef) -> list[list[str]]:
+    told = [body["items"] for kind, body in await keepers.told(subject) if kind == "notice.due"]
+    return [[item["generation_id"] for item in items] for items in told]

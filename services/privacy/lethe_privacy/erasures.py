@@ -97,19 +97,25 @@ def merged(earlier: Report | None, later: Report) -> Report:
     """One report out of two by the same owner.
 
     What was there before is what the first one saw, since a second one counts
-    after the removal; what is left is what the later one says.
+    after the removal; what is left is what the later one says. What law keeps has lost
+    its link to the subject by then, so a later count does not find it: it stays as it was.
     """
     if earlier is None:
         return later
     before = {(count.store, count.category): count for count in earlier.counts}
     now = {(count.store, count.category): count for count in later.counts}
-    counts = [
-        now[key].model_copy(update={"before": max(now[key].before, before[key].before)})
-        if key in now and key in before
-        else now.get(key) or before[key].model_copy(update={"after": 0})
-        for key in sorted(before.keys() | now.keys())
-    ]
+    counts = [_one(before.get(key), now.get(key)) for key in sorted(before.keys() | now.keys())]
     return Report(later.owner, tuple(counts), tuple(sorted({*earlier.prefixes, *later.prefixes})))
+
+
+def _one(before: StoreCount | None, now: StoreCount | None) -> StoreCount:
+    if before is None or now is None:
+        only = before or now
+        assert only is not None  # noqa: S101  one of two reports has it
+        return only if before is None or before.retained_ground else only.model_copy(update={"after": 0})
+    if before.retained_ground:
+        return before if before.after >= now.after else now
+    return now.model_copy(update={"before": max(now.before, before.before)})
 
 
 def left_over(reports: Sequence[Report], seen: Sequence[Finding]) -> list[Finding]:

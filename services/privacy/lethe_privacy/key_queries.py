@@ -88,7 +88,9 @@ COUNT_KEYS = """
 DESTROY_SUBJECT = """
     WITH items AS (DELETE FROM item_keys WHERE subject_ref = $1),
          classes AS (DELETE FROM class_keys WHERE subject_ref = $1),
-         logins AS (DELETE FROM login_index WHERE subject_ref = $1)
+         logins AS (DELETE FROM login_index WHERE subject_ref = $1),
+         closed AS (INSERT INTO closed_holders (holder_ref, closed_at)
+                    SELECT holder_ref, $2 FROM subjects WHERE subject_ref = $1 AND holder_ref IS NOT NULL)
     UPDATE subjects SET state = 'erased', consents = '{}', objections = '{}', holder_ref = NULL WHERE subject_ref = $1
 """
 
@@ -102,6 +104,8 @@ ADD_CHOICE = """
     INSERT INTO consents (holder_ref, purpose, choice, policy_version, policy_hash, text_hash, language, way, at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
+# Only its owner role may remove lines of the ledger; index closed_holders_at.
+FORGET_CHOICES = "SELECT keys.forget_choices($1, $2)"
 COUNT_CHOICES = "SELECT count(*) FROM consents WHERE holder_ref = $1"
 
 

@@ -146,6 +146,16 @@ class ConsentLine(KeysTable, table=True):
     at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_CHOICE)
 
 
+class ClosedHolder(KeysTable, table=True):
+    """Since when a holder has no account any more: from then on the period of its lines counts."""
+
+    __tablename__ = "closed_holders"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    holder_ref: str = Field(primary_key=True, sa_column_kwargs=_CHOICE)
+    closed_at: datetime = Field(sa_type=_MOMENT, index=True, sa_column_kwargs=_CHOICE)
+
+
 class ClassKey(KeysTable, table=True):
     """A subject's key of one class, wrapped by its epoch's key."""
 

@@ -171,7 +171,7 @@ class ErasureSaga:
                 tx.tell(ErasureStepRequested(erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref))
 
     async def _destroy_keys(self, erasure: Erasure) -> None:
-        await self._subjects.destroy(erasure.subject_ref)
+        await self._subjects.destroy(erasure.subject_ref, self._clock.now())
         _KEYS_DESTROYED.reached()
         async with self._database.transaction() as tx:
             if not await self._has_moved(tx, erasure):

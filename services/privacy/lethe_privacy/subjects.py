@@ -1,6 +1,7 @@
 """Subjects: who exists, who is fenced, and by which login they are found."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from lethe_common.database import Database
 from lethe_common.identifiers import SubjectRef
@@ -71,7 +72,7 @@ class Subjects:
             counts = await tx.fetchrow(queries.COUNT_KEYS, subject_ref)
         return KeyCounts(**dict(counts or {}))
 
-    async def destroy(self, subject_ref: SubjectRef) -> None:
-        """Delete every key and login of a subject. Repeating it changes nothing."""
+    async def destroy(self, subject_ref: SubjectRef, at: datetime) -> None:
+        """Delete every key and login of a subject, closed at this policy time. Repeating it changes nothing."""
         async with self._database.transaction() as tx:
-            await tx.execute(queries.DESTROY_SUBJECT, subject_ref)
+            await tx.execute(queries.DESTROY_SUBJECT, subject_ref, at)

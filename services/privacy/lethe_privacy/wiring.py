@@ -23,6 +23,7 @@ from lethe_privacy.certificates import Attestor
 from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.consents import Consents
 from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers
+from lethe_privacy.expiries import Expiries
 from lethe_privacy.handlers import on_hold_lifted, on_step_reported
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.leases import Gate, Gates
@@ -83,6 +84,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         handlers={ErasureStepReported: on_step_reported, LegalHoldLifted: on_hold_lifted},
         answers={**key_answers.answers(), **ConsentAnswers(consents).answers(), **erasure_answers.answers()},
         workers=[key_answers.issuing.run, key_answers.leasing.run, saga.run],
+        sweeps=[Expiries(keys_database, frame.book, batch=settings.expiry_batch_holders).sweep],
         on_close=[keys_database.close, storage.close],
     )
 

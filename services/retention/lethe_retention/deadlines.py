@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.policy import Catalogue, Policy, PolicyBook, PolicyError
-from lethe_common.policy.rules import BY_COMPLETION
+from lethe_common.policy.rules import BY_COMPLETION, ITEM
 
-CATEGORY = "output.video"
-"""A generation's one deadline: its prompt, parameters, video and thumbnail go together."""
+CATEGORY = ITEM
 
 PlanSince = tuple[str, datetime]
 """A plan's id in the catalogue, and since when it was held."""
@@ -51,13 +50,10 @@ class Removal:
 
 
 class Timetable:
-    """Computes deadlines. `now` is policy time: no version that takes effect later counts yet.
+    """Computes deadlines. `now` is policy time: no version that takes effect later counts yet."""
 
-    `notice_lead`: how long before them their owner is told; None: never.
-    """
-
-    def __init__(self, book: PolicyBook, catalogue: Catalogue, *, notice_lead: timedelta | None = None) -> None:
-        self._book, self._catalogue, self._notice_lead = book, catalogue, notice_lead
+    def __init__(self, book: PolicyBook, catalogue: Catalogue) -> None:
+        self._book, self._catalogue = book, catalogue
 
     def version(self, now: datetime) -> int:
         """The number of the version that decides now."""
@@ -80,12 +76,12 @@ class Timetable:
         due_at = self.due_at(CATEGORY, started_at, plans, now)
         return Deadline(item_id, subject_ref, CATEGORY, started_at, due_at, stored_bytes)
 
-    def notice_at(self, deadline: Deadline) -> datetime | None:
-        """When its owner is told. Of what is kept no longer than the lead nobody is told: it would be at once."""
-        if self._notice_lead is None or deadline.due_at is None:
+    def notice_at(self, deadline: Deadline, now: datetime) -> datetime | None:
+        """When its owner is told, by the version that decides now; None: never."""
+        policy = self._book.governing(now)
+        if deadline.category not in policy.categories:
             return None
-        notice_at = deadline.due_at - self._notice_lead
-        return notice_at if notice_at > deadline.started_at else None
+        return policy.notice_at(deadline.category, deadline.started_at, deadline.due_at)
 
     def rule(self, deadline: Deadline, plans: Sequence[PlanSince], now: datetime) -> Rule:
         """Why a deadline is when it is: its period, and the latest of its owner's plans that gives it."""

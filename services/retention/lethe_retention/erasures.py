@@ -8,21 +8,19 @@ from lethe_common.events.privacy import (
     ErasureStepRequested,
     StoreCount,
 )
+from lethe_common.policy import PolicyBook
 from lethe_common.services import Service
 from lethe_retention import hold_queries, queries
 
-_CATEGORIES = {
-    "deadlines": "content.generation",
-    "plans_held": "identity.account",
-    "legal_holds": "identity.account",
-}
+_CATEGORIES = {"deadlines": "content.generation", "plans_held": "identity.account"}
+_HOLDS, _HOLD_RECORD = "legal_holds", "hold.record"
 
 
 class ErasureHandlers:
     """What retention does while a subject is being erased. Every step may come again."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, book: PolicyBook, clock: Clock) -> None:
+        self._book, self._clock = book, clock
 
     async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
         """Forget, and report what there was and what is left."""
@@ -33,10 +31,11 @@ class ErasureHandlers:
         after = await tx.fetchrow(queries.COUNT_OF_SUBJECT, event.subject_ref)
         assert before is not None  # noqa: S101  a SELECT of counts always has its one row
         assert after is not None  # noqa: S101  as above
-        counts = tuple(
+        gone = tuple(
             StoreCount(store=f"pg:retention.{table}", category=category, before=before[table], after=after[table])
             for table, category in _CATEGORIES.items()
         )
+        counts = (*gone, self._kept(before[_HOLDS])) if before[_HOLDS] else gone
         tx.tell(
             ErasureStepReported(
                 erasure_id=event.erasure_id, subject_ref=event.subject_ref, owner=Service.RETENTION, counts=counts
@@ -46,6 +45,13 @@ class ErasureHandlers:
     async def on_erasure_completed(self, event: ErasureCompleted, tx: Transaction) -> None:
         """From now on the fence only waits for late messages; a sweep removes it."""
         await tx.execute(queries.FENCE_DONE, event.subject_ref, self._clock.now())
+
+    def _kept(self, holds: int) -> StoreCount:
+        """That there were holds, and who decided, stays for its period; whom they were about does not."""
+        ground = self._book.governing(self._clock.now()).rule(_HOLD_RECORD).ground
+        return StoreCount(
+            store=f"pg:retention.{_HOLDS}", category=_HOLD_RECORD, before=holds, after=holds, retained_ground=ground
+        )
 
     async def _fence(self, tx: Transaction, subject_ref: str) -> None:
         await queries.lock(tx, queries.LOCK_ALONE, [subject_ref])

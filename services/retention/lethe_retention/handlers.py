@@ -36,7 +36,7 @@ class ItemHandlers:
             for key, event in by_id.items()
             if event.subject_ref not in gone
         ]
-        notices = [self._timetable.notice_at(deadline) for deadline in deadlines]
+        notices = [self._timetable.notice_at(deadline, now) for deadline in deadlines]
         new = await queries.schedule(tx, deadlines, notices, self._timetable.version(now))
         running = [deadline for deadline in deadlines if deadline.due_at is not None]
         tell_scheduled(tx, [deadline for deadline in running if deadline.item_id in new])
@@ -89,7 +89,7 @@ class PlanHandlers:
                 != deadline.due_at
             ]
             if moved:
-                notices = [self._timetable.notice_at(one) for one in moved]
+                notices = [self._timetable.notice_at(one, now) for one in moved]
                 await queries.move(tx, moved, notices, self._timetable.version(now))
                 tell_scheduled(tx, moved)
             if len(page) < _PAGE:

@@ -62,6 +62,9 @@ TAKE_ENDED = """
     RETURNING hold_id, subject_ref, item_id
 """  # index legal_holds_ends
 
+# Only its owner role may remove lines of a history; index legal_hold_steps_last.
+FORGET_RECORDS = "SELECT forget_legal_holds($1, $2)"
+
 WITHDRAW_OF_SUBJECT = """
     WITH gone AS (
         UPDATE legal_holds SET state = 'withdrawn' WHERE subject_ref = $1 AND state = 'proposed' RETURNING hold_id)

@@ -13,6 +13,7 @@ _MOMENT = DateTime(timezone=True)
 _PARAMETERS = held("content.generation", is_sealed=False)
 _ACCOUNT = held("identity.account", is_sealed=False)
 _ERASURE = held("erasure.record", is_sealed=False)
+_HOLD = held("hold.record", is_sealed=False)
 _STEP = impersonal("how far the removal is")
 
 
@@ -39,6 +40,7 @@ class DeadlineRow(Table, table=True):
     look_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_STEP)
     closed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_STEP)
     notice_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_STEP)
+    is_noticed: bool = Field(sa_column_kwargs=impersonal("whether its owner was told of this deadline"))
     stored_bytes: int = Field(sa_type=BigInteger, sa_column_kwargs=_PARAMETERS)
 
 
@@ -58,10 +60,10 @@ class LegalHoldRow(Table, table=True):
     __tablename__: ClassVar[Any] = "legal_holds"
 
     hold_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
-    subject_ref: str | None = Field(sa_column_kwargs=_ACCOUNT)
-    item_id: str | None = Field(sa_column_kwargs=_PARAMETERS)
+    subject_ref: str | None = Field(sa_column_kwargs=_HOLD)
+    item_id: str | None = Field(sa_column_kwargs=_HOLD)
     state: str = Field(sa_column_kwargs=impersonal("how far the hold is"))
-    reason: str | None = Field(sa_column_kwargs=_ERASURE)
+    reason: str | None = Field(sa_column_kwargs=_HOLD)
     ends_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("end of the hold"))
 
 
@@ -73,8 +75,8 @@ class LegalHoldStepRow(Table, table=True):
 
     hold_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
     step: str = Field(primary_key=True, sa_column_kwargs=impersonal("of a fixed list"))
-    operator: str = Field(sa_column_kwargs=_ERASURE)
-    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of an operator's action"))
+    operator: str = Field(sa_column_kwargs=_HOLD)
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_HOLD)
 
 
 class OrphanRow(Table, table=True):

@@ -43,11 +43,12 @@ OPEN_PAGE = """
        FOR UPDATE
 """  # index deadlines_subject
 
-# Who was told of a deadline that stays is not told again.
+# Who was told of a deadline that stays is not told again, whatever lead a later version promises.
 MOVE = """
     UPDATE deadlines d
        SET due_at = m.due_at, policy_version = $4,
-           notice_at = CASE WHEN d.due_at IS DISTINCT FROM m.due_at THEN m.notice_at ELSE d.notice_at END
+           notice_at = CASE WHEN d.is_noticed AND d.due_at IS NOT DISTINCT FROM m.due_at THEN NULL ELSE m.notice_at END,
+           is_noticed = d.is_noticed AND d.due_at IS NOT DISTINCT FROM m.due_at
       FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) m(item_id, due_at, notice_at)
      WHERE d.item_id = m.item_id
 """
@@ -108,7 +109,7 @@ TAKE_NOTICES = f"""
              WHERE state = 'open' AND notice_at IS NOT NULL AND notice_at <= $1 AND due_at > $1 AND NOT {HELD}
              ORDER BY notice_at LIMIT $3) first
     )
-    UPDATE deadlines SET notice_at = NULL
+    UPDATE deadlines SET notice_at = NULL, is_noticed = true
      WHERE item_id IN (SELECT item_id FROM deadlines d JOIN told USING (subject_ref)
                         WHERE state = 'open' AND notice_at <= $2 AND due_at > $1 AND NOT {HELD}
                         ORDER BY item_id FOR UPDATE OF d)

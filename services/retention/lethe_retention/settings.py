@@ -22,7 +22,6 @@ class Settings(ServiceSettings):
     due_again_seconds: float = Field(default=600.0, gt=0)
     settle_seconds: float = Field(default=60.0, ge=0)
     settle_poll_seconds: float = Field(default=0.1, gt=0)
-    notice_lead_hours: float | None = Field(default=None, gt=0)
     orphan_sweep_seconds: float = Field(default=3600.0, gt=0)
     orphan_age_seconds: float = Field(default=3600.0, gt=0)
     orphan_grace_seconds: float = Field(default=86400.0, gt=0)

@@ -19,6 +19,7 @@ from lethe_retention.telling import tell_due
 log = structlog.get_logger()
 
 _TOGETHER = timedelta(days=1)
+HOLD_RECORD = "hold.record"
 _CLOCK = "clock"
 """Who ended a hold whose end had come, in its history."""
 
@@ -54,6 +55,7 @@ class Sweeps:
         await self._tell_notices(now)
         await self._prune(queries.PRUNE_CLOSED, now - self._closed_period)
         await self._prune(queries.PRUNE_FENCES, now - self._fence_period)
+        await self._forget_holds(now)
         await self._watch_overdue(now)
 
     async def settle(self, now: datetime) -> None:
@@ -91,6 +93,14 @@ class Sweeps:
                     await tx.execute(hold_queries.ADD_STEP, row["hold_id"], Step.ENDED, _CLOCK, now)
                     tx.tell(schemas.lifted(*hold_queries.scope_of(row), now))
             ended = len(rows)
+
+    async def _forget_holds(self, now: datetime) -> None:
+        """Let the records of holds go that ended as long ago as was promised at least."""
+        kept = self._book.longest_minimum(HOLD_RECORD, now)
+        forgotten = 0 if kept is None else self._batch
+        while forgotten == self._batch and kept is not None:
+            async with self._database.transaction() as tx:
+                forgotten = await tx.fetchval(hold_queries.FORGET_RECORDS, now - kept, self._batch)
 
     async def _take_due(self, now: datetime) -> None:
         """While billing cannot be asked, what is due waits; all else goes on."""

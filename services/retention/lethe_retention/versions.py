@@ -58,7 +58,7 @@ class Versions:
             plans = await queries.plans(tx, refs)
             held = [queries.deadline(row) for row in rows]
             again = [self._again(deadline, plans[deadline.subject_ref], now) for deadline in held]
-            notices = [self._timetable.notice_at(one) for one in again]
+            notices = [self._timetable.notice_at(one, now) for one in again]
             await queries.move(tx, again, notices, version)
             moved = [new for old, new in zip(held, again, strict=True) if new.due_at != old.due_at]
             tell_scheduled(tx, moved)

@@ -51,8 +51,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     Raises:
         DatabaseAway: a database cannot be reached with the verifier's credentials.
     """
-    gauges, lead = Gauges(frame.metrics), settings.notice_lead_hours
-    timetable = Timetable(frame.book, frame.catalogue, notice_lead=None if lead is None else timedelta(hours=lead))
+    gauges, timetable = Gauges(frame.metrics), Timetable(frame.book, frame.catalogue)
     databases, storage = await _verifier_databases(settings), _verifier_storage(settings)
     eyes = Eyes(databases, storage)
     verification = Verification(
@@ -65,7 +64,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
         again=timedelta(seconds=settings.look_again_seconds),
     )
     items = ItemHandlers(timetable, frame.clock, verification.wake)
-    erasures = ErasureHandlers(frame.clock)
+    erasures = ErasureHandlers(frame.book, frame.clock)
     sweeps = _sweeps(frame, settings, gauges)
     versions = Versions(frame.database, frame.book, timetable, frame.clock, batch=settings.versions_batch)
     due: list[Sweep] = [versions.apply, sweeps.tell_due]

@@ -59,6 +59,14 @@ def test_a_second_report_keeps_what_the_first_one_saw_and_takes_what_the_later_o
     assert both.prefixes == ("outputs/a/", "outputs/b/")
 
 
+def test_what_law_keeps_stays_counted_when_a_second_report_cannot_find_whose_it_was() -> None:
+    first = Report(Service.BILLING, (count(9, 9, ground="tax records"), count(4, 1, store="pg:billing.holds")))
+    second = Report(Service.BILLING, ())
+
+    assert {one.store: one.after for one in merged(first, second).counts} == {"pg:jobs.runs": 9, "pg:billing.holds": 0}
+    assert merged(first, Report(Service.BILLING, (count(0, 0, ground="tax records"),))).counts[1].after == 9
+
+
 @given(st.integers(0, 9), st.integers(0, 9))
 def test_the_same_report_twice_is_the_same_as_once(before: int, after: int) -> None:
     report = Report(Service.BILLING, (count(before, after),), ("a/b/",))

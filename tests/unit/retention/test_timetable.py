@@ -12,7 +12,7 @@ from lethe_common.policy import load_book, load_catalogue, load_profile
 from lethe_common.policy.errors import UnknownPlan
 from lethe_retention.deadlines import CATEGORY, Rule, Timetable
 from tests.tree import ROOT
-from tests.unit.common.policy_files import in_two_versions
+from tests.unit.common.policy_files import in_two_versions, written
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -79,18 +79,31 @@ def test_a_deadline_by_the_book_is_that_of_one_version_or_the_instant_of_a_chang
     ("lead", "notice_at"),
     [
         (None, None),
-        (timedelta(days=2), START + timedelta(days=5)),
-        (timedelta(days=7), None),
-        (timedelta(days=14), None),
+        ("P2D", START + timedelta(days=5)),
+        ("P7D", None),
+        ("P14D", None),
     ],
 )
 def test_a_notice_comes_a_lead_before_the_deadline_and_never_at_the_start(
-    lead: timedelta | None, notice_at: datetime | None
+    tmp_path: Path, lead: str | None, notice_at: datetime | None
 ) -> None:
-    profile = load_profile(ROOT / "deploy/profiles/aisora2")
-    timetable = Timetable(profile.book, profile.catalogue, notice_lead=lead)
+    written(tmp_path, ("    notice: P2D\n", "" if lead is None else f"    notice: {lead}\n"))
+    timetable = Timetable(load_book(tmp_path), load_catalogue(ROOT / "deploy/profiles/aisora2"))
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [], START)
 
-    assert timetable.notice_at(timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [], START)) == notice_at
+    assert timetable.notice_at(deadline, START) == notice_at
+
+
+def test_the_lead_is_that_of_the_version_in_force(tmp_path: Path) -> None:
+    effective_at = START + timedelta(days=3)
+    folder = in_two_versions(tmp_path, effective_at.isoformat(), ("    notice: P2D\n", "    notice: P3D\n"))
+    timetable = Timetable(load_book(folder), load_catalogue(folder))
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, [], START)
+    due_at = START + timedelta(days=7)
+
+    told = [timetable.notice_at(deadline, at) for at in (effective_at - timedelta(seconds=1), effective_at)]
+
+    assert told == [due_at - timedelta(days=2), due_at - timedelta(days=3)]
 
 
 def test_the_rule_of_a_deadline_names_the_latest_plan_that_gives_its_period(timetable: Timetable) -> None:

@@ -153,6 +153,13 @@ class Policy:
         """
         return due_by_plans(self.on_plan_change(category), partial(self.timer, category), plans_held, started_at)
 
+    def notice_at(self, category: str, started_at: datetime, due_at: datetime | None) -> datetime | None:
+        """When the owner of an item is told that it goes. Of what is kept no longer than the lead nobody is: it would be at once."""
+        lead = self.rule(self.rule(category).keep.with_category or category).notice
+        if lead is None or due_at is None or due_at - lead <= started_at:
+            return None
+        return due_at - lead
+
     def on_plan_change(self, category: str) -> OnPlanChange:
         """Which plan's period counts; what is kept with another category follows that one."""
         return self.rule(self.rule(category).keep.with_category or category).on_plan_change

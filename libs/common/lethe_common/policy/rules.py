@@ -39,10 +39,14 @@ class Fact(StrEnum):
     DELETED_BY_USER = "deleted_by_user"
     ERASURE_ASKED = "erasure_asked"
     ACCOUNT_CLOSED = "account_closed"
+    HOLD_ENDED = "hold_ended"
 
 
 BY_COMPLETION = frozenset({Fact.CREATED, Fact.PROCESSED, Fact.COMPLETED})
 """What has happened to all data of a generation when the generation has ended."""
+
+ITEM = "output.video"
+"""The category whose rule gives an item its one deadline: its prompt, parameters, video and thumbnail go together."""
 
 
 class Keep(Section):
@@ -116,8 +120,9 @@ class DataRule(Section):
     """Everything the policy says about one category.
 
     `partition` is the width of the tables it is dropped from as a whole, so much later
-    than its time the oldest row may go. `conditions` are what people are told when they
-    give it. `protect: sealed` means each item has a key that is destroyed with it.
+    than its time the oldest row may go. `notice` is how long before a deadline the item's
+    owner is told of it by mail. `conditions` are what people are told when they give it.
+    `protect: sealed` means each item has a key that is destroyed with it.
     """
 
     must_state: ClassVar[tuple[str, ...]] = ("dpv", "fides", "keep", "uses")
@@ -134,6 +139,7 @@ class DataRule(Section):
     on_policy_change: OnPolicyChange = OnPolicyChange.LONGEST
     grace: AtMost = at_most("PT24H")
     partition: AtMost | None = None
+    notice: Exactly | None = None
     erase: Literal["delete", "pseudonymise"] = "delete"
     ground: str | None = None
     protect: Literal["sealed", "store", "hashed", "plain"] = "plain"

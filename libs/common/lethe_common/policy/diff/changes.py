@@ -11,7 +11,7 @@ from lethe_common.policy.durations import AtOnce, BusinessDays, Period, at_most,
 from lethe_common.policy.duties import Change as Kind
 from lethe_common.policy.policy import Policy
 
-Way = Literal["added", "removed", "longer", "shorter", "faster", "slower", "text", "value"]
+Way = Literal["added", "removed", "longer", "shorter", "faster", "slower", "text", "lead", "value"]
 
 _PERIODS = frozenset({"exactly", "at_most", "at_least", "inactive", "grace"})
 _KINDS: Mapping[str, Kind] = {
@@ -20,6 +20,7 @@ _KINDS: Mapping[str, Kind] = {
     "attestations": "texts", "backups": "periods_longer", "forgetting": "periods_longer",
 }  # fmt: skip
 _ENTRY_ONLY = 2
+_LEAD = ("notice",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def _value(path: Path, old: object, new: object, claims: tuple[Claims, Claims]) 
 
 
 def _kind_in_data(path: Path, way: Way) -> Kind:
+    if way == "lead":
+        return "rights"
     if way in {"longer", "shorter"}:
         return "periods_longer" if way == "longer" else "periods_shorter"
     if "keep" in path or path[-1] in {"on_plan_change", "on_policy_change", "erase"}:
@@ -112,8 +115,8 @@ def _clauses(path: Path, claims: Claims) -> tuple[str, ...]:
 
 
 def _way(path: Path, old: object, new: object) -> Way:
-    if path[0] == "clauses":
-        return "text"
+    if path[0] == "clauses" or path[2:] == _LEAD:
+        return "text" if path[0] == "clauses" else "lead"
     if not (isinstance(old, str) and isinstance(new, str)):
         return "value"
     if path[0] == "rights":

@@ -12,7 +12,7 @@ from lethe_common.policy.wording import Wording
 from lethe_common.policy.words import words_in
 
 _ENTRY = 2
-_INSTEAD_OF = frozenset({"longer", "shorter", "faster", "slower"})
+_INSTEAD_OF = frozenset({"longer", "shorter", "faster", "slower", "lead"})
 """Ways whose sentence says "instead of", after which Russian wants the genitive."""
 
 

@@ -1,9 +1,12 @@
 """How long things are kept: stated, from when, with an end, and with room for what comes after the deadline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
+from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.lint.examined import Examined, Finding, grouped
-from lethe_common.policy.margins import margin_of
+from lethe_common.policy.margins import margin_of, timer_of
+from lethe_common.policy.rules import BY_COMPLETION, ITEM, DataRule
 
 
 def period(examined: Examined) -> Iterator[Finding]:
@@ -79,6 +82,32 @@ def at_most(examined: Examined) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def notices(examined: Examined) -> Iterator[Finding]:
+    """unkept-notice: nobody is told of what has no deadline of its own, nor of what is kept no longer than the lead."""
+    for category, rule in examined.content.data.items():
+        why = None if rule.notice is None else _why_untold(examined.content, category, rule)
+        if why is not None:
+            yield examined.finding(
+                "unkept-notice", f"data.{category}.notice",
+                f"{category} is promised to be told of {rule.notice} before it goes, but {why}.",
+                f"Take it out, or state under {ITEM} a notice shorter than each of its periods.",
+                at=("data", category, "notice"),
+            )  # fmt: skip
+
+
+def _why_untold(content: PolicyFile, category: str, rule: DataRule) -> str | None:
+    if category != ITEM:
+        return f"mails are sent of {ITEM} only, with which all of a generation goes"
+    if (rule.keep.until or rule.keep.from_event) not in BY_COMPLETION:
+        return "no clock runs before somebody deletes it"
+    if set(content.identity) == {"guest"}:
+        return "guests have no address"
+    longest = timer_of(content, rule)
+    periods: Mapping[str, timedelta] = rule.keep.exactly or ({} if longest is None else {"of everybody": longest})
+    short = [plan for plan, period in periods.items() if rule.notice is not None and period <= rule.notice]
+    return f"the time on plan {', '.join(short)} is not longer than that" if short else None
+
+
 def remains(examined: Examined) -> Iterator[Finding]:
     """remains-untold: a promise that leaves out backups says when those end."""
     leaves_out = [category for category, rule in examined.content.data.items() if rule.keep.remains == "told"]
@@ -115,4 +144,4 @@ def places(examined: Examined) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-RULES = (period, start, endless, at_most, remains, places)
+RULES = (period, start, endless, at_most, notices, remains, places)

@@ -46,11 +46,14 @@ class Tables:
         return self._table(("data", "purpose", "ground"), rows)
 
     def periods(self) -> Table:
-        """How long each category is kept."""
-        rows = [
-            self._row(f"data.{category}.keep", self.label(category, rule), kept(self._policy, category, self._wording))
-            for category, rule in self._policy.content.data.items()
-        ]
+        """How long each category is kept, and how long before its end its owner hears of it."""
+        rows = []
+        for category, rule in self._policy.content.data.items():
+            label = self.label(category, rule)
+            rows.append(self._row(f"data.{category}.keep", label, kept(self._policy, category, self._wording)))
+            if rule.notice is not None:
+                told = self._words("keep.notice", period=self._wording.period(str(rule.notice)))
+                rows.append(self._row(f"data.{category}.notice", label, told))
         return self._table(("data", "period"), rows)
 
     def rights(self) -> Table:
