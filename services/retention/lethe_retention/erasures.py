@@ -15,6 +15,7 @@ _CATEGORIES = {
     "deadlines": "content.generation",
     "plans_held": "identity.account",
     "legal_holds": "identity.account",
+    "pauses": "identity.account",
 }
 
 
