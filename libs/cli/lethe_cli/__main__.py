@@ -18,6 +18,7 @@ from lethe_cli.commands import (
     operators,
     policy,
     programs,
+    requests,
     simulation,
     up,
 )
@@ -39,7 +40,7 @@ def build() -> typer.Typer:
     doctor.register(app)
     app.add_typer(clock.app, name="clock")
     app.add_typer(programs.app, name="service")
-    for module in (demo, generate, mine, accounts, calendar, operators, holds):
+    for module in (demo, generate, mine, accounts, calendar, operators, holds, requests):
         module.register(app)
     app.add_typer(certificate.app, name="certificate")
     simulation.register(policy.app)

@@ -38,6 +38,7 @@ class Way(StrEnum):
     SIGN_UP = "sign_up"
     SETTINGS = "settings"
     LINK = "link"
+    REQUEST = "request"
 
 
 @dataclass(frozen=True, slots=True)

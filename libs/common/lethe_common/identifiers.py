@@ -135,5 +135,9 @@ class CertificateId(Identifier, prefix="cert"):
     """One signed certificate of erasure."""
 
 
+class RequestId(Identifier, prefix="req"):
+    """One request to the rights desk: access, correction, an enquiry."""
+
+
 class MailId(Identifier, prefix="mail"):
     """One mail in the gateway's queue."""

@@ -13,6 +13,7 @@ GatewayError
 │   ├── ForeignOrigin     403  a browser sent this from another site
 │   ├── NotVerified       403  the address is not confirmed yet
 │   ├── UseRefused        403  the policy or its owner's choice does not allow this use of the data
+│   ├── ProcessingRestricted 403  its owner restricted the processing of their data
 │   ├── TooYoung          403  the service is not for somebody so young; nothing was kept
 │   └── ParentNeeded      403  this consent is the parents' to give
 ├── NotFound              404  there is no such thing, or it is somebody else's
@@ -141,6 +142,15 @@ class UseRefused(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("The policy, or a choice of the person concerned, does not allow this use of the data.")
+
+
+class ProcessingRestricted(Forbidden):
+    code = "processing_restricted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The processing of your data is restricted, as you asked. Lift the restriction under your requests first."
+        )
 
 
 class TooYoung(Forbidden):

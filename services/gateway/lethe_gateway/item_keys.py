@@ -25,9 +25,9 @@ from lethe_common.rpc.privacy import (
     LeaseWish,
     Purpose,
 )
-from lethe_gateway.errors import AwayForNow, Gone, NotSignedIn, UseRefused
+from lethe_gateway.errors import AwayForNow, Gone, NotSignedIn, ProcessingRestricted, UseRefused
 
-_PURPOSES = (Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE)
+_PURPOSES = (Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT)
 # One question under way at a time gathers twice as many wishes as two would.
 _ASKING_AT_ONCE = 1
 
@@ -61,6 +61,7 @@ class ItemKeys:
 
         Raises:
             NotSignedIn: the subject is being erased.
+            ProcessingRestricted: it would be content, and the subject has restricted its processing.
             Unavailable: the privacy service is away.
         """
         return await self.issuing(subject_ref, item_id, key_class)
@@ -130,6 +131,8 @@ def _held(answer: ItemKey | LetheError) -> HeldKey:
         raise Gone
     if answer.refusal in {"subject_fenced", "subject_unknown"}:
         raise NotSignedIn("This account is closed or being erased.")
+    if answer.refusal == "subject_restricted":
+        raise ProcessingRestricted
     if answer.refusal == "purpose_refused":
         raise UseRefused
     raise AwayForNow("The key service gave no key. Try again in a few seconds.")

@@ -12,13 +12,26 @@ from lethe_common.clock import Clock
 from lethe_common.policy import Catalogue, Policy, PolicyBook
 from lethe_common.policy.languages import LANGUAGES, Language
 from lethe_common.policy.wording import Wording
+from lethe_common.rpc.requests import RefusalGround, RequestKind
 from lethe_gateway.published import ADDRESSES, links
 from lethe_gateway.words import Words, load_words
 
 _ROOM = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 # What the scripts say, so that each language lives in one file.
-_SCRIPT_WORDS = ("js.", "state.", "source.", "card.", "run.", "hold.", "late.", "orphan.", "refused.", "error.")
+_SCRIPT_WORDS = (
+    "js.",
+    "request.",
+    "state.",
+    "source.",
+    "card.",
+    "run.",
+    "hold.",
+    "late.",
+    "orphan.",
+    "refused.",
+    "error.",
+)
 
 
 UploadEnd = Literal["hours", "with_video", "until_deleted"]
@@ -114,6 +127,14 @@ class Pages:
     def retention(self, language: Language) -> str:
         """The console's page of deadlines: forecast, what is overdue, legal holds."""
         return self._render("console_retention.html", language)
+
+    def requests(self, language: Language) -> str:
+        """What people ask for by right: filing a request, and following it."""
+        return self._render("requests.html", language, kinds=tuple(RequestKind))
+
+    def desk(self, language: Language) -> str:
+        """The console's rights desk."""
+        return self._render("console_requests.html", language, grounds=tuple(RefusalGround))
 
     def reset(self, language: Language) -> str:
         """Setting a new password; the link's secret stays in the address's fragment."""

@@ -7,6 +7,7 @@ import asyncpg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from lethe_common.rpc.legal_holds import OperatorName, Reason
+from lethe_common.rpc.requests import RefusalGround, RequestKind
 from lethe_common.rpc.simulation import PolicyText
 from lethe_gateway.ages import Told
 
@@ -134,6 +135,39 @@ class PolicyWish(Body):
 
 class HoldDecision(Body):
     operator: OperatorName
+
+
+RequestText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+"""What is written in a request, or about one."""
+
+
+class RequestWish(Body):
+    """What somebody asks for by right. `purposes` are those that an objection or a withdrawal is about."""
+
+    kind: RequestKind
+    text: RequestText | None = None
+    purposes: Annotated[tuple[PurposeName, ...], Field(max_length=64)] = ()
+    video: str | None = Field(default=None, pattern="^video_[0-9a-f]{32}$")
+
+
+class RequestsQuery(Body):
+    all: bool = False
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class RequestReading(Body):
+    """Why an operator has to read what was written."""
+
+    operator: OperatorName
+    reason: Reason
+
+
+class RequestDeed(Body):
+    """What an operator does with a request. `text` is what its person is told."""
+
+    operator: OperatorName
+    ground: RefusalGround | None = None
+    text: RequestText | None = None
 
 
 class VideoError(BaseModel):

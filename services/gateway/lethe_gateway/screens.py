@@ -20,12 +20,19 @@ IsSignedIn = Callable[[Request], Awaitable[bool]]
 
 
 def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
-    """GET /, /reset, /verify, /unsubscribe, /erasure and /static/*."""
+    """GET /, /requests, /reset, /verify, /unsubscribe, /erasure and /static/*."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     async def studio(request: Request) -> Response:
         return _page(request, pages.studio(language_of(request), is_signed_in=await is_signed_in(request)))
+
+    @router.get("/requests")
+    async def requests(request: Request) -> Response:
+        language = language_of(request)
+        if await is_signed_in(request):
+            return _page(request, pages.requests(language))
+        return _page(request, pages.studio(language, is_signed_in=False))
 
     @router.get("/reset")
     async def reset(request: Request) -> Response:
@@ -48,7 +55,7 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
 
 
 def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
-    """GET /, /retention and /static/* of the console's own application."""
+    """GET /, /retention, /requests and /static/* of the console's own application."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -60,6 +67,13 @@ def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
         language = language_of(request)
         if await is_operator(request):
             return _page(request, pages.retention(language))
+        return _page(request, pages.console(language, is_signed_in=False))
+
+    @router.get("/requests")
+    async def requests(request: Request) -> Response:
+        language = language_of(request)
+        if await is_operator(request):
+            return _page(request, pages.desk(language))
         return _page(request, pages.console(language, is_signed_in=False))
 
     _serve_files(router, pages)

@@ -44,6 +44,7 @@ from lethe_gateway.endpoints.models import model_routes
 from lethe_gateway.endpoints.newcomers import Entrance, newcomer_routes
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
+from lethe_gateway.endpoints.requests import desk_routes, request_routes
 from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
@@ -69,6 +70,7 @@ from lethe_gateway.positions import Positions
 from lethe_gateway.published import Published
 from lethe_gateway.purses import Purses
 from lethe_gateway.refusals import install
+from lethe_gateway.requests import Requests
 from lethe_gateway.screens import console_screens, studio_screens
 from lethe_gateway.server import Server
 from lethe_gateway.settings import GatewaySettings
@@ -153,6 +155,7 @@ class Domain:
             legal_holds,
             delete_wait_seconds=settings.delete_wait_seconds,
         )
+        self.requests = Requests(bus, self.keys, self.sealer)
         self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
 
 
@@ -175,7 +178,9 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         is_https=settings.is_https,
     )
     console = Gate(
-        console_app(frame, settings, pages, published), lambda _method, _path: settings.body_limit_bytes, is_https=False
+        console_app(frame, settings, domain, pages, published),
+        lambda _method, _path: settings.body_limit_bytes,
+        is_https=False,
     )
     servers = _servers(settings, public, console)
     generations = GenerationHandlers(domain.watchers, frame.clock)
@@ -266,6 +271,7 @@ def public_app(
         newcomer_routes(entrance, domain.accounts, callers, is_https=settings.is_https),
         account_routes(domain.accounts, callers, blinding, resets, domain.ways),
         consent_routes(domain.consents, callers, domain.ways),
+        request_routes(domain.requests, domain.erasures, domain.consents, callers, is_https=settings.is_https),
         unsubscribe_routes(frame.database, frame.clock, domain.consents),
         session_routes(
             domain.accounts,
@@ -301,7 +307,7 @@ def _videos(frame: Frame, settings: GatewaySettings, domain: Domain) -> APIRoute
     )
 
 
-def console_app(frame: Frame, settings: GatewaySettings, pages: Pages, published: Published) -> FastAPI:
+def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: Pages, published: Published) -> FastAPI:
     """The application that operators see, on an internal port."""
     app = FastAPI(title="Lethe console", version=frame.version, docs_url=None, redoc_url=None, openapi_url=None)
     install(app, pages)
@@ -310,6 +316,7 @@ def console_app(frame: Frame, settings: GatewaySettings, pages: Pages, published
     app.include_router(console_routes(frame.bus, frame.database, operators))
     app.include_router(record_routes(published, operators))
     app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
+    app.include_router(desk_routes(domain.requests, frame.database, operators))
     app.include_router(retention_routes(frame.bus, operators))
     app.include_router(simulation_routes(frame.bus, operators))
 

@@ -10,10 +10,12 @@ from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database
 from lethe_common.rpc import consents as choices
 from lethe_common.rpc import privacy as rpc
+from lethe_common.rpc import requests as rights
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_privacy import leases, queries
 from lethe_privacy.consents import Consents
+from lethe_privacy.desk import Desk
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.leases import Gates, Opening
 from lethe_privacy.saga import ErasureSaga
@@ -115,6 +117,63 @@ class ConsentAnswers:
     async def change(self, question: choices.ConsentsChangeQuestion, _caller: Service) -> choices.ConsentsAnswer:
         """Record what is new among the wishes."""
         return choices.ConsentsAnswer(choices=await self._consents.change(question))
+
+
+class RequestAnswers:
+    """Requests by right, of people and for operators."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def answers(self) -> Mapping[type[Call[Any, Any]], Answer]:
+        """Each call and who answers it."""
+        return {
+            rights.RequestFile: self.file,
+            rights.RequestOwnList: self.own_list,
+            rights.RequestOwnShow: self.own_show,
+            rights.RequestOwnLift: self.own_lift,
+            rights.RequestList: self.list,
+            rights.RequestShow: self.show,
+            rights.RequestRead: self.read,
+            rights.RequestDecide: self.decide,
+        }
+
+    async def file(self, question: rights.RequestFileQuestion, _caller: Service) -> rights.RequestAnswer:
+        """Take a request."""
+        return rights.RequestAnswer(request=self._desk.shown(await self._desk.file(question)))
+
+    async def own_list(self, question: rights.RequestOwnListQuestion, _caller: Service) -> rights.RequestsAnswer:
+        """A person's own requests."""
+        found = await self._desk.all_of(question.subject_ref, question.limit)
+        return rights.RequestsAnswer(requests=tuple(self._desk.shown(one) for one in found))
+
+    async def own_show(self, question: rights.RequestOwnQuestion, _caller: Service) -> rights.RequestAnswer:
+        """One of them, with what was written."""
+        found = await self._desk.own(question.subject_ref, question.request_id)
+        return rights.RequestAnswer(request=self._desk.shown(found, with_texts=True))
+
+    async def own_lift(self, question: rights.RequestOwnQuestion, _caller: Service) -> rights.RequestAnswer:
+        """End a restriction."""
+        lifted = await self._desk.lift(question.subject_ref, question.request_id)
+        return rights.RequestAnswer(request=self._desk.shown(lifted))
+
+    async def list(self, question: rights.RequestListQuestion, _caller: Service) -> rights.RequestsAnswer:
+        """Requests for operators."""
+        found = await self._desk.listing(question.limit, is_open=question.is_open)
+        return rights.RequestsAnswer(requests=tuple(self._desk.shown(one) for one in found))
+
+    async def show(self, question: rights.RequestShowQuestion, _caller: Service) -> rights.RequestAnswer:
+        """One request without what was written."""
+        return rights.RequestAnswer(request=self._desk.shown(await self._desk.show(question.request_id)))
+
+    async def read(self, question: rights.RequestReadQuestion, _caller: Service) -> rights.RequestAnswer:
+        """One request with what was written, noted in its dossier."""
+        found = await self._desk.read(question.request_id, question.operator, question.reason)
+        return rights.RequestAnswer(request=self._desk.shown(found, with_texts=True))
+
+    async def decide(self, question: rights.RequestDecideQuestion, _caller: Service) -> rights.RequestAnswer:
+        """Move a request on."""
+        return rights.RequestAnswer(request=self._desk.shown(await self._desk.decide(question)))
 
 
 class ErasureAnswers:

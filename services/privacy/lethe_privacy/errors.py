@@ -7,6 +7,16 @@ PrivacyError
 ├── PolicyUnknown     409  the words come from a version of the policy that is not here; read the choices again
 ├── TooManyChoices    429  so many choices were recorded that only a no is taken
 ├── TooManyClaims     429  this erasure has enough links; use one of them
+├── RequestUnknown    404  there is no such request, or it is somebody else's
+├── KindNotTaken      404  neither the policy nor a law it names knows such a request
+├── StepOutOfTurn     409  this cannot be done with a request that is so far
+├── ExtensionNotAllowed 409 it was extended before, no law allows it, or it is too late for it
+├── NotRestricted     409  the request restricts nothing, or not any more
+├── TooManyOpen       429  this person has as many open requests as the desk takes
+├── GroundNeeded      400  a refusal needs its ground
+├── TextNeeded        400  the person has to be told in words
+├── NameReserved      400  an operator's name that stands for the person or the suite
+├── StaffMayNotRead   403  the policy gives nobody of the staff access to what is written
 ├── LogShorter        400  the log of certificates never had as many entries
 ├── EpochUnknown      500  a key's epoch is not in the keyring: restore the keyring, see docs/operate.md
 ├── KeyringBroken     500  the keyring cannot be read or written as it must be
@@ -60,6 +70,81 @@ class TooManyClaims(PrivacyError):
 
     def __init__(self) -> None:
         super().__init__("This erasure has enough links already. Use one of them.")
+
+
+class RequestUnknown(PrivacyError):
+    code, status = "request_unknown", 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such request. Check the id, or list the requests.")
+
+
+class KindNotTaken(PrivacyError):
+    code, status = "kind_not_taken", 404
+
+    def __init__(self) -> None:
+        super().__init__("The policy says nothing of such a request. Send it as an enquiry, or write to the contact.")
+
+
+class StepOutOfTurn(PrivacyError):
+    code, status = "step_out_of_turn", 409
+
+    def __init__(self) -> None:
+        super().__init__("This cannot be done with a request in this state. Show it again to see what was done.")
+
+
+class ExtensionNotAllowed(PrivacyError):
+    code, status = "extension_not_allowed", 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The time of this request cannot be extended: it was before, no law allows it, or its first time is over. "
+            "Answer it, or refuse it with its ground."
+        )
+
+
+class NotRestricted(PrivacyError):
+    code, status = "not_restricted", 409
+
+    def __init__(self) -> None:
+        super().__init__("This request restricts nothing, or not any more. Show it to see what was done.")
+
+
+class TooManyOpen(PrivacyError):
+    code, status = "too_many_requests_open", 429
+
+    def __init__(self) -> None:
+        super().__init__("So many requests of yours are open that none is added. Wait for an answer, or write to one.")
+
+
+class GroundNeeded(PrivacyError):
+    code, status = "ground_needed", 400
+
+    def __init__(self) -> None:
+        super().__init__("A refusal needs one of the grounds that the console and `lethe requests refuse --help` list.")
+
+
+class TextNeeded(PrivacyError):
+    code, status = "text_needed", 400
+
+    def __init__(self) -> None:
+        super().__init__("The person has to be told this in words. Write a text.")
+
+
+class NameReserved(PrivacyError):
+    code, status = "name_reserved", 400
+
+    def __init__(self) -> None:
+        super().__init__("This name stands for the person, or for the suite itself. Sign with your own.")
+
+
+class StaffMayNotRead(PrivacyError):
+    code, status = "staff_may_not_read", 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The policy gives nobody of the staff access to what people write (staff_access of support.ticket)."
+        )
 
 
 class LogShorter(PrivacyError):

@@ -17,7 +17,7 @@ from lethe_common.rpc.privacy import ItemKey, KeyWish, LeaseWish
 from lethe_common.sealing import KEY_BYTES
 from lethe_privacy import key_queries as queries
 from lethe_privacy.classkeys import ClassKey, ClassKeys, ClassName, WrappedClassKey, at_rest
-from lethe_privacy.leases import KEY_UNKNOWN, PURPOSE_REFUSED, Gate, Opening, refusal_of
+from lethe_privacy.leases import KEY_UNKNOWN, PURPOSE_REFUSED, Gate, Opening, refusal_of, refusal_of_new
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -39,7 +39,7 @@ class ItemKeys:
         """Make the wished keys, or find those that exist; one answer per wish, in their order."""
         async with self._database.transaction(queries.SHARE) as tx:
             rows = await queries.load_for_issue(tx, wishes)
-            refusals = [refusal_of(row["state"]) for row in rows]
+            refusals = [_refusal_of_new(wish, row) for wish, row in zip(wishes, rows, strict=True)]
             granted = [(wish, row) for wish, row, refusal in zip(wishes, rows, refusals, strict=True) if not refusal]
             wrapped = {_class_of(wish): at_rest(wish.subject_ref, row) for wish, row in granted}
             classes = await self._classes.open({name: key for name, key in wrapped.items() if key is not None})
@@ -100,7 +100,14 @@ class ItemKeys:
 
 
 def _refused_by(gate: Gate, opening: Opening, row: asyncpg.Record) -> str | None:
-    return None if gate.lets(opening, row["consents"], row["objections"]) else PURPOSE_REFUSED
+    is_let = gate.lets(opening, row["consents"], row["objections"], is_restricted=row["is_restricted"])
+    return None if is_let else PURPOSE_REFUSED
+
+
+def _refusal_of_new(wish: KeyWish, row: asyncpg.Record) -> str | None:
+    # What exists was begun before the restriction; its key is found again.
+    is_restricted = bool(row["is_restricted"]) and row["item_owner"] is None
+    return refusal_of_new(row["state"], wish.key_class, is_restricted=is_restricted)
 
 
 def _class_of(wish: KeyWish) -> ClassName:

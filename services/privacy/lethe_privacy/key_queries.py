@@ -28,7 +28,7 @@ FIND_SUBJECT = """
 
 # A row per wish, in their order: the subject's state, its class key, and the item's key where there is one.
 LOAD_FOR_ISSUE = """
-    SELECT s.state, c.key_id AS class_key_id, c.wrapped AS class_wrapped, c.epoch_id,
+    SELECT s.state, s.is_restricted, c.key_id AS class_key_id, c.wrapped AS class_wrapped, c.epoch_id,
            i.subject_ref AS item_owner, i.key_class AS item_class, i.key_id, i.wrapped
       FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (subject_ref, item_id, key_class, place)
       LEFT JOIN subjects s ON s.subject_ref = w.subject_ref
@@ -39,7 +39,7 @@ LOAD_FOR_ISSUE = """
 
 # The standing comes along with the subject: a choice counts for every lease after its commit.
 LOAD_FOR_LEASE = """
-    SELECT s.state, s.consents, s.objections, c.key_id AS class_key_id, c.wrapped AS class_wrapped, c.epoch_id,
+    SELECT s.state, s.is_restricted, s.consents, s.objections, c.key_id AS class_key_id, c.wrapped AS class_wrapped, c.epoch_id,
            i.key_class, i.key_id, i.wrapped
       FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (subject_ref, item_id, place)
       LEFT JOIN subjects s ON s.subject_ref = w.subject_ref
@@ -91,8 +91,12 @@ DESTROY_SUBJECT = """
          logins AS (DELETE FROM login_index WHERE subject_ref = $1),
          closed AS (INSERT INTO closed_holders (holder_ref, closed_at)
                     SELECT holder_ref, $2 FROM subjects WHERE subject_ref = $1 AND holder_ref IS NOT NULL)
-    UPDATE subjects SET state = 'erased', consents = '{}', objections = '{}', holder_ref = NULL WHERE subject_ref = $1
+    UPDATE subjects
+       SET state = 'erased', consents = '{}', objections = '{}', holder_ref = NULL, is_restricted = false
+     WHERE subject_ref = $1
 """
+
+RESTRICT = "UPDATE subjects SET is_restricted = $2 WHERE subject_ref = $1 AND state = 'active' RETURNING subject_ref"
 
 LOCK_CHOSEN = "SELECT state, consents, objections, holder_ref FROM subjects WHERE subject_ref = $1 FOR UPDATE"
 SET_CHOSEN = "UPDATE subjects SET consents = $2, objections = $3, holder_ref = $4 WHERE subject_ref = $1"

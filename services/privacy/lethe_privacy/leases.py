@@ -1,11 +1,13 @@
 """Leases: which service may open what for which purpose. Everything not listed is refused."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from lethe_common.consents import Chosen
+from lethe_common.policy import Policy
 from lethe_common.purposes import Standing, Uses
-from lethe_common.rpc.privacy import Purpose
+from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.services import Service
 
 ALLOWED = frozenset({
@@ -13,10 +15,13 @@ ALLOWED = frozenset({
     (Service.GATEWAY, Purpose.SHOW),
     (Service.GATEWAY, Purpose.MAIL),
     (Service.GATEWAY, Purpose.SERVE),
+    (Service.GATEWAY, Purpose.REQUEST),
+    (Service.GATEWAY, Purpose.SUPPORT),
     (Service.JOBS, Purpose.GENERATE),
     (Service.JOBS, Purpose.STORE),
 })  # fmt: skip
 
+TICKET = "support.ticket"
 # What each purpose opens, in the policy's words: category and use. All of it has to be allowed.
 OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
     Purpose.SIGN_IN: (("identity.credentials", "service"),),
@@ -25,7 +30,17 @@ OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
     Purpose.GENERATE: (("content.prompt", "service"), ("upload.image", "service")),
     Purpose.STORE: (("output.video", "service"),),
     Purpose.SERVE: (("output.video", "service"), ("output.thumbnail", "service")),
+    Purpose.REQUEST: ((TICKET, "support"),),
+    Purpose.SUPPORT: ((TICKET, "support"),),
 }
+# What a restriction leaves: what people do themselves with what is theirs, what has to be told to them, their requests,
+# and storage (GDPR Art. 18(2), (3)). A purpose that is not here stops.
+IN_SPITE_OF_RESTRICTION = frozenset({
+    Purpose.SIGN_IN, Purpose.SHOW, Purpose.SERVE, Purpose.MAIL, Purpose.STORE, Purpose.REQUEST, Purpose.SUPPORT,
+})  # fmt: skip
+STOPPED_BY_RESTRICTION = frozenset({Purpose.GENERATE})
+# What the staff opens only where the policy gives it access, each time with a line in the dossier.
+_OF_STAFF = frozenset({Purpose.SUPPORT})
 
 SERVICE = "service"
 # An address may be opened for another of the policy's purposes: the one that a class of mail serves.
@@ -34,6 +49,7 @@ _FOR_OTHER_USES = {Purpose.MAIL: "identity.email"}
 PURPOSE_REFUSED = "purpose_refused"
 SUBJECT_UNKNOWN = "subject_unknown"
 SUBJECT_FENCED = "subject_fenced"
+SUBJECT_RESTRICTED = "subject_restricted"
 KEY_UNKNOWN = "key_unknown"
 
 
@@ -61,22 +77,41 @@ class Opening:
 
 
 class Gate:
-    """The purpose gate for one batch of leases: what the policy in force declares, and the words it asks for consent with."""
+    """The purpose gate for one batch of leases: what the policy in force declares, the words it asks for consent with,
+    and the categories that its staff may open."""
 
-    def __init__(self, uses: Uses, texts: frozenset[tuple[str, str]]) -> None:
-        self._uses, self._texts = uses, texts
+    def __init__(self, uses: Uses, texts: frozenset[tuple[str, str]], staffed: AbstractSet[str] = frozenset()) -> None:
+        self._uses, self._texts, self._staffed = uses, texts, staffed
         self._usual: dict[Opening, bool] = {}
 
-    def lets(self, opening: Opening, consents: Sequence[str], objections: Sequence[str]) -> bool:
+    def lets(
+        self, opening: Opening, consents: Sequence[str], objections: Sequence[str], *, is_restricted: bool = False
+    ) -> bool:
         """Whether a key may be opened, given what its subject chose."""
+        if is_restricted and not _goes_on(opening):
+            return False
         if consents or objections:
             standing = Chosen(tuple(consents), tuple(objections)).standing(self._texts)
-            return is_use(self._uses, opening.purpose, standing, opening.use)
+            return self._is_use(opening, standing)
         # Nearly everybody has chosen nothing: one answer for the whole batch.
         known = self._usual.get(opening)
         if known is None:
-            known = self._usual[opening] = is_use(self._uses, opening.purpose, Standing(), opening.use)
+            known = self._usual[opening] = self._is_use(opening, Standing())
         return known
+
+    def _is_use(self, opening: Opening, standing: Standing) -> bool:
+        if opening.purpose in _OF_STAFF and any(one not in self._staffed for one, _ in OPENS[opening.purpose]):
+            return False
+        return is_use(self._uses, opening.purpose, standing, opening.use)
+
+
+def _goes_on(opening: Opening) -> bool:
+    return opening.purpose in IN_SPITE_OF_RESTRICTION and opening.use == SERVICE
+
+
+def staffed(policy: Policy) -> frozenset[str]:
+    """The categories that a policy lets its staff open."""
+    return frozenset(name for name, rule in policy.content.data.items() if rule.staff_access != "none")
 
 
 Gates = Callable[[], Gate]
@@ -88,3 +123,9 @@ def refusal_of(subject_state: str | None) -> str | None:
     if subject_state is None:
         return SUBJECT_UNKNOWN
     return None if subject_state == "active" else SUBJECT_FENCED
+
+
+def refusal_of_new(subject_state: str | None, key_class: KeyClass, *, is_restricted: bool) -> str | None:
+    """Why no key is made for something new of a subject: as `refusal_of`, and no content under a restriction."""
+    restricted = SUBJECT_RESTRICTED if is_restricted and key_class is KeyClass.CONTENT else None
+    return refusal_of(subject_state) or restricted

@@ -17,6 +17,7 @@ _RECORD = held("erasure.record", is_sealed=False)
 _REFERENCE = held("identity.account", is_sealed=False)
 _KEY = held("key.material")
 _CHOICE = held("consent.record", is_sealed=False)
+_TICKET = held("support.ticket", is_sealed=False)
 _RESIDUE_KEYS = declare(Kind.JSON_KEY, each(("store", "method", "found"), impersonal("where something was left")))
 _COUNT_KEYS = declare(Kind.JSON_KEY, each(("store", "category", "before", "after", "retained_ground"), _RECORD))
 
@@ -113,6 +114,40 @@ class Fact(Table, table=True):
     at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
 
 
+class RequestRow(Table, table=True):
+    """One request to the rights desk. It goes with its subject, or at the end of its category's period."""
+
+    __tablename__ = "requests"
+
+    request_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    subject_ref: str = Field(sa_column_kwargs=_TICKET)
+    kind: str = Field(sa_column_kwargs=_TICKET)
+    state: str = Field(sa_column_kwargs=_TICKET)
+    generation_id: str | None = Field(sa_column_kwargs=_TICKET)
+    received_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_TICKET)
+    due_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_TICKET)
+    is_extended: bool = Field(sa_column_kwargs=_TICKET)
+    is_paused: bool = Field(sa_column_kwargs=_TICKET)
+    warn_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("when whoever answers is warned"))
+    is_warned: bool = Field(sa_column_kwargs=impersonal("whether they were"))
+
+
+class RequestStepRow(Table, table=True):
+    """One line of a request's dossier. Never changed; it goes with its request."""
+
+    __tablename__ = "request_steps"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    request_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    number: int = Field(primary_key=True, sa_column_kwargs=impersonal("order of lines"))
+    step: str = Field(sa_column_kwargs=_TICKET)
+    actor: str = Field(sa_column_kwargs=_TICKET)
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_TICKET)
+    ground: str | None = Field(sa_column_kwargs=_TICKET)
+    text_sealed: bytes | None = Field(sa_column_kwargs=held("support.ticket"))
+    key_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
+
+
 class Subject(KeysTable, table=True):
     """A subject, whether anything of it may be opened, and what it chose. The row stays, so that it never begins anew.
 
@@ -126,6 +161,7 @@ class Subject(KeysTable, table=True):
     consents: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=_CHOICE)
     objections: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=_CHOICE)
     holder_ref: str | None = Field(default=None, unique=True, sa_column_kwargs=_CHOICE)
+    is_restricted: bool = Field(default=False, sa_column_kwargs=_RECORD)
 
 
 class ConsentLine(KeysTable, table=True):

@@ -20,7 +20,7 @@ from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, Erasure
 from lethe_common.identifiers import ErasureId, LegalHoldId, SubjectRef
 from lethe_common.logging import describe
 from lethe_common.services import Service
-from lethe_privacy import queries
+from lethe_privacy import queries, request_queries
 from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
 from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
@@ -143,7 +143,8 @@ class ErasureSaga:
             if await self._has_moved(tx, erasure):
                 return
             ground = self._attestor.ground_of(CHOICES, self._clock.now())
-            await queries.put_report(tx, erasure.erasure_id, _own_report(counts, ground))
+            filed = await tx.fetchval(request_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
+            await queries.put_report(tx, erasure.erasure_id, _own_report(counts, filed, ground))
             await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
             tx.tell(
                 ErasureFenced(
@@ -175,6 +176,7 @@ class ErasureSaga:
         _KEYS_DESTROYED.reached()
         async with self._database.transaction() as tx:
             if not await self._has_moved(tx, erasure):
+                await tx.execute(request_queries.FORGET_SUBJECT, erasure.subject_ref)
                 await tx.execute(queries.MOVE, erasure.erasure_id, State.VERIFYING, _AT_ONCE)
 
     async def _verify(self, erasure: Erasure) -> None:
@@ -218,8 +220,8 @@ class ErasureSaga:
         return now is None or now.state is not erasure.state
 
 
-def _own_report(counts: KeyCounts, ground: str) -> Report:
-    """What the key store had at the fence. After the destruction it has nothing, which is verified, not assumed.
+def _own_report(counts: KeyCounts, filed: int, ground: str) -> Report:
+    """What the key store and the desk had at the fence. After the destruction they have nothing, which is verified.
 
     But for the ledger of choices, of which nobody can tell any more whose they were.
     """
@@ -227,6 +229,7 @@ def _own_report(counts: KeyCounts, ground: str) -> Report:
         ("pg:keys.item_keys", "key.material", counts.item_keys),
         ("pg:keys.class_keys", "key.material", counts.class_keys),
         ("pg:keys.login_index", "identity.credentials", counts.login_index),
+        ("pg:privacy.requests", "support.ticket", filed),
     )
     gone = tuple(
         StoreCount(store=store, category=category, before=before, after=0) for store, category, before in lines

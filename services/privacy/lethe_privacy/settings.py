@@ -25,6 +25,8 @@ class PrivacySettings(ServiceSettings):
     key_writers: int = Field(default=1, ge=1, le=16)
     keys_waiting_questions: int = Field(default=5_000, ge=1)
 
+    requests_open_most: int = Field(default=20, ge=1, le=1000)
+    request_sweep_batch: int = Field(default=200, ge=1, le=1000)
     choices_per_subject_most: int = Field(default=1_000, ge=10)
     expiry_batch_holders: int = Field(default=100, ge=1, le=1000)
     claims_per_erasure: int = Field(default=20, ge=1, le=1000)

@@ -56,6 +56,18 @@ class Subjects:
         async with self._database.transaction() as tx:
             return await tx.fetchval(queries.SUBJECT_STATE, subject_ref) in {"active", "fenced"}
 
+    async def restrict(self, subject_ref: SubjectRef, *, is_restricted: bool) -> None:
+        """Restrict the processing of a subject's data, or end that. It counts with its commit, for every lease of a key.
+
+        Raises:
+            SubjectGone: it is unknown, fenced or erased.
+        """
+        async with self._database.transaction() as tx:
+            # No key of new content is on its way any more when the restriction counts.
+            await tx.execute(queries.EXCLUDE)
+            if await tx.fetchval(queries.RESTRICT, subject_ref, is_restricted) is None:
+                raise SubjectGone
+
     async def fence(self, subject_ref: SubjectRef) -> KeyCounts:
         """From the commit on nothing is issued or leased, and nothing of it is still on its way.
 

@@ -57,6 +57,8 @@ PLACES = (
     Place(Cluster.DATA, "retention.deadlines"),
     Place(Cluster.DATA, "retention.plans_held"),
     Place(Cluster.DATA, "retention.legal_holds"),
+    Place(Cluster.DATA, "retention.pauses"),
+    Place(Cluster.DATA, "privacy.requests"),
     Place(Cluster.KEYS, "keys.item_keys"),
     Place(Cluster.KEYS, "keys.class_keys"),
     Place(Cluster.KEYS, "keys.login_index"),

@@ -22,12 +22,15 @@ from lethe_privacy.adapters.retention import Retention
 from lethe_privacy.certificates import Attestor
 from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.consents import Consents
-from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers
+from lethe_privacy.desk import Desk
+from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers, RequestAnswers
 from lethe_privacy.expiries import Expiries
+from lethe_privacy.gauges import Gauges
 from lethe_privacy.handlers import on_hold_lifted, on_step_reported
 from lethe_privacy.itemkeys import ItemKeys
-from lethe_privacy.leases import Gate, Gates
+from lethe_privacy.leases import Gate, Gates, staffed
 from lethe_privacy.models import KeysTable
+from lethe_privacy.request_sweeps import RequestSweeps
 from lethe_privacy.saga import ErasureSaga, Pace
 from lethe_privacy.settings import PrivacySettings
 from lethe_privacy.subjects import Subjects
@@ -65,6 +68,8 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         frame.clock,
         lines_most=settings.choices_per_subject_most,
     )
+    desk = Desk(frame.database, subjects, consents, frame.book, frame.clock, open_most=settings.requests_open_most)
+    sweeps = RequestSweeps(frame.database, keys, frame.book, Gauges(frame.metrics), batch=settings.request_sweep_batch)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     verifier = Verifier(_verifier_urls(settings), storage)
     certificate_log = CertificateLog(signing_key, frame.clock)
@@ -82,16 +87,26 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     erasure_answers = ErasureAnswers(saga, frame.database, certificate_log, certificates.public_pem(signing_key))
     return Parts(
         handlers={ErasureStepReported: on_step_reported, LegalHoldLifted: on_hold_lifted},
-        answers={**key_answers.answers(), **ConsentAnswers(consents).answers(), **erasure_answers.answers()},
+        answers={
+            **key_answers.answers(),
+            **ConsentAnswers(consents).answers(),
+            **RequestAnswers(desk).answers(),
+            **erasure_answers.answers(),
+        },
         workers=[key_answers.issuing.run, key_answers.leasing.run, saga.run],
-        sweeps=[Expiries(keys_database, frame.book, batch=settings.expiry_batch_holders).sweep],
+        sweeps=[
+            sweeps.warn,
+            sweeps.remove,
+            Expiries(keys_database, frame.book, batch=settings.expiry_batch_holders).sweep,
+        ],
         on_close=[keys_database.close, storage.close],
     )
 
 
 def _gates(frame: Frame) -> Gates:
     uses, texts = uses_in_force(frame.book, frame.clock), texts_in_force(frame.book, frame.clock)
-    return lambda: Gate(uses(), texts())
+    staffs = {policy.hash: staffed(policy) for policy in frame.book.versions}
+    return lambda: Gate(uses(), texts(), staffs[frame.book.governing(frame.clock.now()).hash])
 
 
 async def migrate_keys(owner_url: str) -> None:

@@ -12,7 +12,7 @@ from lethe_common.policy import PolicyBook
 from lethe_common.services import Service
 from lethe_retention import hold_queries, queries
 
-_CATEGORIES = {"deadlines": "content.generation", "plans_held": "identity.account"}
+_CATEGORIES = {"deadlines": "content.generation", "plans_held": "identity.account", "pauses": "identity.account"}
 _HOLDS, _HOLD_RECORD = "legal_holds", "hold.record"
 
 

@@ -79,6 +79,17 @@ class LegalHoldStepRow(Table, table=True):
     at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_HOLD)
 
 
+class PauseRow(Table, table=True):
+    """Nothing of a subject expires from its beginning to its end. It goes some days after its end, or with the subject."""
+
+    __tablename__: ClassVar[Any] = "pauses"
+
+    request_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    subject_ref: str = Field(sa_column_kwargs=_ACCOUNT)
+    began_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_ACCOUNT)
+    ended_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_ACCOUNT)
+
+
 class OrphanRow(Table, table=True):
     """Something that one store has and another does not. It goes as soon as it is not seen any more."""
 

@@ -69,12 +69,13 @@ BEHIND_HELD = """
        FOR UPDATE
 """  # the primary key
 
-# Holds are few: each item costs one look into a small index.
+# Holds and pauses are few: each item costs one look into two small indexes.
 HELD = """
-    EXISTS (SELECT 1 FROM legal_holds h
-             WHERE h.state = 'in_force' AND h.subject_ref = d.subject_ref
-               AND (h.item_id IS NULL OR h.item_id = d.item_id))
-"""  # index legal_holds_in_force
+    (EXISTS (SELECT 1 FROM legal_holds h
+              WHERE h.state = 'in_force' AND h.subject_ref = d.subject_ref
+                AND (h.item_id IS NULL OR h.item_id = d.item_id))
+     OR EXISTS (SELECT 1 FROM pauses p WHERE p.subject_ref = d.subject_ref AND p.ended_at IS NULL))
+"""  # indexes legal_holds_in_force, pauses_subject
 
 DUE_PAGE = f"""
     SELECT item_id, subject_ref FROM deadlines d
@@ -174,11 +175,13 @@ PRUNE_FENCES = """
 COUNT_OF_SUBJECT = """
     SELECT (SELECT count(*) FROM deadlines WHERE subject_ref = $1) AS deadlines,
            (SELECT count(*) FROM plans_held WHERE subject_ref = $1) AS plans_held,
-           (SELECT count(*) FROM legal_holds WHERE subject_ref = $1) AS legal_holds
+           (SELECT count(*) FROM legal_holds WHERE subject_ref = $1) AS legal_holds,
+           (SELECT count(*) FROM pauses WHERE subject_ref = $1) AS pauses
 """
 
 FORGET_SUBJECT = """
-    WITH d AS (DELETE FROM deadlines WHERE subject_ref = $1)
+    WITH d AS (DELETE FROM deadlines WHERE subject_ref = $1),
+         p AS (DELETE FROM pauses WHERE subject_ref = $1)
     DELETE FROM plans_held WHERE subject_ref = $1
 """
 

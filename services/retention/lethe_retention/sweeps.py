@@ -9,7 +9,7 @@ from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.policy import PolicyBook
 from lethe_common.rpc.envelope import NoAnswer
-from lethe_retention import calendar_queries, hold_queries, queries, schemas
+from lethe_retention import calendar_queries, hold_queries, pauses, queries, schemas
 from lethe_retention.due_items import DueItems
 from lethe_retention.gauges import Gauges
 from lethe_retention.legal_holds import Step
@@ -56,6 +56,7 @@ class Sweeps:
         await self._prune(queries.PRUNE_CLOSED, now - self._closed_period)
         await self._prune(queries.PRUNE_FENCES, now - self._fence_period)
         await self._forget_holds(now)
+        await self._prune(pauses.PRUNE, now - self._fence_period)
         await self._watch_overdue(now)
 
     async def settle(self, now: datetime) -> None:

@@ -9,7 +9,7 @@ from lethe_common.clock import Sweep
 from lethe_common.database import Database
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import AssetsRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
-from lethe_common.events.privacy import ErasureCompleted, ErasureStepRequested
+from lethe_common.events.privacy import ErasureCompleted, ErasureStepRequested, PauseBegan, PauseEnded
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.envelope import Call
 from lethe_common.rpc.legal_holds import LegalHoldApprove, LegalHoldLift, LegalHoldList, LegalHoldPropose
@@ -39,6 +39,7 @@ from lethe_retention.erasures import ErasureHandlers
 from lethe_retention.gauges import Gauges
 from lethe_retention.handlers import ItemHandlers, PlanHandlers
 from lethe_retention.orphan_sweep import OrphanSweep, Pace
+from lethe_retention.pauses import on_pause_began, on_pause_ended
 from lethe_retention.settings import Settings
 from lethe_retention.sweeps import Sweeps
 from lethe_retention.verification import Verification
@@ -75,6 +76,8 @@ async def build(frame: Frame, settings: Settings) -> Parts:
         handlers={
             ErasureStepRequested: erasures.on_erasure_step_requested,
             ErasureCompleted: erasures.on_erasure_completed,
+            PauseBegan: on_pause_began,
+            PauseEnded: on_pause_ended,
         },
         batch_handlers={
             GenerationCompleted: items.on_generations_ended,

@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lethe_common.policy.calendars import after_working_days, calendar_of, calendars, easter
-from lethe_common.policy.clocks import answer_by
+from lethe_common.policy.clocks import Extension, answer_by, extension_of, warn_at
 from lethe_common.policy.errors import UnknownRight
 from lethe_common.policy.laws import packs
 from lethe_common.policy.margins import timer_of
 from tests.unit.common.policy_files import NAMES, shipped_policy
 
 FRIDAY = datetime(2026, 11, 27, 15, tzinfo=UTC)
+MOMENTS = st.integers(1577836800, 2840140800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,40 @@ def test_every_entry_of_a_law_pack_has_its_source_and_says_whether_it_was_checke
         (law, entry.key) for law, entry in entries if not entry.checked and "not checked" not in (entry.note or "")
     ] == []
     assert set(packs()) == {"EU", "MD", "RU", "COPPA", "AI-ACT"}
+
+
+def test_an_extension_runs_from_the_end_of_the_laws_own_time_and_the_strictest_law_counts() -> None:
+    march, content = datetime(2027, 3, 1, tzinfo=UTC), shipped_policy("aisora2").content
+
+    assert extension_of(content, "access", march) == Extension(
+        told_by=datetime(2027, 4, 1, tzinfo=UTC), ends_at=datetime(2027, 6, 1, tzinfo=UTC)
+    )
+    russian = extension_of(shipped_policy("videogen").content, "access", FRIDAY)
+    assert russian == Extension(told_by=FRIDAY + timedelta(days=14), ends_at=FRIDAY + timedelta(days=21))
+
+
+def test_what_only_the_policy_promises_cannot_be_extended() -> None:
+    for name in NAMES:
+        content = shipped_policy(name).content
+
+        assert extension_of(content, "enquiry", FRIDAY) is None, name
+        assert extension_of(content, "child", FRIDAY) is None, name
+
+
+@given(st.sampled_from(NAMES), st.sampled_from(["access", "correct", "erase", "object"]), MOMENTS)
+def test_an_extension_always_gives_more_time_than_the_request_had(name: str, right: str, received_at: datetime) -> None:
+    content = shipped_policy(name).content
+    extension = extension_of(content, right, received_at)
+
+    assert extension is not None
+    assert answer_by(content, right, received_at) <= extension.told_by < extension.ends_at
+
+
+@given(MOMENTS, st.timedeltas(timedelta(0), timedelta(days=90)))
+def test_a_warning_comes_between_receipt_and_end_with_a_quarter_of_the_time_left(
+    received_at: datetime, length: timedelta
+) -> None:
+    at = warn_at(received_at, received_at + length)
+
+    assert received_at <= at <= received_at + length
+    assert received_at + length - at == length / 4

@@ -31,6 +31,8 @@ def all_pages() -> dict[str, str]:
             "console sign-in": pages.console(language, is_signed_in=False),
             "console": pages.console(language, is_signed_in=True),
             "deadlines": pages.retention(language),
+            "requests": pages.requests(language),
+            "desk": pages.desk(language),
             "reset": pages.reset(language),
             "verify": pages.verify(language),
             "unsubscribe": pages.unsubscribe(language),
@@ -111,6 +113,8 @@ async def test_the_first_page_depends_on_being_signed_in() -> None:
     async with client() as outside, client(is_signed_in=True) as inside:
         assert 'id="composer"' not in (await outside.get("/")).text
         assert 'id="composer"' in (await inside.get("/")).text
+        assert 'id="request-form"' not in (await outside.get("/requests")).text
+        assert 'id="request-form"' in (await inside.get("/requests")).text
 
 
 async def test_a_language_asked_for_is_remembered() -> None:
@@ -179,9 +183,14 @@ async def test_the_console_hides_behind_its_sign_in() -> None:
     assert 'id="run-rows"' not in html
 
 
-async def test_the_page_of_deadlines_hides_behind_the_sign_in_too() -> None:
+async def test_the_pages_of_deadlines_and_of_requests_hide_behind_the_sign_in_too() -> None:
     pages = Pages(lambda: TERMS)
-    for is_operator, shown in ((False, 'id="operator"'), (True, 'id="hold-form"')):
+    for is_operator, path, shown in (
+        (False, "/retention", 'id="operator"'),
+        (True, "/retention", 'id="hold-form"'),
+        (False, "/requests", 'id="operator"'),
+        (True, "/requests", 'id="desk-rows"'),
+    ):
         app = FastAPI()
 
         async def answer(_request: Request, answer: bool = is_operator) -> bool:
@@ -189,4 +198,4 @@ async def test_the_page_of_deadlines_hides_behind_the_sign_in_too() -> None:
 
         app.include_router(console_screens(pages, answer))
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as browser:
-            assert shown in (await browser.get("/retention")).text
+            assert shown in (await browser.get(path)).text

@@ -12,7 +12,9 @@ from lethe_gateway.words import Words, choose, load_words
 
 ROOM = Path(lethe_gateway.__file__).parent
 FORMS = {"en": {"one", "other"}, "ru": {"one", "few", "many", "other"}}
-BUILT_KEYS = re.compile(r"""(?:state|run|error|source|language|preset|problem|hold|late|orphan|refused|mail)\.""")
+BUILT_KEYS = re.compile(
+    r"""(?:state|run|error|source|language|preset|problem|hold|late|orphan|refused|mail|request)\."""
+)
 
 
 def names_in(text: str) -> set[str]:

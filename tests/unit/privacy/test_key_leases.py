@@ -2,9 +2,21 @@ import pytest
 
 from lethe_common.policy import load_policy
 from lethe_common.purposes import Standing, Uses, uses_of
-from lethe_common.rpc.privacy import Purpose
+from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.services import Service
-from lethe_privacy.leases import ALLOWED, OPENS, is_allowed, is_use, refusal_of
+from lethe_privacy.leases import (
+    ALLOWED,
+    IN_SPITE_OF_RESTRICTION,
+    OPENS,
+    STOPPED_BY_RESTRICTION,
+    Gate,
+    Opening,
+    is_allowed,
+    is_use,
+    refusal_of,
+    refusal_of_new,
+    staffed,
+)
 from tests.tree import ROOT
 
 
@@ -12,9 +24,11 @@ from tests.tree import ROOT
 @pytest.mark.parametrize("caller", Service)
 def test_only_the_listed_pairs_of_service_and_purpose_open_anything(caller: Service, purpose: Purpose) -> None:
     listed = {
-        Service.GATEWAY: {Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE},
+        Service.GATEWAY: {
+            Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT,
+        },
         Service.JOBS: {Purpose.GENERATE, Purpose.STORE},
-    }
+    }  # fmt: skip
 
     assert is_allowed(caller, purpose) is (purpose in listed.get(caller, set()))
 
@@ -45,3 +59,34 @@ def test_a_purpose_opens_nothing_when_the_policy_takes_one_of_its_uses_away(purp
         less = {**whole.by_category, category: whole.by_category[category] - {use}}
 
         assert not is_use(Uses(less, whole.defaults), purpose, Standing())
+
+
+def test_each_purpose_either_goes_on_or_stops_under_a_restriction() -> None:
+    assert set(Purpose) == IN_SPITE_OF_RESTRICTION | STOPPED_BY_RESTRICTION
+    assert not IN_SPITE_OF_RESTRICTION & STOPPED_BY_RESTRICTION
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_restriction_stops_what_it_stops_and_every_use_of_another_purpose(purpose: Purpose) -> None:
+    policy = load_policy(ROOT / "deploy/profiles/soragpt")
+    gate = Gate(uses_of(policy), frozenset(), staffed(policy))
+
+    assert gate.lets(Opening(purpose), (), ())
+    assert gate.lets(Opening(purpose), (), (), is_restricted=True) is (purpose in IN_SPITE_OF_RESTRICTION)
+    assert gate.lets(Opening(Purpose.MAIL, "marketing"), (), ())
+    assert not gate.lets(Opening(Purpose.MAIL, "marketing"), (), (), is_restricted=True)
+
+
+def test_under_a_restriction_nothing_new_of_content_begins_and_the_rest_does() -> None:
+    assert refusal_of_new("active", KeyClass.CONTENT, is_restricted=True) == "subject_restricted"
+    assert refusal_of_new("active", KeyClass.CONTENT, is_restricted=False) is None
+    assert refusal_of_new("fenced", KeyClass.CONTENT, is_restricted=True) == "subject_fenced"
+    assert {kind for kind in KeyClass if refusal_of_new("active", kind, is_restricted=True)} == {KeyClass.CONTENT}
+
+
+def test_the_staff_opens_nothing_where_the_policy_gives_it_no_access() -> None:
+    uses = uses_of(load_policy(ROOT / "deploy/profiles/aisora2"))
+
+    assert Gate(uses, frozenset(), frozenset({"support.ticket"})).lets(Opening(Purpose.SUPPORT), (), ())
+    assert not Gate(uses, frozenset(), frozenset({"content.prompt"})).lets(Opening(Purpose.SUPPORT), (), ())
+    assert Gate(uses, frozenset(), frozenset()).lets(Opening(Purpose.REQUEST), (), ())

@@ -83,7 +83,7 @@ FIELDS = declare(
         **each(
             (
                 "asset_ids", "certificate_id", "changes.generation_id", "items.generation_id", "erasure_id", "generation_id", "grant_id",
-                "hold_id", "holds.generation_id", "holds.hold_id", "mail_id", "upload_id",
+                "hold_id", "holds.generation_id", "holds.hold_id", "mail_id", "request_id", "upload_id",
             ),
             impersonal("random id"),
         ),
@@ -91,7 +91,7 @@ FIELDS = declare(
         **each(("changes.state_version", "items.object_versions", "items.rows", "percent"), impersonal("a count")),
         **each(("items.category", "owner", "template"), impersonal("a name of ours")),
         **each(("cause", "code", "items.rule"), impersonal("a word of a fixed list")),
-        **each(("plan", "since", "opened_at"), _ACCOUNT),
+        **each(("plan", "since", "opened_at", "began_at", "ended_at"), _ACCOUNT),
         **each(("credits", "holds.credits", "source"), _MONEY),
         **each(
             (

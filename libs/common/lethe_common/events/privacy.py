@@ -1,4 +1,4 @@
-"""What the privacy service tells about erasures."""
+"""What the privacy service tells about erasures, and about requests that keep what is over from being deleted."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from lethe_common.events.envelope import Event
-from lethe_common.identifiers import CertificateId, ErasureId, SubjectRef
+from lethe_common.identifiers import CertificateId, ErasureId, RequestId, SubjectRef
 from lethe_common.services import Service
 
 _PRIVACY = (Service.PRIVACY,)
@@ -71,3 +71,27 @@ class ErasureCompleted(Event):
     subject_ref: SubjectRef
     certificate_id: CertificateId
     completed_at: datetime
+
+
+class PauseBegan(Event):
+    """Nothing of a subject expires until this pause ends: it asked for a copy, or restricted the processing."""
+
+    type: ClassVar[str] = "privacy.pause.began.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
+    listeners: ClassVar[tuple[Service, ...]] = (Service.RETENTION,)
+
+    request_id: RequestId
+    subject_ref: SubjectRef
+    began_at: datetime
+
+
+class PauseEnded(Event):
+    """The pause of this request is over; what is due by now goes."""
+
+    type: ClassVar[str] = "privacy.pause.ended.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
+    listeners: ClassVar[tuple[Service, ...]] = (Service.RETENTION,)
+
+    request_id: RequestId
+    subject_ref: SubjectRef
+    ended_at: datetime

@@ -1,5 +1,6 @@
 """When a request has to be answered: by what the policy promises or by what a law demands, whichever comes first."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from isodate import Duration
@@ -28,6 +29,39 @@ def answer_by(content: PolicyFile, right: str, received_at: datetime) -> datetim
     if not ends:
         raise UnknownRight("The policy does not say by when such a request is answered.")
     return min(ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """The one extension of a request's time: whoever told its reasons by `told_by` answers by `ends_at`."""
+
+    told_by: datetime
+    ends_at: datetime
+
+
+def extension_of(content: PolicyFile, right: str, received_at: datetime) -> Extension | None:
+    """How long a request of a kind may be extended, by the strictest of the laws that the policy names.
+
+    None where no law speaks of such a request, or one that does allows no extension: a promise of the
+    policy's own has no reasons to be broken for. The time runs from the end of the law's own first
+    period (GDPR Art. 12(3), Russian 152-FZ Art. 20(1)).
+    """
+    calendar = calendar_of(content.controller.calendar)
+    found: list[Extension] = []
+    for law, entry in longest_answer(content.jurisdictions, right):
+        further = law.entry("answer.extension")
+        if further is None:
+            return None
+        told_by = _lawful(entry, received_at, calendar)
+        found.append(Extension(told_by, _lawful(further, told_by, calendar)))
+    if not found:
+        return None
+    return Extension(min(one.told_by for one in found), min(one.ends_at for one in found))
+
+
+def warn_at(received_at: datetime, due_at: datetime) -> datetime:
+    """When whoever answers is warned: three quarters into the time that there is."""
+    return due_at - (due_at - received_at) / 4
 
 
 def _lawful(entry: Entry, received_at: datetime, calendar: Calendar) -> datetime:

@@ -11,6 +11,7 @@ from lethe_common.rpc import (
     operators,
     orphans,
     privacy,
+    requests,
     retention,
     simulation,
 )
@@ -23,6 +24,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *jobs.CALLS,
     *privacy.CALLS,
     *consents.CALLS,
+    *requests.CALLS,
     *retention.CALLS,
     *legal_holds.CALLS,
     *orphans.CALLS,

@@ -36,6 +36,8 @@ class Purpose(StrEnum):
     GENERATE = "generate"
     STORE = "store"
     SERVE = "serve"
+    REQUEST = "request"
+    SUPPORT = "support"
 
 
 class SubjectOpenQuestion(Message):
@@ -97,7 +99,10 @@ class KeyIssueQuestion(Message):
 
 
 class KeysAnswer(Message):
-    """One per wish, in their order. Refusals: `subject_unknown`, `subject_fenced`, `key_unknown`, `purpose_refused`."""
+    """One per wish, in their order.
+
+    Refusals: `subject_unknown`, `subject_fenced`, `subject_restricted`, `key_unknown`, `purpose_refused`.
+    """
 
     keys: tuple[ItemKey, ...]
 

@@ -10,7 +10,7 @@ from lethe_gateway.browser import drop_cookies
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.accounts import address_of
 from lethe_gateway.endpoints.bodies import read, read_query
-from lethe_gateway.erasures import Erasures
+from lethe_gateway.erasures import Erasures, Outcome
 from lethe_gateway.schemas import Claim, unix
 from lethe_gateway.throttle import Throttle
 
@@ -35,15 +35,7 @@ def erasure_routes(
     async def erase(request: Request) -> Response:
         caller = await callers.of(request)
         outcome = await erasures.open(caller)
-        content = {
-            "object": "erasure",
-            "id": outcome.erasure_id,
-            "state": outcome.state,
-            # Behind `#`, which browsers keep to themselves: the claim stands in no log and no referrer.
-            "link": f"/erasure#{outcome.claim}",
-            "claim": outcome.claim,
-            "certificate": outcome.certificate,
-        }
+        content = erasure_of(outcome)
         if outcome.certificate is None:
             response = JSONResponse(content, 202, {"Retry-After": str(_ASK_AGAIN_SECONDS)})
         else:
@@ -75,3 +67,16 @@ def erasure_routes(
         return Response(render(document), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
     return router
+
+
+def erasure_of(outcome: Outcome) -> dict[str, object]:
+    """An erasure as whoever asked for it sees it."""
+    return {
+        "object": "erasure",
+        "id": outcome.erasure_id,
+        "state": outcome.state,
+        # Behind `#`, which browsers keep to themselves: the claim stands in no log and no referrer.
+        "link": f"/erasure#{outcome.claim}",
+        "claim": outcome.claim,
+        "certificate": outcome.certificate,
+    }

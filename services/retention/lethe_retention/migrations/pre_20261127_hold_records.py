@@ -3,7 +3,7 @@
 from lethe_common.database import script
 
 revision = "retention_20261127_hold_records"
-down_revision = "retention_20261125_versions"
+down_revision = "retention_20261126_pauses"
 
 # Nobody may change or remove a line of a hold's history; this one thing the working role may ask for.
 # A hold's last step ends it, and no step comes after that.
