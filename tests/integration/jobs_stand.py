@@ -72,6 +72,10 @@ class Stand:
     is_gateway_away: bool = False
     is_privacy_away: bool = False
     is_retention_away: bool = False
+    lease_delays_seconds: list[float] = field(default_factory=list)
+    """How long the next leases of keys take to be answered."""
+    refusal: str | None = None
+    """Why privacy leases no key at all."""
     held: set[str] = field(default_factory=set)
     """Generations that a legal hold keeps."""
 
@@ -167,7 +171,10 @@ class Stand:
     async def answer_lease(self, question: KeyLeaseQuestion, _caller: Service) -> KeysAnswer:
         if self.is_privacy_away:
             raise Unavailable("The privacy service is away.")
-        return KeysAnswer(keys=tuple(self._leased(wish.item_id) for wish in question.wishes))
+        keys = tuple(self._leased(wish.item_id) for wish in question.wishes)
+        if self.lease_delays_seconds:
+            await asyncio.sleep(self.lease_delays_seconds.pop(0))
+        return KeysAnswer(keys=keys)
 
     async def answer_destroy(self, question: KeyDestroyQuestion, _caller: Service) -> KeyDestroyAnswer:
         if self.is_privacy_away:
@@ -185,8 +192,8 @@ class Stand:
 
     def _leased(self, item_id: str) -> ItemKey:
         held = self.keys.get(item_id)
-        if held is None:
-            return ItemKey(item_id=item_id, refusal="key_unknown")
+        if held is None or self.refusal is not None:
+            return ItemKey(item_id=item_id, refusal=self.refusal or "key_unknown")
         return ItemKey(item_id=item_id, key_id=held.key_id, key=_base64(held.key))
 
 

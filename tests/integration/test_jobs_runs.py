@@ -124,6 +124,40 @@ async def test_a_run_whose_input_is_gone_is_cancelled(at: Stand) -> None:
     assert (await at.arrows(order.generation_id))[-1] == ("leased", "cancelled", "input_gone")
 
 
+@pytest.mark.parametrize("refusal", ["purpose_refused", "subject_restricted"])
+async def test_a_run_that_is_not_allowed_any_more_is_cancelled_and_nothing_is_made(at: Stand, refusal: str) -> None:
+    provider = ScriptedProvider()
+    at.refusal = refusal
+    async with jobs(at, [provider]):
+        request = await at.request(SubjectRef.new())
+        await at.tells(GenerationCancelled)
+
+    assert (await at.arrows(request.generation_id))[-1] == ("leased", "cancelled", "not_allowed")
+    assert provider.orders == []
+
+
+async def test_a_run_held_up_beyond_its_keys_does_not_begin_with_what_was_withdrawn_meanwhile(at: Stand) -> None:
+    provider = ScriptedProvider()
+    provider.may_finish.set()
+    at.lease_delays_seconds = [1.0]
+    async with jobs(at, [provider], key_seconds=0.5):
+        request = await at.request(SubjectRef.new())
+
+        async def is_answered_late() -> bool:
+            return not at.lease_delays_seconds
+
+        await until(is_answered_late)
+        at.refusal = "purpose_refused"
+        await at.tells(GenerationCancelled)
+
+    assert [arrow[2] for arrow in await at.arrows(request.generation_id)][-3:] == [
+        "keys_stale",
+        "claimed",
+        "not_allowed",
+    ]
+    assert provider.orders == []
+
+
 async def test_while_a_neighbour_is_away_runs_wait_and_are_never_failed(at: Stand) -> None:
     provider = ScriptedProvider()
     provider.may_finish.set()

@@ -9,7 +9,7 @@ JobsError
 └── InputUnreadable   500   what the gateway sealed does not open; the run fails
 """
 
-from lethe_common.errors import LetheError
+from lethe_common.errors import LetheError, Unavailable
 
 
 class JobsError(LetheError):
@@ -55,3 +55,9 @@ class InputUnreadable(JobsError):
     """A sealed input does not open with its own key."""
 
     code = "input_unreadable"
+
+
+class KeysStale(Unavailable):
+    """A run was held up for so long that what its keys were leased on may not hold any more."""
+
+    code = "keys_stale"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from lethe_common.bus import Bus
+from lethe_common.clock import monotonic_seconds
 from lethe_common.errors import Unavailable
 from lethe_common.identifiers import GenerationId
 from lethe_common.rpc.envelope import Refused
@@ -18,7 +19,7 @@ from lethe_common.rpc.gateway import GenerationInput, InputQuestion, SealedInput
 from lethe_common.rpc.privacy import ItemKey, KeyLease, KeyLeaseQuestion, LeaseWish, Purpose
 from lethe_common.sealing import CannotOpen, SealContext, Sealer, sealed_size
 from lethe_common.storage import ObjectMissing, Storage
-from lethe_jobs.errors import InputUnreadable
+from lethe_jobs.errors import InputUnreadable, KeysStale
 from lethe_jobs.leases import Run
 from lethe_jobs.providers import Order
 from lethe_jobs.runs import Cause
@@ -30,15 +31,17 @@ PROMPT_CATEGORY = "content.prompt"
 UPLOAD_CATEGORY = "upload.image"
 _WISHES_MOST = 256
 _GONE = {"subject_unknown", "subject_fenced", "key_unknown"}
+_NOT_ALLOWED = {"purpose_refused", "subject_restricted"}
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An order, and the key of its reference if it has one."""
+    """An order, the key of its reference if it has one, and when, by the monotonic clock, its keys were asked for."""
 
     order: Order
     sealed: SealedInput
     upload_key: ItemKey | None
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,15 @@ class Fetched:
 class Inputs:
     """Fetches and opens the inputs of leased runs."""
 
-    def __init__(self, bus: Bus, sealer: Sealer, storage: Storage) -> None:
-        self._bus, self._sealer, self._storage = bus, sealer, storage
+    def __init__(self, bus: Bus, sealer: Sealer, storage: Storage, *, key_seconds: float) -> None:
+        self._bus, self._sealer, self._storage, self._key_seconds = bus, sealer, storage, key_seconds
 
     async def fetch(self, runs: Sequence[Run]) -> Fetched:
         """One question to the gateway and one to the privacy service for all of them.
 
         A service that is away postpones the runs; it never fails them.
         """
+        asked_at = monotonic_seconds()
         try:
             inputs = await self._inputs(runs)
             keys = await self._keys(runs, inputs)
@@ -69,12 +73,19 @@ class Inputs:
         ready: list[Ready] = []
         verdicts: list[Verdict] = []
         for run in runs:
-            outcome = self._prepare(run, inputs.get(run.generation_id), keys)
+            outcome = self._prepare(run, inputs.get(run.generation_id), keys, asked_at)
             if isinstance(outcome, Ready):
                 ready.append(outcome)
             else:
                 verdicts.append(outcome)
         return Fetched(tuple(ready), tuple(verdicts))
+
+    def may_begin(self, ready: Ready) -> bool:
+        """Whether its keys are fresh: a run that was held up, by a stopped process or a slow store, asks for them again.
+
+        So nothing begins much later than what its person has withdrawn, also where the news of it does not come.
+        """
+        return monotonic_seconds() - ready.asked_at <= self._key_seconds
 
     async def with_reference(self, ready: Ready) -> Order:
         """The order with its reference file, read and opened whole (uploads are limited in size).
@@ -83,7 +94,14 @@ class Inputs:
             ObjectMissing: it was removed.
             InputUnreadable: it does not open.
             Unavailable: the store is away.
+            KeysStale: it took so long that its keys have to be asked for again.
         """
+        order = await self._opened(ready)
+        if not self.may_begin(ready):
+            raise KeysStale("The keys of this run are too old to begin with.")
+        return order
+
+    async def _opened(self, ready: Ready) -> Order:
         upload, held = ready.sealed.upload, ready.upload_key
         if upload is None or held is None or held.key is None or held.key_id is None:
             return ready.order
@@ -121,15 +139,16 @@ class Inputs:
             keys.update((key.item_id, key) for key in answer.keys)
         return keys
 
-    def _prepare(self, run: Run, sealed: SealedInput | None, keys: dict[str, ItemKey]) -> Ready | Verdict:
+    def _prepare(
+        self, run: Run, sealed: SealedInput | None, keys: dict[str, ItemKey], asked_at: float
+    ) -> Ready | Verdict:
         if sealed is None or (run.upload_id is not None and sealed.upload is None):
             return cancelled(run, Cause.INPUT_GONE)
         own = keys.get(run.generation_id)
         upload = keys.get(sealed.upload.upload_id) if sealed.upload else None
         for key in (own, upload) if sealed.upload else (own,):
             if key is None or key.key is None:
-                is_gone = key is not None and key.refusal in _GONE
-                return cancelled(run, Cause.KEY_GONE) if is_gone else postponed(run, Cause.SERVICE_AWAY)
+                return _without(run, None if key is None else key.refusal)
         if own is None or own.key is None or own.key_id is None:
             return postponed(run, Cause.SERVICE_AWAY)
         context = SealContext(PROMPT_CATEGORY, run.subject_ref, run.generation_id, own.key_id)
@@ -138,7 +157,14 @@ class Inputs:
         except (CannotOpen, UnicodeDecodeError):
             log.warning("input_unreadable", generation_id=run.generation_id)
             return failed(run, Cause.BAD_INPUT)
-        return Ready(Order(run, own.key_id, own.key, prompt, sealed.seed), sealed, upload)
+        return Ready(Order(run, own.key_id, own.key, prompt, sealed.seed), sealed, upload, asked_at)
+
+
+def _without(run: Run, refusal: str | None) -> Verdict:
+    """What becomes of a run whose key is refused; without a refusal the key was not answered at all."""
+    if refusal in _GONE:
+        return cancelled(run, Cause.KEY_GONE)
+    return cancelled(run, Cause.NOT_ALLOWED) if refusal in _NOT_ALLOWED else postponed(run, Cause.SERVICE_AWAY)
 
 
 def missing_is(error: ObjectMissing | InputUnreadable) -> Cause:

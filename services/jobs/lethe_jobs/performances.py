@@ -12,7 +12,7 @@ from lethe_common.events.jobs import GenerationStarted
 from lethe_common.logging import places
 from lethe_common.services import Service
 from lethe_common.storage import ObjectMissing, StorageError, new_object_prefix
-from lethe_jobs.errors import BadInput, InputUnreadable, ProviderFailed, RunStopped
+from lethe_jobs.errors import BadInput, InputUnreadable, KeysStale, ProviderFailed, RunStopped
 from lethe_jobs.gauges import Gauges
 from lethe_jobs.inputs import Inputs, Ready, missing_is
 from lethe_jobs.leases import Run, delay_after
@@ -88,7 +88,7 @@ class Performances:
             return broken(run, Cause.PROVIDER_FAILED, self._attempts_most)
         except (Unavailable, StorageError) as error:
             log.info("run_waits", cause=type(error).__name__, generation_id=run.generation_id)
-            return postponed(run, Cause.STORAGE_AWAY if isinstance(error, StorageError) else Cause.SERVICE_AWAY)
+            return postponed(run, _waits_for(error))
 
     async def _store(self, order: Order, delivery: Delivery, watch: Watch) -> tuple[Asset, ...]:
         """Raises:
@@ -141,3 +141,9 @@ class Performances:
                 return
         await self._outputs.drop(assets)
         log.info("late_result_dropped", generation_id=run.generation_id, count=len(keys))
+
+
+def _waits_for(error: Unavailable | StorageError) -> Cause:
+    if isinstance(error, StorageError):
+        return Cause.STORAGE_AWAY
+    return Cause.KEYS_STALE if isinstance(error, KeysStale) else Cause.SERVICE_AWAY

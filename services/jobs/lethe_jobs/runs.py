@@ -57,6 +57,8 @@ class Cause(StrEnum):
     WORKER_STOPPED = "worker_stopped"
     INPUT_GONE = "input_gone"
     KEY_GONE = "key_gone"
+    NOT_ALLOWED = "not_allowed"
+    KEYS_STALE = "keys_stale"
     CANCEL_REQUESTED = "cancel_requested"
     DELETED = "deleted"
     EXPIRED = "expired"

@@ -57,7 +57,7 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
         database, bus, bells.heart, lease=lease,
         beat_seconds=settings.heartbeat_seconds, progress_seconds=settings.progress_seconds,
     )  # fmt: skip
-    inputs = Inputs(bus, sealer, storage)
+    inputs = Inputs(bus, sealer, storage, key_seconds=settings.key_seconds)
     performances = Performances(
         database, clock, inputs, Outputs(sealer, storage), settlements, gauges, pace, settings.attempts_most
     )

@@ -22,7 +22,7 @@ from lethe_jobs.providers import GenerationProvider, Watch
 from lethe_jobs.queries import runs as queries
 from lethe_jobs.runs import Cause
 from lethe_jobs.settlements import Settlements
-from lethe_jobs.verdicts import Verdict, completed, released
+from lethe_jobs.verdicts import Verdict, completed, postponed, released
 
 log = structlog.get_logger()
 
@@ -164,6 +164,8 @@ class Workers:
         run = ready.order.run
         if watches[run.generation_id].is_stopped():
             return released(run)
+        if not self._inputs.may_begin(ready):
+            return postponed(run, Cause.KEYS_STALE)
         delivery = await provider.generate(ready.order, watches[run.generation_id])
         return completed(run, Cause.DELIVERED, unstored(ready.order, delivery))
 
