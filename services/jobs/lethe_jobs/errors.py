@@ -7,6 +7,8 @@ JobsError
 │   ├── ProviderFailed 502  it broke; the run is tried again, then fails
 │   └── RunStopped    409   the run was cancelled or its lease was lost; nothing is written
 └── InputUnreadable   500   what the gateway sealed does not open; the run fails
+
+KeysStale             503   (an Unavailable) a run was held up; it asks for its keys again
 """
 
 from lethe_common.errors import LetheError, Unavailable
