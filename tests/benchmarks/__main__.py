@@ -14,14 +14,14 @@ from pathlib import Path
 import uvloop
 
 from lethe_common import logging
-from tests.benchmarks import baseline, expiring, relaying, removing, report, seeding, submitting
+from tests.benchmarks import baseline, expiring, relaying, removing, report, rotating, seeding, submitting
 from tests.benchmarks.report import Measured
 from tests.servers import running_servers, temporary_data_folder
 from tests.suite import RunningSuite, running_suite
 
 _ROOT = Path(__file__).parents[2]
 _POLICY = _ROOT / "deploy" / "profiles" / "aisora2" / "policy.yaml"
-BENCHES = ("relay", "expiry", "items", "lease", "rate")
+BENCHES = ("relay", "expiry", "items", "rotation", "lease", "rate")
 _SETTINGS = {"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}
 _LIVING = 40
 """Accounts that use the service while the items of others go."""
@@ -39,6 +39,7 @@ class Plan(argparse.Namespace):
     expired_rows: int = 1_000_000
     due_items: int = 1_000_000
     items: int = 50_000
+    subjects: int = 50_000
     only: Sequence[str] = BENCHES
     quick: bool = False
     write: bool = True
@@ -55,6 +56,8 @@ def main() -> int:
         uvloop.run(_expiry(plan, measured))
     if "items" in plan.only:
         uvloop.run(_items(plan, measured))
+    if "rotation" in plan.only:
+        uvloop.run(_rotation(plan, measured))
     if "lease" in plan.only or "rate" in plan.only:
         with _suite() as suite:
             uvloop.run(_whole_way(plan, measured, suite))
@@ -107,6 +110,20 @@ async def _items(plan: Plan, measured: Measured) -> None:
                 f"items {run + 1}/{plan.runs}: removed and verified {ours.per_second:,.0f}/s, bare loop {bare:,.0f}/s; "
                 f"the API's p50 {ours.meanwhile.p50_ms:.1f} ms against {ours.before.p50_ms:.1f} ms before, "
                 f"p95 {ours.meanwhile.p95_ms:.1f} ms against {ours.before.p95_ms:.1f} ms"
+            )
+
+
+async def _rotation(plan: Plan, measured: Measured) -> None:
+    with temporary_data_folder() as data, running_servers(data) as servers:
+        for run in range(plan.runs):
+            one = await rotating.rotated(servers, data.with_name(f"keyring-{run}"), plan.subjects)
+            measured.rotated.append(plan.subjects / one.seconds)
+            measured.rotated_mib.append(one.grown_mib)
+            measured.rotated_waits.append(one.longest_ms)
+            say(
+                f"rotation {run + 1}/{plan.runs}: {plan.subjects:,} subjects with {rotating.ITEMS_EACH} item keys each "
+                f"in {one.seconds:.1f} s, {one.grown_mib:.0f} MiB more at the peak; of {len(one.waits_ms)} keys issued and "
+                f"leased meanwhile the slowest took {one.longest_ms:.0f} ms"
             )
 
 
@@ -178,12 +195,16 @@ def _plan() -> Plan:
     parser.add_argument("--quick", action="store_true", help="one short run of each")
     parser.add_argument("--only", nargs="+", choices=BENCHES, default=BENCHES, help="these benches alone")
     parser.add_argument("--accounts", type=int, help="how many accounts; 10,000 unless told")
+    parser.add_argument(
+        "--subjects", type=int, help="how many subjects are rotated; 50,000 unless told, 1000000 is the goal's"
+    )
     parser.add_argument("--runs", type=int, help="how many runs of each")
     plan = parser.parse_args(namespace=Plan())
     if plan.quick:
         plan.runs, plan.seconds, plan.warm_seconds, plan.relay_rows = 1, 4.0, 1.0, 20_000
     if plan.quick:
         plan.expired_rows, plan.due_items, plan.items = 100_000, 20_000, 2_000
+    plan.subjects = plan.subjects or (2_000 if plan.quick else 50_000)
     plan.runs, plan.accounts = plan.runs or 3, plan.accounts or 10_000
     return plan
 

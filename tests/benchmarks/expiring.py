@@ -100,10 +100,10 @@ async def told(servers: RunningServers, items: int) -> tuple[float, float]:
     now = wall()
     try:
         await database.pool.execute(_ITEMS, items, now, timeout=600)
-        before = _forget_peak()
+        before = forget_peak()
         began = monotonic_seconds()
         await sweeps.tell_due(now)
-        took, peak = monotonic_seconds() - began, _memory_mib("VmHWM")
+        took, peak = monotonic_seconds() - began, memory_mib("VmHWM")
         assert await database.pool.fetchval("SELECT count(*) FROM deadlines WHERE state = 'due'") == items
     finally:
         await database.close()
@@ -131,13 +131,13 @@ async def _owner(servers: RunningServers) -> asyncpg.Connection:
     return await asyncpg.connect(servers.dsn("retention_owner"), server_settings={"search_path": "retention"})
 
 
-def _forget_peak() -> float:
+def forget_peak() -> float:
     """Start measuring the process's peak anew; what it takes now, in MiB."""
     Path("/proc/self/clear_refs").write_text("5")
-    return _memory_mib("VmRSS")
+    return memory_mib("VmRSS")
 
 
-def _memory_mib(name: str) -> float:
+def memory_mib(name: str) -> float:
     found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) / 1024

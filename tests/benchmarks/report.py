@@ -37,6 +37,9 @@ class Measured:
     bare: list[float] = field(default_factory=list)
     before_p50: list[float] = field(default_factory=list)
     before_p95: list[float] = field(default_factory=list)
+    rotated: list[float] = field(default_factory=list)
+    rotated_mib: list[float] = field(default_factory=list)
+    rotated_waits: list[float] = field(default_factory=list)
     meanwhile_p50: list[float] = field(default_factory=list)
     meanwhile_p95: list[float] = field(default_factory=list)
     load_before: float = field(default_factory=lambda: os.getloadavg()[0])
@@ -135,7 +138,18 @@ def _expiry_lines(measured: Measured) -> list[Line]:
         )  # fmt: skip
         made.append(_meanwhile("p50", measured.meanwhile_p50, measured.before_p50))
         made.append(_meanwhile("p95", measured.meanwhile_p95, measured.before_p95))
-    return made
+    return [*made, *_rotation_lines(measured)]
+
+
+def _rotation_lines(measured: Measured) -> list[Line]:
+    if not measured.rotated:
+        return []
+    what = f"subjects rotated, ten item keys each, at most {median(measured.rotated_mib):.0f} MiB more in memory"
+    slowest = "slowest key issued and leased meanwhile"
+    return [
+        Line(what, _span(measured.rotated, "/s"), "", "", "", None),
+        Line(slowest, _span(measured.rotated_waits, "ms"), "", "", "", None),
+    ]
 
 
 def _meanwhile(which: str, meanwhile: Sequence[float], before: Sequence[float]) -> Line:
@@ -252,6 +266,11 @@ per 500. Servers of their own, no service running.
 every service drops them each hour. Against it: the same rows deleted in batches of 5000, a transaction each, which
 leaves the space to be vacuumed later. Then a million items are told due; the memory is the process's peak beyond what
 it took before.
+
+**Rotation.** A key store is filled by hand: a class key and ten item keys for each subject, one subject in a hundred with a
+loss, whose keys are all wrapped anew. It is rotated once, without a key backup, on PostgreSQL of its own, from the new
+epoch to the destroyed old one, while one caller issues and leases keys; the memory is the process's peak beyond what it
+took before. `make bench ARGS="--only rotation --subjects 1000000 --runs 1"` is the form of a million.
 
 **Expiry of items.** Items with an object of 1 KiB each, of a hundred owners, written into the tables by hand; all of them
 go, so that they lie together in the store, as the bare loop's do. Policy time is moved past their deadline, and the clock

@@ -165,6 +165,7 @@ def terms(document: Document, plans: Mapping[str, str]) -> dict[tuple[str, ...],
         "ledger_period": document.data["ledger.transfer"]["keep"].get("at_least", ""),
         "proof_period": document.data["erasure.record"]["keep"].get("at_least", ""),
         "contact": document.tree["controller"]["contact"],
+        "horizon": _written(_horizon(document)),
     }
     return {("studio", name): value for name, value in found.items()}
 
@@ -217,10 +218,19 @@ def _afterwards(document: Document, rule: Mapping[str, Any]) -> timedelta:
         return live
     if rule.get("protect") != "sealed":
         return live + length(backups["keep"])
+    return live + _horizon(document)
+
+
+def _horizon(document: Document) -> timedelta:
+    """The next rotation, the key backups that are kept, and the keyring's delay."""
     forgetting = document.tree.get("forgetting", {})
     delay = forgetting.get("destroy_delay")
     rotations = length(forgetting.get("rotation", "P1D")) * (1 + int(forgetting.get("key_backups", 2)))
-    return live + rotations + (length(delay) if delay else timedelta(0))
+    return rotations + (length(delay) if delay else timedelta(0))
+
+
+def _written(period: timedelta) -> str:
+    return f"P{period.days}D" if not period.seconds else f"PT{int(period.total_seconds())}S"
 
 
 def _item(name: str, category: str, since: datetime, plan: str) -> Item:

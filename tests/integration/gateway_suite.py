@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lethe_common.clock import monotonic_seconds
 from lethe_common.services import Service
 from tests import plain
+from tests.integration.key_store import emptied_for_a_process
 from tests.newcomers import told
 from tests.servers import RunningServers, dies_with_parent
 from tests.tree import ROOT
@@ -127,6 +128,7 @@ def running_suite(
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "signing.pem").write_bytes(pem)
     prefixed = {f"LETHE_{name}": value for name, value in changes.items()}
+    emptied_for_a_process(servers, folder / "keyring")
     suite = Suite(servers, folder, free_port(), free_port(), secrets.token_urlsafe(24), prefixed)
     try:
         for service in services:

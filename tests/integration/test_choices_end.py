@@ -13,13 +13,12 @@ from lethe_common.database import Database
 from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import Policy, PolicyBook, load_book
 from lethe_common.rpc.consents import ConsentsChangeQuestion
-from lethe_common.services import Service
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.consents import Consents
 from lethe_privacy.expiries import Expiries
 from lethe_privacy.subjects import Subjects
-from lethe_privacy.wiring import migrate_keys
 from tests.hand_clock import HandClock
+from tests.integration.key_store import empty_key_store
 from tests.servers import RunningServers
 from tests.unit.common.policy_files import in_two_versions, shipped, shipped_policy
 
@@ -56,9 +55,8 @@ class Ledger:
 
 
 @pytest.fixture
-async def database(servers: RunningServers) -> AsyncIterator[Database]:
-    await migrate_keys(servers.keys_dsn("privacy_owner"))
-    opened = await Database.open(servers.keys_dsn("privacy"), Service.PRIVACY, schema="keys")
+async def database(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await empty_key_store(servers, tmp_path)
     yield opened
     await opened.close()
 

@@ -36,7 +36,7 @@ from lethe_privacy.saga import ErasureSaga, Pace
 from lethe_privacy.subjects import Subjects
 from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Cluster, Place, Verifier
-from lethe_privacy.wiring import migrate_keys
+from tests.integration.key_store import empty_key_store
 from tests.servers import RunningServers
 from tests.tree import ROOT
 
@@ -140,11 +140,10 @@ class Desk:
 async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     revisions = ROOT / "services/privacy/lethe_privacy/migrations"
     await migrate(servers.dsn("privacy_owner"), Schema("privacy", "privacy", revisions, Table.metadata))
-    await migrate_keys(servers.keys_dsn("privacy_owner"))
     await as_owner(servers, ELSEWHERE)
     database = await Database.open(servers.dsn("privacy"), Service.PRIVACY)
     await turn_partitions(database.pool, 3, 7)
-    keys_database = await Database.open(servers.keys_dsn("privacy"), Service.PRIVACY, schema="keys")
+    keys_database = await empty_key_store(servers, tmp_path)
     store, seen = storage(servers, "jobs"), storage(servers, "verifier")
     clock, keyring, signing_key = RealClock(), FolderKeyring(tmp_path), Ed25519PrivateKey.generate()
     subjects = Subjects(keys_database, keyring)
@@ -152,7 +151,7 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     attestor = Attestor(load_book(ROOT / "deploy/profiles/aisora2"), clock.kind, "0.1.0")
     holds, verifier, log = Holds(), Verifier(urls, seen, PLACES), CertificateLog(signing_key, clock)
     saga = ErasureSaga(database, subjects, verifier, attestor, signing_key, log, clock, PACE, holds.of)
-    items = ItemKeys(keys_database, ClassKeys(keyring, clock), clock)
+    items = ItemKeys(keys_database, ClassKeys(keyring), clock)
     answers = ErasureAnswers(saga, database, log, public_pem(signing_key))
     yield Desk(database, subjects, items, saga, answers, signing_key, store, holds)
     for closable in (database, keys_database, store, seen):

@@ -14,14 +14,13 @@ from lethe_common.database import Database
 from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.purposes import uses_of
 from lethe_common.rpc.privacy import ItemKey, KeyClass, KeyWish, LeaseWish, Purpose
-from lethe_common.services import Service
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.errors import SubjectGone, SubjectUnknown
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.leases import Gate, Opening
 from lethe_privacy.subjects import KeyCounts, Subjects
-from lethe_privacy.wiring import migrate_keys
+from tests.integration.key_store import empty_key_store
 from tests.servers import RunningServers
 from tests.unit.common.policy_files import shipped_policy
 
@@ -35,7 +34,7 @@ class KeyStore:
         port = FolderKeyring(keyring)
         self.database = database
         self.subjects = Subjects(database, port)
-        self.items = ItemKeys(database, ClassKeys(port, RealClock()), RealClock())
+        self.items = ItemKeys(database, ClassKeys(port), RealClock())
         self.gate = Gate(uses_of(POLICY), texts_of(POLICY))
 
     async def lease(self, wishes: list[LeaseWish]) -> list[ItemKey]:
@@ -44,9 +43,8 @@ class KeyStore:
 
 
 @pytest.fixture
-async def database(servers: RunningServers) -> AsyncIterator[Database]:
-    await migrate_keys(servers.keys_dsn("privacy_owner"))
-    opened = await Database.open(servers.keys_dsn("privacy"), Service.PRIVACY, schema="keys")
+async def database(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await empty_key_store(servers, tmp_path)
     yield opened
     await opened.close()
 
@@ -275,11 +273,11 @@ async def test_the_verifier_counts_keys_but_never_reads_one(servers: RunningServ
         await connection.close()
 
 
-async def test_class_keys_are_wrapped_by_the_epoch_of_the_day(store: KeyStore, tmp_path: Path) -> None:
+async def test_class_keys_are_wrapped_by_the_epoch_of_the_generation_in_use(store: KeyStore, tmp_path: Path) -> None:
     subject_ref = await opened_subject(store)
     await store.items.issue([wish(subject_ref)])
 
     async with store.database.transaction() as tx:
         epoch_id = await tx.fetchval("SELECT epoch_id FROM class_keys WHERE subject_ref = $1", subject_ref)
 
-    assert epoch_id == await FolderKeyring(tmp_path).epoch_of(datetime.now(UTC).date())
+    assert await FolderKeyring(tmp_path).epochs() == {epoch_id}

@@ -35,6 +35,7 @@ from lethe_common.rpc.privacy import (
     SubjectOpenQuestion,
 )
 from lethe_common.services import Service
+from tests.integration.key_store import emptied_for_a_process
 from tests.servers import RunningServers
 from tests.tree import ROOT
 
@@ -53,7 +54,7 @@ def privacy(
     pem.write_bytes(signing_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     environment = servers.environment(Service.PRIVACY) | {
         "LETHE_PROFILE": str(ROOT / "deploy/profiles/aisora2"),
-        "LETHE_KEYRING": str(folder / "keyring"),
+        "LETHE_KEYRING": str(emptied_for_a_process(servers, folder / "keyring")),
         "LETHE_SIGNING_KEY": str(pem),
     }
     process = subprocess.Popen([sys.executable, "-m", "lethe_privacy"], env=environment, stdout=subprocess.DEVNULL)

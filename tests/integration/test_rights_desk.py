@@ -40,8 +40,8 @@ from lethe_privacy.leases import Gate, Opening
 from lethe_privacy.models import Table
 from lethe_privacy.request_sweeps import RequestSweeps
 from lethe_privacy.subjects import Subjects
-from lethe_privacy.wiring import migrate_keys
 from tests.hand_clock import HandClock
+from tests.integration.key_store import empty_key_store
 from tests.servers import RunningServers
 from tests.tree import ROOT
 from tests.unit.common.policy_files import written
@@ -109,11 +109,10 @@ async def office(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Offic
 async def opened_office(servers: RunningServers, folder: Path, profile: Path) -> AsyncIterator[Office]:
     revisions = ROOT / "services/privacy/lethe_privacy/migrations"
     await migrate(servers.dsn("privacy_owner"), Schema("privacy", "privacy", revisions, Table.metadata))
-    await migrate_keys(servers.keys_dsn("privacy_owner"))
     database = await Database.open(servers.dsn("privacy"), Service.PRIVACY)
     await turn_partitions(database.pool, 3, 7)
     await database.pool.execute("DELETE FROM requests")
-    keys_database = await Database.open(servers.keys_dsn("privacy"), Service.PRIVACY, schema="keys")
+    keys_database = await empty_key_store(servers, folder / "keyring")
     book, clock, keyring = load_book(profile), HandClock(FRIDAY), FolderKeyring(folder / "keyring")
     subjects, exports = Subjects(keys_database, keyring), []
     consents = Consents(keys_database, book, lambda: texts_of(book.versions[0]), clock, lines_most=100)
@@ -122,7 +121,7 @@ async def opened_office(servers: RunningServers, folder: Path, profile: Path) ->
         exports.append((subject_ref, request_id))
 
     desk = Desk(database, subjects, consents, book, clock, open_most=3, begin_export=begin_export)
-    items, gauges = ItemKeys(keys_database, ClassKeys(keyring, clock), clock), Gauges(Metrics())
+    items, gauges = ItemKeys(keys_database, ClassKeys(keyring), clock), Gauges(Metrics())
     sweeps = RequestSweeps(database, items, book, gauges, batch=2)
     yield Office(database, clock, subjects, items, desk, RequestAnswers(desk), sweeps, gauges, exports)
     await database.close()

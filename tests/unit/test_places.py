@@ -18,7 +18,7 @@ from lethe_common.events.privacy import StoreCount
 from lethe_common.policy.policy import load_policy
 from lethe_common.services import Service
 from lethe_gateway.browser import CONSOLE_COOKIE
-from lethe_privacy.schemas import ErasureStatement
+from lethe_privacy.schemas import ErasureStatement, FinalStatement
 from tests.places import code as made
 from tests.places.declared import Column, columns, declarations, names
 from tests.places.findings import Finding, undeclared, undeclared_keys, unused
@@ -54,6 +54,7 @@ JSON_WRITERS: dict[str, tuple[frozenset[str], str]] = {
                 "key_id",
                 "signature",
                 *paths(ErasureStatement, "payload."),
+                *paths(FinalStatement, "payload."),
                 *paths_in(entry(0, [bytes(32)], A_HEAD), "log"),
             }
         ),

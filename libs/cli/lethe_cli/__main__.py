@@ -14,6 +14,7 @@ from lethe_cli.commands import (
     doctor,
     generate,
     holds,
+    keys,
     mine,
     operators,
     policy,
@@ -42,6 +43,7 @@ def build() -> typer.Typer:
     app.add_typer(programs.app, name="service")
     for module in (demo, generate, mine, accounts, calendar, operators, holds, requests):
         module.register(app)
+    app.add_typer(keys.app, name="keys")
     app.add_typer(certificate.app, name="certificate")
     simulation.register(policy.app)
     app.add_typer(policy.app, name="policy")

@@ -6,10 +6,14 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class ServiceSettings(BaseSettings):
+class Environment(BaseSettings):
     """Every variable starts with LETHE_. A variable may also be a file of that name in LETHE_SECRETS_DIR."""
 
     model_config = SettingsConfigDict(env_prefix="LETHE_", extra="ignore", frozen=True)
+
+
+class ServiceSettings(Environment):
+    """What every service reads."""
 
     database_url: SecretStr
     database_owner_url: SecretStr

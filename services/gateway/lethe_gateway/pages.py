@@ -54,6 +54,7 @@ class Terms:
     upload_period: str
     ledger_period: str
     proof_period: str
+    horizon: str
     contact: str
 
 
@@ -85,6 +86,7 @@ def terms_of(policy: Policy, catalogue: Catalogue) -> Terms:
         upload_period=str(policy.keep("upload.image").at_most or ""),
         ledger_period=str(policy.keep("ledger.transfer").at_least or ""),
         proof_period=str(policy.keep("erasure.record").at_least or ""),
+        horizon=str(policy.content.forgetting.horizon),
         contact=policy.content.controller.contact,
     )
 

@@ -236,11 +236,15 @@ class Page(BaseModel):
 
 
 class Deleted(BaseModel):
-    """What became of a deletion, in the shape of OpenAI's. `deleted` is true only when nothing is left."""
+    """What became of a deletion, in the shape of OpenAI's. `deleted` is true only when nothing is left.
+
+    `unreadable_by`, in Unix seconds: from then on nothing opens what backups and free space still hold of it, sealed.
+    """
 
     id: str
     object: Literal["video.deleted"] = "video.deleted"
     deleted: bool
+    unreadable_by: int | None = None
 
 
 class DeletionWaits(Deleted):

@@ -294,6 +294,16 @@ def public_app(
     return app
 
 
+def _horizon(frame: Frame) -> Callable[[], datetime]:
+    """By when nothing opens what is deleted now."""
+
+    def unreadable_by() -> datetime:
+        now = frame.clock.now()
+        return frame.book.governing(now).unreadable_by(now)
+
+    return unreadable_by
+
+
 def _videos(frame: Frame, settings: GatewaySettings, domain: Domain) -> APIRouter:
     return video_routes(
         domain.callers,
@@ -302,6 +312,7 @@ def _videos(frame: Frame, settings: GatewaySettings, domain: Domain) -> APIRoute
         domain.watchers,
         domain.positions,
         frame.catalogue,
+        _horizon(frame),
         page_most=settings.page_most,
         upload_limit_bytes=settings.upload_limit_bytes,
     )

@@ -4,12 +4,12 @@ Pure. Signing and checking are in `lethe_common.certificates`.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from hmac import digest
-from typing import Literal
+from typing import Any, Literal
 
 from lethe_common.events.catalogue import STREAMS
 from lethe_common.identifiers import CertificateId, SubjectRef
@@ -18,6 +18,7 @@ from lethe_privacy.erasures import Erasure, Finding, Report
 from lethe_privacy.schemas import (
     CheckLine,
     ErasureStatement,
+    FinalStatement,
     Horizon,
     PolicyName,
     Residual,
@@ -39,12 +40,26 @@ _NOT_SCANNED = (
     "bytes of data files, logs and free space (see docs/operate.md for drills that scan them)",
     "the message streams and the services' outboxes and inboxes, which hold random references only",
 )
-_HORIZON = Horizon(
-    is_key_rotation_running=False,
-    statement=(
-        "Keys and data were deleted and their absence was seen. Rotation of the keys above them is not running "
-        "yet: until the day's key of the keyring is destroyed, whoever held both that keyring and the raw files "
-        "of the key store could open remains. No date is promised for that."
+_HORIZON = (
+    "Keys and data were deleted and their absence was seen. The next rotation wraps all other keys anew and destroys "
+    "the key above the deleted ones; from the date here on the key backups made before it are gone, too. Until then "
+    "somebody who had the keyring, or a key backup with the offline recovery key, and raw files of the key store and "
+    "of the data could open remains; from then on nothing that Lethe keeps opens them. Copies of the keyring or of "
+    "the key store that were made elsewhere are not covered."
+)
+
+_BYTES = (
+    Residual(
+        place="data files and write-ahead logs of the databases",
+        holds="sealed bytes and wrapped keys of deleted rows, and random references",
+        ends="opened by nothing after the horizon; the bytes go when the database reuses their space",
+        until=None,
+    ),
+    Residual(
+        place="volumes of the object store",
+        holds="sealed bytes of deleted objects",
+        ends="opened by nothing after the horizon; the bytes go when the object store compacts its volumes",
+        until=None,
     ),
 )
 
@@ -77,12 +92,36 @@ class Attestor:
             stores=tuple(_store_lines(reports)),
             checked=tuple(CheckLine(store=one.store, method=one.method, found=one.found) for one in seen),
             retained=tuple(_retained(policy, reports, completed_at)),
-            residuals=tuple(_residuals(completed_at)),
-            horizon=_HORIZON,
+            residuals=tuple(_residuals(policy, completed_at)),
+            horizon=_horizon(policy, completed_at),
             verifier=Verifier(
                 id="lethe-privacy, database role and store key of the verifier",
                 build=f"lethe-privacy {self.build}",
                 not_scanned=(*_NOT_SCANNED, *(f"pg:{table}: {why}" for table, why in NOT_LOOKED_INTO.items())),
+            ),
+        )
+
+    def final_statement(
+        self, interim: Mapping[str, Any], seen: Sequence[Finding], final_at: datetime
+    ) -> FinalStatement:
+        """What is attested after the horizon, beside the payload of the first certificate."""
+        policy = self.book.governing(final_at)
+        return FinalStatement(
+            certificate_id=CertificateId.new(),
+            interim=interim["certificate_id"],
+            erasure_id=interim["erasure_id"],
+            subject=interim["subject"],
+            completed_at=interim["completed_at"],
+            horizon_at=interim["horizon"]["at"],
+            final_at=final_at,
+            clock=self.clock,
+            policy=PolicyName(profile=policy.profile, hash=policy.hash),
+            seen=tuple(CheckLine(store=one.store, method=one.method, found=one.found) for one in seen),
+            residuals=_BYTES,
+            verifier=Verifier(
+                id="lethe-privacy, which keeps keyring, key store and key backups",
+                build=f"lethe-privacy {self.build}",
+                not_scanned=(_NOT_SCANNED[0], "copies of keyring, key store or key backups that were made elsewhere"),
             ),
         )
 
@@ -149,7 +188,20 @@ def _store_lines(reports: Sequence[Report]) -> list[StoreLine]:
     ]
 
 
-def _residuals(completed_at: datetime) -> list[Residual]:
+def _horizon(policy: Policy, completed_at: datetime) -> Horizon:
+    forgetting = policy.content.forgetting
+    delay = forgetting.destroy_delay
+    return Horizon(
+        is_key_rotation_running=True,
+        at=policy.unreadable_by(completed_at),
+        rotation=str(forgetting.rotation),
+        key_backups=forgetting.key_backups,
+        destroy_delay=None if delay is None else str(delay),
+        statement=_HORIZON,
+    )
+
+
+def _residuals(policy: Policy, completed_at: datetime) -> list[Residual]:
     longest = max(stream.max_age for stream in STREAMS.values())
     return [
         Residual(
@@ -159,15 +211,10 @@ def _residuals(completed_at: datetime) -> list[Residual]:
             until=completed_at + longest,
         ),
         Residual(
-            place="data files and write-ahead logs of the databases",
-            holds="sealed bytes and wrapped keys of deleted rows, and random references",
-            ends="when the database reuses their space",
-            until=None,
+            place="key backups, sealed to an offline recovery key, where the operator has them made",
+            holds="wrapped keys of before the deletion",
+            ends="with the horizon: only the last ones are kept",
+            until=policy.unreadable_by(completed_at),
         ),
-        Residual(
-            place="volumes of the object store",
-            holds="sealed bytes of deleted objects",
-            ends="when the object store compacts its volumes",
-            until=None,
-        ),
+        *_BYTES,
     ]

@@ -1,4 +1,4 @@
-"""Class keys: one per subject and kind, made when first needed, wrapped by the day's epoch key.
+"""Class keys: one per subject and kind, made when first needed, wrapped by the epoch key of the generation in use.
 
 They are read and unwrapped for each batch and kept nowhere in clear, so a fence
 or a destruction has no cache to reach.
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from lethe_common.clock import Clock
 from lethe_common.database import Transaction
 from lethe_common.identifiers import SealKeyId
 from lethe_common.sealing import KEY_BYTES, KeyLabel, SealContext, unwrap, wrap, wrapping_context
@@ -70,8 +69,8 @@ def at_rest(subject_ref: str, row: asyncpg.Record) -> WrappedClassKey | None:
 class ClassKeys:
     """Makes and opens class keys, many at a time."""
 
-    def __init__(self, keyring: Keyring, clock: Clock) -> None:
-        self._keyring, self._clock = keyring, clock
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
 
     async def open(self, keys: Mapping[ClassName, WrappedClassKey]) -> dict[ClassName, ClassKey]:
         """The keys in clear."""
@@ -81,12 +80,15 @@ class ClassKeys:
             for (name, key), clear in zip(keys.items(), opened, strict=True)
         }
 
-    async def make(self, tx: Transaction, names: Iterable[ClassName]) -> dict[ClassName, ClassKey]:
-        """Class keys for those that have none; where another process was first, its key is the answer."""
+    async def make(self, tx: Transaction, names: Iterable[ClassName], epoch_id: SealKeyId) -> dict[ClassName, ClassKey]:
+        """Class keys for those that have none, wrapped by the epoch in use.
+
+        Where another process was first, its key is the answer.
+        """
         fresh = {name: ClassKey(name[0], SealKeyId.new(), secrets.token_bytes(KEY_BYTES)) for name in sorted(names)}
         if not fresh:
             return {}
-        added = await self._add(tx, fresh)
+        added = await self._add(tx, fresh, epoch_id)
         if len(added) == len(fresh):
             return fresh
         late = fresh.keys() - added
@@ -99,9 +101,8 @@ class ClassKeys:
         }
         return fresh | await self.open(theirs)
 
-    async def _add(self, tx: Transaction, fresh: Mapping[ClassName, ClassKey]) -> set[ClassName]:
+    async def _add(self, tx: Transaction, fresh: Mapping[ClassName, ClassKey], epoch_id: SealKeyId) -> set[ClassName]:
         """Write the keys, wrapped; the names that had none before."""
-        epoch_id = await self._keyring.epoch_of(self._clock.now().date())
         wrapped = await self._keyring.wrap([
             (wrapping_context(KeyLabel.CLASS, key.subject_ref, key.key_id, epoch_id), key.key)
             for key in fresh.values()

@@ -216,6 +216,7 @@ class ErasureAnswers:
             requested_at=row["requested_at"],
             certificate_id=row["certificate_id"],
             certificate=None if row["document"] is None else json.loads(row["document"]),
+            final_certificate=None if row["final_document"] is None else json.loads(row["final_document"]),
         )
 
     async def public_key(self, _question: rpc.PublicKeyQuestion, _caller: Service) -> rpc.PublicKeyAnswer:

@@ -19,6 +19,9 @@ PrivacyError
 ├── StaffMayNotRead   403  the policy gives nobody of the staff access to what is written
 ├── LogShorter        400  the log of certificates never had as many entries
 ├── EpochUnknown      500  a key's epoch is not in the keyring: restore the keyring, see docs/operate.md
+├── KeyringLost       500  the epoch of the store's class keys is not in the keyring: restore it, see docs/operate.md
+├── GenerationIncomplete 500  a new generation has not as many keys as the old one; the old one stays in use
+├── KeyBackupInvalid  422  a key backup is damaged, or sealed to another recovery key
 ├── KeyringBroken     500  the keyring cannot be read or written as it must be
 └── PlaceNotSeen      503  the verifier could not look somewhere; nothing is certified until it can
 """
@@ -159,6 +162,27 @@ class EpochUnknown(PrivacyError):
 
     def __init__(self) -> None:
         super().__init__("The keyring lacks the epoch key of something it must open. Restore the keyring.")
+
+
+class KeyringLost(PrivacyError):
+    code, status = "keyring_lost", 500
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The keyring lacks the epoch key around all class keys. Nothing is begun anew beside them: "
+            "bring the keyring back, or run `lethe keys restore` with a key backup."
+        )
+
+
+class GenerationIncomplete(PrivacyError):
+    code, status = "generation_incomplete", 500
+
+    def __init__(self) -> None:
+        super().__init__("The new generation has not as many keys as the old one, which stays in use. Report this.")
+
+
+class KeyBackupInvalid(PrivacyError):
+    code, status = "key_backup_invalid", 422
 
 
 class KeyringBroken(PrivacyError):

@@ -43,7 +43,9 @@ class ItemKeys:
             granted = [(wish, row) for wish, row, refusal in zip(wishes, rows, refusals, strict=True) if not refusal]
             wrapped = {_class_of(wish): at_rest(wish.subject_ref, row) for wish, row in granted}
             classes = await self._classes.open({name: key for name, key in wrapped.items() if key is not None})
-            classes |= await self._classes.make(tx, wrapped.keys() - classes.keys())
+            if missing := wrapped.keys() - classes.keys():
+                # The same in every row, and it stays so until this transaction ends: who swaps generations waits for it.
+                classes |= await self._classes.make(tx, missing, SealKeyId(rows[0]["current_epoch"]))
             there = {
                 wish.item_id: _opened(wish.item_id, row["item_owner"], row["item_class"], row, classes)
                 for wish, row in granted
@@ -74,7 +76,7 @@ class ItemKeys:
 
     async def destroy(self, wishes: Sequence[LeaseWish]) -> int:
         """Delete items' keys where owner and item belong together; how many there were."""
-        async with self._database.single() as tx:
+        async with self._database.transaction(queries.SHARE) as tx:
             return await queries.destroy_items(tx, wishes)
 
     async def _make(

@@ -1,7 +1,7 @@
 """The key store's SQL, named. It runs in the database of the keys, schema `keys`.
 
-Whoever makes keys holds the shared lock, whoever fences holds the exclusive one:
-so when a fence is committed, no key made before it is still on its way.
+Whoever makes or deletes keys holds the shared lock, whoever fences or swaps generations
+holds the exclusive one: so when that is committed, nothing of before is still on its way.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,8 @@ FIND_SUBJECT = """
 
 # A row per wish, in their order: the subject's state, its class key, and the item's key where there is one.
 LOAD_FOR_ISSUE = """
-    SELECT s.state, s.is_restricted, c.key_id AS class_key_id, c.wrapped AS class_wrapped, c.epoch_id,
+    SELECT s.state, s.is_restricted, (SELECT epoch_id FROM generation) AS current_epoch,
+           c.key_id AS class_key_id, c.wrapped AS class_wrapped, c.epoch_id,
            i.subject_ref AS item_owner, i.key_class AS item_class, i.key_id, i.wrapped
       FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (subject_ref, item_id, key_class, place)
       LEFT JOIN subjects s ON s.subject_ref = w.subject_ref

@@ -5,8 +5,8 @@ would wrap and unwrap without ever handing them out. So everything that needs on
 of these keys happens behind the port, in batches.
 """
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from lethe_common.identifiers import SealKeyId
@@ -19,8 +19,12 @@ class Keyring(Protocol):
     destroy_delay: timedelta
     """How long after `destroy` a key may still exist; part of the forgetting horizon."""
 
-    async def epoch_of(self, day: date) -> SealKeyId:
-        """The epoch whose key wraps what is made on this day; made when there is none yet."""
+    async def new_epoch(self) -> SealKeyId:
+        """Begin an epoch: its key is made, stored, and read back."""
+        ...
+
+    async def epochs(self) -> frozenset[SealKeyId]:
+        """The epochs whose keys are here. What was destroyed elsewhere is forgotten by this."""
         ...
 
     async def wrap(self, keys: Sequence[tuple[SealContext, bytes]]) -> list[bytes]:
@@ -46,4 +50,19 @@ class Keyring(Protocol):
 
     async def destroy(self, epoch_id: SealKeyId) -> None:
         """Destroy an epoch's key. Destroying what is gone does nothing."""
+        ...
+
+    async def keys_to_back_up(self, epoch_id: SealKeyId) -> Mapping[str, bytes]:
+        """What of the keyring goes into the sealed backup of a generation, by name: its epoch and the index key.
+
+        Nothing where keys never leave the keyring.
+        """
+        ...
+
+    async def take_back(self, keys: Mapping[str, bytes]) -> None:
+        """Put keys of a backup in their places again.
+
+        Raises:
+            KeyringBroken: another key is there under one of these names.
+        """
         ...

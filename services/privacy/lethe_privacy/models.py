@@ -47,6 +47,11 @@ class Erasure(Table, table=True):
     requested_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
     completed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
     certificate_id: str | None = Field(sa_column_kwargs=_RECORD)
+    last_generation: int | None = Field(
+        sa_type=BigInteger, sa_column_kwargs=impersonal("the newest key generation that held its keys, a count")
+    )
+    horizon_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
+    final_certificate_id: str | None = Field(sa_column_kwargs=_RECORD)
 
 
 class Claim(Table, table=True):
@@ -78,6 +83,7 @@ class Certificate(Table, table=True):
 
     certificate_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
     erasure_id: str = Field(sa_column_kwargs=impersonal("random id"))
+    kind: str = Field(sa_column_kwargs=impersonal("interim or final"))
     document: str = Field(sa_column_kwargs=held("erasure.record", is_sealed=False, keys=CERTIFICATE_KEYS))
     issued_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
 
@@ -215,6 +221,41 @@ class ItemKeyRow(KeysTable, table=True):
     key_id: str = Field(sa_column_kwargs=impersonal("random id"))
     wrapped: bytes = Field(sa_column_kwargs=_KEY)
     created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_REFERENCE)
+
+
+class GenerationRow(KeysTable, table=True):
+    """Which generation of the key store is in use, and how far the next one is; one row."""
+
+    __tablename__ = "generation"
+
+    is_only: bool = Field(primary_key=True, sa_column_kwargs=impersonal("that there is one row"))
+    number: int = Field(sa_type=BigInteger, sa_column_kwargs=impersonal("a count"))
+    epoch_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
+    began_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("when all keys were wrapped anew"))
+    phase: str = Field(sa_column_kwargs=impersonal("how far a rotation is"))
+    next_epoch_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
+    next_began_at: datetime | None = Field(
+        sa_type=_MOMENT, sa_column_kwargs=impersonal("as `began_at`, of the next one")
+    )
+    copied_subject: str = Field(sa_column_kwargs=_REFERENCE)
+    copied_item: str = Field(sa_column_kwargs=_REFERENCE)
+
+
+class Loss(KeysTable, table=True):
+    """Of whom keys were deleted since the generation began: the next one has new class keys for them."""
+
+    __tablename__ = "losses"
+
+    subject_ref: str = Field(primary_key=True, sa_column_kwargs=_REFERENCE)
+
+
+class Touched(KeysTable, table=True):
+    """Whose keys changed while the next generation is written."""
+
+    __tablename__ = "touched"
+
+    line: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
+    subject_ref: str = Field(sa_column_kwargs=_REFERENCE)
 
 
 class LoginIndex(KeysTable, table=True):

@@ -40,9 +40,24 @@ FAIL = """
 """
 COMPLETE = """
     UPDATE erasures
-       SET state = 'completed', subject_ref = NULL, residue = '[]', completed_at = $2, certificate_id = $3
+       SET state = 'completed', subject_ref = NULL, residue = '[]', completed_at = $2, certificate_id = $3,
+           horizon_at = $4
      WHERE erasure_id = $1
 """
+NOTE_GENERATION = "UPDATE erasures SET last_generation = $2 WHERE erasure_id = $1"
+
+_FINAL_DUE = """
+      FROM erasures e
+     WHERE e.state = 'completed' AND e.final_certificate_id IS NULL AND e.last_generation IS NOT NULL
+       AND e.horizon_at <= $1
+"""  # index erasures_final_due
+IS_FINAL_DUE = f"SELECT EXISTS (SELECT 1 {_FINAL_DUE})"
+FINALS_DUE = f"""
+    SELECT e.erasure_id, e.last_generation,
+           (SELECT document FROM certificates c WHERE c.certificate_id = e.certificate_id)
+    {_FINAL_DUE} AND e.erasure_id > $2 ORDER BY e.erasure_id LIMIT $3 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608  constants of this module
+FINALISE = "UPDATE erasures SET final_certificate_id = $2 WHERE erasure_id = $1"
 
 CLAIMED = "SELECT erasure_id FROM claims WHERE claim_hash = $1"
 ADD_CLAIM = """
@@ -51,8 +66,9 @@ ADD_CLAIM = """
     RETURNING erasure_id
 """
 BY_CLAIM = """
-    SELECT e.erasure_id, e.state, e.requested_at, e.certificate_id, c.document
+    SELECT e.erasure_id, e.state, e.requested_at, e.certificate_id, c.document, f.document AS final_document
       FROM claims JOIN erasures e USING (erasure_id) LEFT JOIN certificates c USING (certificate_id)
+           LEFT JOIN certificates f ON f.certificate_id = e.final_certificate_id
      WHERE claim_hash = $1
 """
 
@@ -68,7 +84,9 @@ FORGET_PREFIXES = "UPDATE steps SET prefixes = '[]' WHERE erasure_id = $1"
 
 ADD_FACT = "INSERT INTO facts (subject_ref, fact, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 IS_FACT = "SELECT EXISTS (SELECT 1 FROM facts WHERE subject_ref = $1 AND fact = $2)"
-ADD_CERTIFICATE = "INSERT INTO certificates (certificate_id, erasure_id, document, issued_at) VALUES ($1, $2, $3, $4)"
+ADD_CERTIFICATE = """
+    INSERT INTO certificates (certificate_id, erasure_id, kind, document, issued_at) VALUES ($1, $2, $3, $4, $5)
+"""
 
 
 async def lock_erasure(tx: Transaction, erasure_id: ErasureId) -> Erasure | None:
@@ -114,13 +132,26 @@ async def fail(tx: Transaction, erasure_id: ErasureId, left: Sequence[Finding], 
 
 
 async def complete(
-    tx: Transaction, erasure: Erasure, certificate_id: CertificateId, document: str, completed_at: datetime
+    tx: Transaction,
+    erasure: Erasure,
+    certificate_id: CertificateId,
+    document: str,
+    completed_at: datetime,
+    horizon_at: datetime,
 ) -> None:
     """Keep the certificate and forget whose it was."""
-    await tx.execute(ADD_CERTIFICATE, certificate_id, erasure.erasure_id, document, completed_at)
+    await tx.execute(ADD_CERTIFICATE, certificate_id, erasure.erasure_id, "interim", document, completed_at)
     await tx.execute(ADD_FACT, erasure.subject_ref, "erased", completed_at)
     await tx.execute(FORGET_PREFIXES, erasure.erasure_id)
-    await tx.execute(COMPLETE, erasure.erasure_id, completed_at, certificate_id)
+    await tx.execute(COMPLETE, erasure.erasure_id, completed_at, certificate_id, horizon_at)
+
+
+async def finalise(
+    tx: Transaction, erasure_id: ErasureId, certificate_id: CertificateId, document: str, at: datetime
+) -> None:
+    """Keep the final certificate."""
+    await tx.execute(ADD_CERTIFICATE, certificate_id, erasure_id, "final", document, at)
+    await tx.execute(FINALISE, erasure_id, certificate_id)
 
 
 def _erasure(row: asyncpg.Record | None) -> Erasure | None:

@@ -172,11 +172,12 @@ class ErasureSaga:
                 tx.tell(ErasureStepRequested(erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref))
 
     async def _destroy_keys(self, erasure: Erasure) -> None:
-        await self._subjects.destroy(erasure.subject_ref, self._clock.now())
+        newest = await self._subjects.destroy(erasure.subject_ref, self._clock.now())
         _KEYS_DESTROYED.reached()
         async with self._database.transaction() as tx:
             if not await self._has_moved(tx, erasure):
                 await tx.execute(request_queries.FORGET_SUBJECT, erasure.subject_ref)
+                await tx.execute(queries.NOTE_GENERATION, erasure.erasure_id, newest)
                 await tx.execute(queries.MOVE, erasure.erasure_id, State.VERIFYING, _AT_ONCE)
 
     async def _verify(self, erasure: Erasure) -> None:
@@ -202,7 +203,7 @@ class ErasureSaga:
         statement = self._attestor.statement(erasure, reports, seen, now)
         signed = certificates.sign(statement.model_dump(mode="json"), self._signing_key)
         document = certificates.render(certificates.issued(signed, await self._log.append(tx, signed))).decode()
-        await queries.complete(tx, erasure, statement.certificate_id, document, now)
+        await queries.complete(tx, erasure, statement.certificate_id, document, now, statement.horizon.at)
         tx.tell(
             ErasureCompleted(
                 erasure_id=erasure.erasure_id,

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from lethe_common.catalogue import Kind, declare, each, held, impersonal
-from lethe_common.certificates import ERASURE_FORMAT
+from lethe_common.certificates import ERASURE_FORMAT, FINAL_FORMAT
 from lethe_common.identifiers import CertificateId, ErasureId
 
 
@@ -62,9 +62,16 @@ class Residual(Part):
 
 
 class Horizon(Part):
-    """From when on no remains in the listed stores open with any key that still exists."""
+    """From when on no remains in the listed stores open with any key that still exists.
+
+    `rotation` and `destroy_delay` are ISO 8601 durations, the latter null where keys go at once.
+    """
 
     is_key_rotation_running: bool
+    at: datetime
+    rotation: str
+    key_backups: int
+    destroy_delay: str | None
     statement: str
 
 
@@ -95,6 +102,27 @@ class ErasureStatement(Part):
     verifier: Verifier
 
 
+class FinalStatement(Part):
+    """The signed payload of the second certificate: after the horizon, what was seen to be gone above the deleted keys.
+
+    `interim` is the id of the first certificate, `seen` where was looked; instants are as in it.
+    """
+
+    format: Literal["lethe.erasure-final/1"] = FINAL_FORMAT
+    certificate_id: CertificateId
+    interim: CertificateId
+    erasure_id: ErasureId
+    subject: str
+    completed_at: datetime
+    horizon_at: datetime
+    final_at: datetime
+    clock: Literal["real", "virtual"]
+    policy: PolicyName
+    seen: tuple[CheckLine, ...]
+    residuals: tuple[Residual, ...]
+    verifier: Verifier
+
+
 _SIGNED_HEAD = ("key_id", "signature", "payload.format", "payload.size", "payload.root", "payload.at")
 HEAD_KEYS = declare(Kind.JSON_KEY, each(_SIGNED_HEAD, impersonal("a count and a hash over certificates, signed")))
 """The keys of a head of the log as it is kept."""
@@ -110,14 +138,14 @@ CERTIFICATE_KEYS = declare(
         **each(
             (
                 "payload.subject", "payload.certificate_id", "payload.erasure_id", "payload.requested_at",
-                "payload.completed_at",
+                "payload.completed_at", "payload.interim", "payload.horizon_at", "payload.final_at",
             ),
             _RECORD,
         ),
         **each(
             (f"payload.stores.{key}" for key in ("owner", "store", "category", "before", "after", "method")), _RECORD
         ),
-        **each((f"payload.checked.{key}" for key in ("store", "method", "found")), _RECORD),
+        **each((f"payload.{place}.{key}" for place in ("checked", "seen") for key in ("store", "method", "found")), _RECORD),
         **each((f"payload.retained.{key}" for key in ("store", "category", "count", "ground", "until")), _RECORD),
         **each(
             ("payload.format", "payload.clock", "payload.policy.profile", "payload.policy.hash"),
@@ -126,7 +154,7 @@ CERTIFICATE_KEYS = declare(
         **each(
             (
                 *(f"payload.residuals.{key}" for key in ("place", "holds", "ends", "until")),
-                *(f"payload.horizon.{key}" for key in ("is_key_rotation_running", "statement")),
+                *(f"payload.horizon.{key}" for key in ("is_key_rotation_running", "at", "rotation", "key_backups", "destroy_delay", "statement")),
                 *(f"payload.verifier.{key}" for key in ("id", "build", "not_scanned")),
             ),
             impersonal("the same in all certificates of a build"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from lethe_common.settings import ServiceSettings
+from lethe_common.settings import Environment, ServiceSettings
 
 
 class PrivacySettings(ServiceSettings):
@@ -21,6 +21,10 @@ class PrivacySettings(ServiceSettings):
     keyring: Path
     signing_key: Path
 
+    key_backups: Path | None = None
+    recovery_key: Path | None = None
+    rotation_statement_timeout_seconds: float = Field(default=3600.0, gt=0)
+
     key_batch_questions: int = Field(default=32, ge=1, le=256)
     key_writers: int = Field(default=1, ge=1, le=16)
     keys_waiting_questions: int = Field(default=5_000, ge=1)
@@ -35,3 +39,14 @@ class PrivacySettings(ServiceSettings):
     erasure_retry_first_seconds: float = Field(default=2.0, gt=0)
     erasure_retry_most_seconds: float = Field(default=600.0, gt=0)
     erasure_hold_retry_seconds: float = Field(default=3600.0, gt=0)
+
+
+class UpkeepSettings(Environment):
+    """What backing up and restoring keys needs: a part of the service's own environment."""
+
+    keys_database_url: SecretStr
+    keys_database_owner_url: SecretStr
+    keyring: Path
+    key_backups: Path
+    recovery_key: Path
+    rotation_statement_timeout_seconds: float = Field(default=3600.0, gt=0)

@@ -6,6 +6,7 @@ from datetime import datetime
 from lethe_common.database import Database
 from lethe_common.identifiers import SubjectRef
 from lethe_privacy import key_queries as queries
+from lethe_privacy import rotation_queries
 from lethe_privacy.errors import SubjectGone, SubjectUnknown
 from lethe_privacy.keyring import Keyring
 
@@ -84,7 +85,12 @@ class Subjects:
             counts = await tx.fetchrow(queries.COUNT_KEYS, subject_ref)
         return KeyCounts(**dict(counts or {}))
 
-    async def destroy(self, subject_ref: SubjectRef, at: datetime) -> None:
-        """Delete every key and login of a subject, closed at this policy time. Repeating it changes nothing."""
-        async with self._database.transaction() as tx:
+    async def destroy(self, subject_ref: SubjectRef, at: datetime) -> int | None:
+        """Delete every key and login of a subject, closed at this policy time. Repeating it changes nothing.
+
+        Answers the newest generation of the key store that may have held them; no later one does.
+        """
+        async with self._database.transaction(queries.SHARE) as tx:
             await tx.execute(queries.DESTROY_SUBJECT, subject_ref, at)
+            generation = await rotation_queries.load(tx)
+        return None if generation is None else generation.newest

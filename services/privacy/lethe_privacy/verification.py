@@ -71,6 +71,8 @@ NOT_LOOKED_INTO = {
     "jobs.erasures": _FENCE,
     "jobs.removals": _REPORTED,
     "jobs.early_cancels": _REPORTED,
+    "keys.losses": "a reference that has its class keys made anew at the next rotation, and ends with it",
+    "keys.touched": "a reference that is copied again during a rotation, and ends with it",
     "keys.subjects": "the record that this reference is erased, so that it never begins anew",
     "privacy.facts": "the record of the erasure",
 }

@@ -1,19 +1,23 @@
 """Builds the privacy service: every object once, each handed what it needs."""
 
 import importlib
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lethe_common import certificates
+from lethe_common.clock import Sweep
 from lethe_common.consents import texts_in_force
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate
 from lethe_common.errors import ConfigurationError
 from lethe_common.events.privacy import ErasureStepReported
 from lethe_common.events.retention import LegalHoldLifted
-from lethe_common.process import Frame, Parts
+from lethe_common.policy import PolicyBook
+from lethe_common.process import Frame, Parts, Worker
 from lethe_common.purposes import uses_in_force
 from lethe_common.services import Service
 from lethe_common.storage import Storage
@@ -25,12 +29,16 @@ from lethe_privacy.consents import Consents
 from lethe_privacy.desk import Desk
 from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers, RequestAnswers
 from lethe_privacy.expiries import Expiries
+from lethe_privacy.finals import FinalCertificates
 from lethe_privacy.gauges import Gauges
 from lethe_privacy.handlers import on_hold_lifted, on_step_reported
 from lethe_privacy.itemkeys import ItemKeys
+from lethe_privacy.keybackups import KeyBackups
+from lethe_privacy.keyring import Keyring
 from lethe_privacy.leases import Gate, Gates, staffed
 from lethe_privacy.models import KeysTable
 from lethe_privacy.request_sweeps import RequestSweeps
+from lethe_privacy.rotation import Rotation, Rules, begin_first
 from lethe_privacy.saga import ErasureSaga, Pace
 from lethe_privacy.settings import PrivacySettings
 from lethe_privacy.subjects import Subjects
@@ -38,21 +46,30 @@ from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Cluster, Verifier
 
 KEYS_SCHEMA = "keys"
+# One holds the rotator's lock, the other one works.
+_ROTATION_CONNECTIONS = 2
 
 
 async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     """All parts of the service.
 
     Raises:
-        ConfigurationError: the signing key cannot be read.
+        ConfigurationError: the signing key cannot be read, or the keyring destroys later than the policy promises.
         DatabaseAway: the key store's database is away.
     """
     signing_key = _signing_key(settings.signing_key)
-    keys_database = await _open_key_store(settings)
+    await migrate_keys(settings.keys_database_owner_url.get_secret_value())
+    keys_database = await _open_key_store(
+        settings,
+        size=settings.keys_database_pool_size,
+        timeout_seconds=settings.database_statement_timeout_seconds,
+    )
     storage = _storage(settings)
     keyring = FolderKeyring(settings.keyring)
+    must_destroy_in_time(keyring.destroy_delay, frame.book)
     subjects = Subjects(keys_database, keyring)
-    keys = ItemKeys(keys_database, ClassKeys(keyring, frame.clock), frame.clock)
+    keys = ItemKeys(keys_database, ClassKeys(keyring), frame.clock)
+    await begin_first(keys_database, keyring, frame.clock)
     key_answers = KeyAnswers(
         subjects,
         keys,
@@ -84,6 +101,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         _pace(settings),
         Retention(frame.bus).held_by,
     )
+    aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
     erasure_answers = ErasureAnswers(saga, frame.database, certificate_log, certificates.public_pem(signing_key))
     return Parts(
         handlers={ErasureStepReported: on_step_reported, LegalHoldLifted: on_hold_lifted},
@@ -95,12 +113,39 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         },
         workers=[key_answers.issuing.run, key_answers.leasing.run, saga.run],
         sweeps=[
+            *aging.sweeps,
             sweeps.warn,
             sweeps.remove,
             Expiries(keys_database, frame.book, batch=settings.expiry_batch_holders).sweep,
         ],
-        on_close=[keys_database.close, storage.close],
+        on_close=[keys_database.close, aging.close, storage.close],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Aging:
+    """What happens to keys with time."""
+
+    sweeps: tuple[Sweep, ...]
+    close: Worker
+
+
+async def _aging(
+    frame: Frame,
+    settings: PrivacySettings,
+    keyring: Keyring,
+    attestor: Attestor,
+    signing_key: Ed25519PrivateKey,
+    certificate_log: CertificateLog,
+) -> _Aging:
+    """Rotation, and after it the certificates that can only be issued then; on connections of their own."""
+    database = await _open_key_store(
+        settings, size=_ROTATION_CONNECTIONS, timeout_seconds=settings.rotation_statement_timeout_seconds
+    )
+    backups = KeyBackups(settings.key_backups, settings.recovery_key, keyring)
+    rotation = Rotation(database, keyring, backups, rotation_rules(frame.book))
+    finals = FinalCertificates(frame.database, database, keyring, backups, attestor, signing_key, certificate_log)
+    return _Aging((rotation.sweep, finals.sweep), database.close)
 
 
 def _gates(frame: Frame) -> Gates:
@@ -116,14 +161,37 @@ async def migrate_keys(owner_url: str) -> None:
     await migrate(owner_url, schema)
 
 
-async def _open_key_store(settings: PrivacySettings) -> Database:
-    await migrate_keys(settings.keys_database_owner_url.get_secret_value())
+def must_destroy_in_time(delay: timedelta, book: PolicyBook) -> None:
+    """See that no version promises a shorter `forgetting.destroy_delay` than the keyring takes.
+
+    Raises:
+        ConfigurationError: one does.
+    """
+    for policy in book.versions:
+        if delay > (policy.content.forgetting.destroy_delay or timedelta(0)):
+            raise ConfigurationError(
+                f"The keyring takes {delay} to destroy a key, and version {policy.version} of the policy promises less. "
+                "Write it into forgetting.destroy_delay."
+            )
+
+
+def rotation_rules(book: PolicyBook) -> Callable[[datetime], Rules]:
+    """What the policy in force at an instant says of rotation."""
+
+    def rules(now: datetime) -> Rules:
+        forgetting = book.governing(now).content.forgetting
+        return Rules(forgetting.rotation, forgetting.key_backups)
+
+    return rules
+
+
+async def _open_key_store(settings: PrivacySettings, *, size: int, timeout_seconds: float) -> Database:
     return await Database.open(
         settings.keys_database_url.get_secret_value(),
         Service.PRIVACY,
         schema=KEYS_SCHEMA,
-        size=settings.keys_database_pool_size,
-        statement_timeout_seconds=settings.database_statement_timeout_seconds,
+        size=size,
+        statement_timeout_seconds=timeout_seconds,
     )
 
 

@@ -2,12 +2,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from lethe_common.events.privacy import StoreCount
-from lethe_common.identifiers import ErasureId, SubjectRef
+from lethe_common.identifiers import ErasureId, SealKeyId, SubjectRef
 from lethe_common.policy import load_book, load_policy
 from lethe_common.services import Service
 from lethe_privacy.certificates import Attestor, pseudonym_of
 from lethe_privacy.erasures import Erasure, Finding, Report, State
+from lethe_privacy.finals import Remains
+from lethe_privacy.generations import Generation, Phase
 from lethe_privacy.schemas import ErasureStatement
 from tests.tree import ROOT
 from tests.unit.common.policy_files import in_two_versions
@@ -74,8 +78,22 @@ def test_the_statement_names_its_clock_its_policy_and_what_is_still_to_come() ->
 
     assert made.clock == "virtual"
     assert made.policy.hash == load_policy(profile()).hash
-    assert not made.horizon.is_key_rotation_running
-    assert made.residuals[0].until == NOW + timedelta(days=3)
+    assert made.horizon.is_key_rotation_running
+    assert (made.horizon.rotation, made.horizon.key_backups, made.horizon.destroy_delay) == ("P1D", 2, None)
+    assert made.horizon.at == NOW + timedelta(days=3)
+    assert [residual.until for residual in made.residuals[:2]] == [NOW + timedelta(days=3)] * 2
+    assert "promised" not in made.horizon.statement
+
+
+def test_the_horizon_is_that_of_the_version_in_force(tmp_path: Path) -> None:
+    slower = "forgetting: {rotation: P2D, key_backups: 3, destroy_delay: P7D}"
+    book = load_book(
+        in_two_versions(tmp_path, NOW.isoformat(), ("forgetting: {rotation: P1D, key_backups: 2}", slower))
+    )
+
+    horizon = Attestor(book, "virtual", "0.1.0").statement(ERASURE, REPORTS, SEEN, NOW).horizon
+
+    assert (horizon.at, horizon.destroy_delay) == (NOW + timedelta(days=15), "P7D")
 
 
 def test_a_statement_written_and_read_again_is_the_same() -> None:
@@ -94,3 +112,55 @@ def test_a_certificate_names_the_version_in_force_when_the_erasure_was_completed
     assert [before.policy.hash, after.policy.hash] == [version.hash for version in book.versions]
     years = [{line.category: line.until for line in made.retained}["ledger.transfer"] for made in (before, after)]
     assert years == [NOW - timedelta(seconds=1) + timedelta(days=7 * 366), NOW + timedelta(days=8 * 366)]
+
+
+def test_a_final_statement_names_the_first_certificate_and_what_was_seen_after_the_horizon() -> None:
+    interim = statement()
+    seen = [Finding("keyring", "listed", 0)]
+
+    final = Attestor(load_book(profile()), "virtual", "0.1.0").final_statement(
+        interim.model_dump(mode="json"), seen, NOW + timedelta(days=4)
+    )
+
+    assert (final.interim, final.erasure_id, final.subject) == (
+        interim.certificate_id,
+        interim.erasure_id,
+        interim.subject,
+    )
+    assert (final.completed_at, final.horizon_at, final.final_at) == (
+        NOW,
+        NOW + timedelta(days=3),
+        NOW + timedelta(days=4),
+    )
+    assert final.certificate_id != interim.certificate_id
+    assert [(line.store, line.found) for line in final.seen] == [("keyring", 0)]
+    assert all(residual.until is None for residual in final.residuals)
+
+
+def in_use(number: int, phase: Phase = Phase.RESTING) -> Generation:
+    return Generation(number, SealKeyId.new(), NOW, phase, None, None, ("", ""))
+
+
+@pytest.mark.parametrize(
+    "remains",
+    [
+        Remains(in_use(7), 0, 0, (7,)),
+        Remains(in_use(8, Phase.SWAPPED), 0, 0, (8,)),
+        Remains(in_use(8), 1, 0, (8,)),
+        Remains(in_use(8), 0, 1, (8,)),
+        Remains(in_use(8), 0, 0, (7, 8)),
+    ],
+)
+def test_nothing_is_final_while_a_key_above_the_deleted_ones_may_be_left(remains: Remains) -> None:
+    assert remains.seen(7) is None
+
+
+def test_what_is_final_says_where_was_looked() -> None:
+    seen = Remains(in_use(9), 0, 0, (8, 9)).seen(7)
+
+    assert seen is not None
+    assert [(finding.store, finding.found) for finding in seen] == [
+        ("keyring", 0),
+        ("pg:keys.class_keys", 0),
+        ("key backups", 0),
+    ]

@@ -20,16 +20,22 @@ def fetch(
     link: Annotated[str, typer.Argument(help="The link that the erasure gave you, or only the claim in it.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     url: Url = None,
+    *,
+    interim: Annotated[
+        bool, typer.Option("--interim", help="The first certificate, even when the final one is there.")
+    ] = False,
 ) -> None:
-    """Save the certificate exactly as it was signed."""
+    """Save the certificate exactly as it was signed: the final one once the horizon has passed, before it the first."""
     page, _, claim = link.rpartition("#")
     address = urlsplit(page)
     with anonymous(f"{address.scheme}://{address.netloc}" if address.netloc else url) as client:
         answer = client.post("/v1/erasures/status", {"claim": claim})
-    certificate = answer.get("certificate")
+    final = None if interim else answer.get("final_certificate")
+    certificate = final or answer.get("certificate")
     if not isinstance(certificate, dict):
         raise CommandError(f"There is no certificate: the erasure's state is {answer.get('state')}. Try again later.")
     output.write_bytes(render(certificate))
+    OUT.print("The final certificate." if final else "The first certificate; a final one follows after the horizon.")
     OUT.print(f"{output}: check it with `lethe certificate verify {output} --key PUBLIC_KEY_PEM`")
 
 

@@ -1,5 +1,6 @@
 """`lethe doctor`: what is missing or risky on this machine."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,13 @@ def doctor(
     data: Data = DEFAULT_DATA,
     port: Annotated[int, typer.Option(help="The studio's port to look at.")] = 8080,
     console_port: Annotated[int, typer.Option(help="The console's port to look at.")] = 8081,
+    keyring: Annotated[
+        Path | None, typer.Option(help="The keyring's folder, where it is not in the data folder.")
+    ] = None,
+    keyring_apart: Annotated[
+        bool,
+        typer.Option("--keyring-apart", help="For real people: a keyring on the data's volume is bad, not a note."),
+    ] = False,
 ) -> None:
     """Look for what `lethe up` needs and for what could leak: programs, ports, disk, rights, core dumps, swap.
 
@@ -29,7 +37,7 @@ def doctor(
 
     console = Console(soft_wrap=True, highlight=False)
     is_bad = False
-    for finding in examine(data, port, console_port):
+    for finding in examine(data, port, console_port, keyring=keyring, is_apart=keyring_apart):
         is_bad |= finding.grade is Grade.BAD
         console.print(f"[{_STYLES[finding.grade.value]}]{finding.grade.value:<5}[/] {finding.subject:<14} ", end="")
         console.print(finding.found, markup=False)

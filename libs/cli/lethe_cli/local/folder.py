@@ -43,6 +43,15 @@ class DataFolder:
         return self.path / "keyring"
 
     @property
+    def key_backups(self) -> Path:
+        return self.path / "key_backups"
+
+    @property
+    def recovery_key(self) -> Path:
+        """The public half; the private one is kept offline."""
+        return self.path / "recovery_key.pem"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -43,7 +43,9 @@ class Finding:
     next_step: str = ""
 
 
-def examine(data: Path, port: int, console_port: int) -> Iterator[Finding]:
+def examine(
+    data: Path, port: int, console_port: int, *, keyring: Path | None = None, is_apart: bool = False
+) -> Iterator[Finding]:
     """Look at programs, ports, disk, the data folder and what the system may write to disk behind our back."""
     folder = DataFolder(data.absolute())
     yield _python()
@@ -53,7 +55,8 @@ def examine(data: Path, port: int, console_port: int) -> Iterator[Finding]:
     yield from _ports(folder, port, console_port)
     yield _disk(folder.path)
     yield _data_folder(folder)
-    yield _keyring(folder)
+    yield keyring_finding(keyring or folder.keyring, folder.path, must_be_apart=is_apart)
+    yield recovery_finding(folder)
     yield _database_user(folder)
     yield from _abandoned()
     yield _core_dumps()
@@ -142,14 +145,37 @@ def _mode(path: Path) -> int:
     return path.stat().st_mode & 0o777 if path.exists() else 0
 
 
-def _keyring(folder: DataFolder) -> Finding:
-    keyring = folder.keyring
-    return Finding(
-        Grade.NOTE,
-        "keyring",
-        f"{keyring}, beside the data it opens",
-        "Fine for trying out. For real people keep it on another device, and out of the backups of the data.",
-    )
+def keyring_finding(keyring: Path, data: Path, *, must_be_apart: bool) -> Finding:
+    """Whether the keyring lies on a volume of its own. Beside the data, one stolen disk opens everything."""
+    if not _is_same_volume(keyring, data):
+        return Finding(Grade.GOOD, "keyring", f"{keyring}, on a volume of its own")
+    next_step = "Keep it on another volume (tmpfs together with key backups, or a vault), out of the data's backups."
+    if must_be_apart:
+        return Finding(Grade.BAD, "keyring", f"{keyring}, on the volume of the data it opens", next_step)
+    return Finding(Grade.NOTE, "keyring", f"{keyring}, beside the data it opens", f"Fine for trying out. {next_step}")
+
+
+def recovery_finding(folder: DataFolder) -> Finding:
+    """Whether a lost keyring could be brought back."""
+    if not folder.recovery_key.exists():
+        return Finding(
+            Grade.NOTE,
+            "key backups",
+            "none: there is no recovery key",
+            "Without one a lost keyring loses everything: `lethe keys recovery-key new -o FILE`.",
+        )
+    backups = sorted(folder.key_backups.glob("generation-*.keys"))
+    if not backups:
+        return Finding(Grade.NOTE, "key backups", "none yet", "The next rotation makes one, or `lethe keys backup`.")
+    return Finding(Grade.GOOD, "key backups", f"{len(backups)} in {folder.key_backups}")
+
+
+def _is_same_volume(one: Path, other: Path) -> bool:
+    devices = [
+        next(parent for parent in (path, *path.absolute().parents) if parent.exists()).stat().st_dev
+        for path in (one, other)
+    ]
+    return devices[0] == devices[1]
 
 
 def _database_user(folder: DataFolder) -> Finding:

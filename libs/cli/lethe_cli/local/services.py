@@ -142,6 +142,8 @@ class ServiceEnvironment:
             "KEYS_DATABASE_URL": postgres.url(working(Service.PRIVACY), KEYS_DATABASE),
             "KEYS_DATABASE_OWNER_URL": postgres.url(owner(Service.PRIVACY), KEYS_DATABASE),
             "KEYRING": str(self.folder.keyring.resolve()),
+            "KEY_BACKUPS": str(self.folder.key_backups.resolve()),
+            "RECOVERY_KEY": str(self.folder.recovery_key.resolve()),
             "SIGNING_KEY": str(self.folder.signing_key.resolve()),
         }
 

@@ -2,6 +2,7 @@
 
 from lethe_common.certificates.documents import (
     ERASURE_FORMAT,
+    FINAL_FORMAT,
     MAX_DOCUMENT_BYTES,
     Checked,
     issued,
@@ -15,6 +16,7 @@ from lethe_common.certificates.signatures import key_id, public_pem, sign, signi
 
 __all__ = [
     "ERASURE_FORMAT",
+    "FINAL_FORMAT",
     "HEAD_FORMAT",
     "MAX_DOCUMENT_BYTES",
     "CertificateInvalid",

@@ -18,6 +18,7 @@ from lethe_common.certificates.reasons import CertificateInvalid, Reason
 from lethe_common.certificates.signatures import payload_of, public_key
 
 ERASURE_FORMAT: Final = "lethe.erasure-certificate/1"
+FINAL_FORMAT: Final = "lethe.erasure-final/1"
 MAX_DOCUMENT_BYTES = 1024 * 1024
 _LOG = "log"
 
@@ -52,7 +53,7 @@ def verify(document: bytes, public_key_pem: bytes, other_head: bytes | None = No
     if not isinstance(certificate, dict) or _LOG not in certificate:
         raise CertificateInvalid(Reason.UNKNOWN_FORMAT)
     signed = {name: value for name, value in certificate.items() if name != _LOG}
-    payload = payload_of(signed, ERASURE_FORMAT, key)
+    payload = payload_of(signed, _format_of(signed), key)
     try:
         is_as_issued = render(certificate) == document
     except ValueError as error:
@@ -75,6 +76,13 @@ def verify_document(document: Mapping[str, JsonValue], public_key_pem: str) -> d
     except ValueError as error:
         raise CertificateInvalid(Reason.UNKNOWN_FORMAT) from error
     return verify(canonical, public_key_pem.encode()).payload
+
+
+def _format_of(signed: Mapping[str, JsonValue]) -> str:
+    """Which of the two kinds of certificate it says it is; what it says is signed."""
+    payload = signed.get("payload")
+    is_final = isinstance(payload, dict) and payload.get("format") == FINAL_FORMAT
+    return FINAL_FORMAT if is_final else ERASURE_FORMAT
 
 
 def _parse(document: bytes) -> JsonValue:

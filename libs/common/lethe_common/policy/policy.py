@@ -134,6 +134,13 @@ class Policy:
         timers = [timer_of(self.content, rule) for rule in self.content.data.values() if store in rule.stores]
         return min((max(timer, timedelta(0)) for timer in timers if timer is not None), default=None)
 
+    def unreadable_by(self, deleted_at: datetime) -> datetime:
+        """When nothing that is left of what is deleted at an instant opens with any key that is left: the horizon.
+
+        At the latest: by then a rotation has come, the key backups of before it are gone, and its keys are destroyed.
+        """
+        return deleted_at + self.content.forgetting.horizon
+
     def starts_with(self, category: str) -> Fact:
         """The event from which a category's period counts: nothing kept `until` an event is due before that event."""
         keep = self.keep(category)

@@ -182,13 +182,17 @@ class ErasureStateQuestion(Message):
 
 
 class ErasureStateAnswer(Message):
-    """How far an erasure is; the certificate (an RFC 8785 document with its signature) when done."""
+    """How far an erasure is; the certificate (an RFC 8785 document with its signature) when done.
+
+    And the final one, when the horizon has passed and nothing above the deleted keys was left.
+    """
 
     erasure_id: ErasureId | None = None
     state: str = "unknown"
     requested_at: datetime | None = None
     certificate_id: CertificateId | None = None
     certificate: dict[str, Any] | None = None
+    final_certificate: dict[str, Any] | None = None
 
 
 class ErasureState(Call[ErasureStateQuestion, ErasureStateAnswer]):

@@ -1,5 +1,8 @@
 """DELETE /v1/account and what can be asked afterwards without the account."""
 
+from datetime import datetime
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,7 +56,8 @@ def erasure_routes(
                 "id": answer.erasure_id,
                 "state": answer.state,
                 "requested_at": unix(answer.requested_at) if answer.requested_at else None,
-                "certificate": answer.certificate,
+                **_certificates(answer.certificate),
+                "final_certificate": answer.final_certificate,
             }
         )
 
@@ -78,5 +82,13 @@ def erasure_of(outcome: Outcome) -> dict[str, object]:
         # Behind `#`, which browsers keep to themselves: the claim stands in no log and no referrer.
         "link": f"/erasure#{outcome.claim}",
         "claim": outcome.claim,
-        "certificate": outcome.certificate,
+        **_certificates(outcome.certificate),
     }
+
+
+def _certificates(certificate: dict[str, Any] | None) -> dict[str, Any]:
+    """The certificate, and the end of what it says can still be opened by somebody who has everything: the horizon."""
+    if certificate is None:
+        return {"certificate": None, "unreadable_by": None}
+    at = datetime.fromisoformat(certificate["payload"]["horizon"]["at"])
+    return {"certificate": certificate, "unreadable_by": unix(at)}

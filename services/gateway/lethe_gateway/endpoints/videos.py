@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
+from datetime import datetime
 from typing import Literal
 
 import asyncpg
@@ -46,6 +48,7 @@ def video_routes(
     watchers: Watchers,
     positions: Positions,
     catalogue: Catalogue,
+    unreadable_by: Callable[[], datetime],
     *,
     page_most: int,
     upload_limit_bytes: int,
@@ -94,11 +97,13 @@ def video_routes(
             headers = {"openai-poll-after-ms": str(await positions.poll_after_ms(row))}
         return reply(video_of(row, percent=watchers.percent(generation_id), prompt=prompt), 200, headers)
 
-    _ending_routes(router, callers, gallery, watchers)
+    _ending_routes(router, callers, gallery, watchers, unreadable_by)
     return router
 
 
-def _ending_routes(router: APIRouter, callers: Callers, gallery: Gallery, watchers: Watchers) -> None:
+def _ending_routes(
+    router: APIRouter, callers: Callers, gallery: Gallery, watchers: Watchers, unreadable_by: Callable[[], datetime]
+) -> None:
     @router.post("/{generation_id}/cancel")
     async def cancel(request: Request, generation_id: str) -> Response:
         caller = await callers.of(request)
@@ -113,7 +118,7 @@ def _ending_routes(router: APIRouter, callers: Callers, gallery: Gallery, watche
         caller = await callers.of(request)
         removal = await gallery.remove(caller, generation_id)
         if removal is Removal.VERIFIED:
-            return reply(Deleted(id=generation_id, deleted=True))
+            return reply(Deleted(id=generation_id, deleted=True, unreadable_by=unix(unreadable_by())))
         wait = _HELD_AGAIN_SECONDS if removal is Removal.HELD else _DELETE_AGAIN_SECONDS
         return reply(DeletionWaits(id=generation_id, reason=removal), 202, {"Retry-After": str(wait)})
 

@@ -136,11 +136,20 @@ async function follow(claim) {
     setTimeout(() => follow(claim).catch(failed), known.state === "held" ? 60000 : 2000);
     return;
   }
+  if (known.unreadable_by) $("erasure-horizon").textContent = say("js.unreadable_by", { when: moment(known.unreadable_by * 1000) });
+  if (known.final_certificate) {
+    $("erasure-horizon").textContent = say("js.erasure_final");
+    $("final-certificate").hidden = false;
+    $("final-certificate").href = saved(JSON.stringify(known.final_certificate, null, 2));
+  }
   const text = JSON.stringify(known.certificate, null, 2);
   const box = $("certificate");
   box.hidden = false;
   box.querySelector("pre").textContent = text;
-  box.querySelector("a").href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  box.querySelector("a").href = saved(text);
+}
+function saved(text) {
+  return URL.createObjectURL(new Blob([text], { type: "application/json" }));
 }
 function failed(error) {
   $("erasure-state").textContent = "";

@@ -101,7 +101,7 @@ function button(key, action, className = "") {
 
 async function remove(card) {
   const { video } = card;
-  const list = [say("card.delete.lost")];
+  const list = [say("card.delete.lost"), $("horizon").textContent];
   if (isRunning(video)) list.push(say("card.delete.running"));
   else if (video.credits_charged) list.push(say("card.delete.credits"));
   if (!(await ask({ title: say("card.delete.title"), lead: (video.prompt ?? "").slice(0, 160), list, yes: say("card.delete.do") }))) return;

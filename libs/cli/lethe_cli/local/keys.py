@@ -1,0 +1,65 @@
+"""Upkeep of a local suite's keys: the recovery key, and the privacy service's own upkeep as a child."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from lethe_cli.errors import CommandError
+from lethe_cli.local import runtime
+from lethe_cli.local.folder import DataFolder, write_private
+from lethe_cli.local.ports import LOOPBACK
+from lethe_cli.local.secrets import Secrets
+from lethe_common.database.roles import KEYS_DATABASE, owner, working
+from lethe_common.services import Service
+
+_INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+def new_recovery_key(private: Path, public: Path) -> None:
+    """Make an X25519 key pair: the private half in a file for its owner only, the public one for the service.
+
+    Raises:
+        CommandError: there is a private half already.
+    """
+    if private.exists():
+        raise CommandError(f"{private} is there already. Choose another file: a recovery key is never overwritten.")
+    key = X25519PrivateKey.generate()
+    write_private(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def upkeep(data: Path, *arguments: str) -> str:
+    """Run the privacy service's upkeep on a suite whose database runs; what it said.
+
+    Raises:
+        CommandError: it refused, and why.
+        NotRunning: nothing runs on this folder.
+    """
+    folder = DataFolder(data)
+    port = runtime.read(folder.runtime).postgres_port
+    known = Secrets.model_validate_json(folder.secrets.read_bytes())
+    roles = {"KEYS_DATABASE_URL": working(Service.PRIVACY), "KEYS_DATABASE_OWNER_URL": owner(Service.PRIVACY)}
+    variables = {
+        **{
+            name: f"postgresql://{role}:{known.postgres[role]}@{LOOPBACK}:{port}/{KEYS_DATABASE}"
+            for name, role in roles.items()
+        },
+        "KEYRING": str(folder.keyring.resolve()),
+        "KEY_BACKUPS": str(folder.key_backups.resolve()),
+        "RECOVERY_KEY": str(folder.recovery_key.resolve()),
+    }
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-m", "lethe_privacy.upkeep", *arguments],
+        env={**environment, **{f"LETHE_{name}": value for name, value in variables.items()}},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CommandError(done.stderr.strip() or "It ended without a reason.")
+    return done.stdout.strip()
