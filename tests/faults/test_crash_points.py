@@ -21,7 +21,7 @@ for _service in Service:
     importlib.import_module(f"lethe_{_service}.wiring")
 MARKS = frozenset(mark for point in crashes.registry() for mark in point.marks)
 OF_ERASURES = ("frame.handled", "frame.committed", "relay.published", "erasure.")
-OF_REMOVALS, OF_ORDERS = ("removal.",), ("submission.", "run.")
+OF_REMOVALS, OF_ORDERS, OF_ROTATIONS = ("removal.",), ("submission.", "run."), ("rotation.",)
 LEFT_ON_PURPOSE = {
     "privacy.facts",
     "keys.subjects",
@@ -31,6 +31,8 @@ LEFT_ON_PURPOSE = {
     "jobs.subjects",
 }
 QUICK = {"PROVIDERS_NOOP_SECONDS": "1", "ERASURE_STEP_RETRY_SECONDS": "2", "REMOVAL_LEASE_SECONDS": "2"}
+_BEGIN_ROTATION = "UPDATE keys.generation SET began_at = began_at - interval '1 day' RETURNING number, epoch_id"
+_ROTATED = "SELECT 1 FROM keys.generation WHERE number = $1 AND phase = 'resting'"
 _ERASURES = "SELECT count(*), count(*) FILTER (WHERE state = 'completed') FROM privacy.erasures"
 
 
@@ -47,7 +49,7 @@ def suite(folder: Path) -> Iterator[RunningSuite]:
 
 
 def test_every_crash_point_is_of_one_of_these_scenarios() -> None:
-    scenarios = (*OF_ERASURES, *OF_REMOVALS, *OF_ORDERS)
+    scenarios = (*OF_ERASURES, *OF_REMOVALS, *OF_ORDERS, *OF_ROTATIONS)
     assert MARKS
     assert {mark for kind in scenarios for mark in _marks(kind)} == MARKS
     assert all(_marks(kind) for kind in scenarios)
@@ -102,6 +104,25 @@ def test_an_order_is_made_and_charged_once_wherever_somebody_dies(suite: Running
         assert [one["id"] for one in answered(http.get("/v1/videos"))["data"]] == [video]
     until(lambda: account.balance()["available"] == before - PATIENT_CREDITS, "one charge")
     assert account.balance()["held"] == 0
+
+
+def test_a_rotation_ends_wherever_its_process_dies_and_no_key_is_lost(suite: RunningSuite, folder: Path) -> None:
+    account = suite.open_account()
+    video, other = _order(account, with_picture=True), _order(account)
+    until(lambda: _is_completed(account), "the finished videos")
+    with account.http() as http:
+        answered(http.delete(f"/v1/videos/{other}"))
+    armed = _arm(folder, *OF_ROTATIONS)
+
+    ((number, epoch_id),) = suite.look_at_keys(_BEGIN_ROTATION)
+
+    until(lambda: suite.look_at_keys(_ROTATED, number + 1), "the next generation", timeout_seconds=120)
+    _all_have_crashed(suite, folder, armed)
+    assert not suite.look_at_keys("SELECT 1 FROM keys.class_keys WHERE epoch_id = $1", epoch_id)
+    assert len(list((suite.data / "keyring").glob("*.epoch"))) == 1
+    with account.http() as http:
+        assert answered(http.get(f"/v1/videos/{video}"))["status"] == "completed"
+        assert answered(http.get("/v1/account"))["email"] == account.email
 
 
 def _marks(*kinds: str) -> list[str]:

@@ -174,3 +174,29 @@ def test_the_same_address_may_come_back_as_somebody_new(
     assert again.account_id != erased[0].account_id
     with again.openai() as client:
         assert list(client.videos.list()) == []
+
+
+def test_after_the_horizon_the_same_claim_has_a_final_certificate(
+    suite: RunningSuite,
+    tmp_path: Path,
+    erased: tuple[Account, dict[str, Any], list[str]],
+    certificate: bytes,
+    public_key: bytes,
+) -> None:
+    with suite.anonymous() as http:
+        before = answered(http.post("/v1/erasures/status", json={"claim": erased[1]["claim"]}))
+        until_horizon = (before["unreadable_by"] - suite.policy_unix()) / 86400
+        for _ in range(4):
+            suite.advance("P1D")
+        after = answered(http.post("/v1/erasures/status", json={"claim": erased[1]["claim"]}))
+
+    assert before["final_certificate"] is None
+    assert 2 < until_horizon <= 3
+    assert render(after["certificate"]) == certificate
+    final = verify(render(after["final_certificate"]), public_key).payload
+    assert final["interim"] == verify(certificate, public_key).payload["certificate_id"]
+    file = tmp_path / "final.json"
+    command = [sys.executable, "-m", "lethe_cli", "certificate", "fetch", erased[1]["claim"], "-o", str(file)]
+    done = subprocess.run([*command, "--url", suite.url], capture_output=True, text=True, check=True)
+    assert "final certificate" in done.stdout
+    assert file.read_bytes() == render(after["final_certificate"])

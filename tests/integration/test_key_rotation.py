@@ -349,7 +349,10 @@ async def test_a_generation_that_lacks_a_key_never_takes_the_place_of_the_old_on
     with pytest.raises(GenerationIncomplete):
         await rotation.sweep(now)
 
-    assert (await stand.generation()).number == 0
+    assert ((await stand.generation()).number, (await stand.generation()).phase) == (0, Phase.RESTING)
+    await rotation.sweep(now)
+    assert (await stand.generation()).number == 1
+    assert len(await FolderKeyring(stand.folder).epochs()) == 1
 
 
 async def test_of_two_processes_one_rotates(stand: Stand) -> None:
@@ -381,6 +384,26 @@ async def test_a_key_store_of_before_loses_its_daily_epochs_with_the_first_rotat
 
     assert await stand.opened(wishes) == before
     assert len(await keyring.epochs()) == 1
+
+
+async def test_an_epoch_that_still_wraps_a_key_is_not_destroyed(stand: Stand) -> None:
+    wishes, keyring = await stand.people(1), FolderKeyring(stand.folder)
+    now, rotation = stand.clock.advance(days=1), stand.rotation()
+    while (await stand.generation()).phase is not Phase.SWAPPED:
+        await rotation.take_step(now)
+    late, epoch_id = await opened_subject(stand.store), await keyring.new_epoch()
+    async with stand.database.transaction() as tx:
+        await ClassKeys(keyring).make(tx, [(late, "content")], epoch_id)
+
+    await rotation.sweep(now)
+    assert len(await keyring.epochs()) == 2
+    issued = keys(await stand.store.items.issue([wish(late)]))
+    before = await stand.opened(wishes)
+    await stand.rotate()
+
+    assert len(await keyring.epochs()) == 1
+    assert issued[0] is not None
+    assert await stand.opened(wishes) == before
 
 
 async def test_an_item_without_a_class_key_opens_for_nobody_and_holds_nothing_up(stand: Stand) -> None:

@@ -216,6 +216,8 @@ async def test_an_erased_subject_has_no_key_and_no_login_and_never_begins_anew(s
     await store.subjects.destroy(subject_ref, datetime.now(UTC))
 
     assert await store.subjects.fence(subject_ref) == KeyCounts(0, 0, 0)
+    async with store.database.transaction() as tx:
+        assert not await tx.fetchval("SELECT count(*) FROM losses WHERE subject_ref = $1", subject_ref)
     assert refusals(await store.items.issue([wanted])) == ["subject_fenced"]
     with pytest.raises(SubjectGone):
         await store.subjects.open(subject_ref, index)

@@ -96,6 +96,7 @@ DESTROY_SUBJECT = """
        SET state = 'erased', consents = '{}', objections = '{}', holder_ref = NULL, is_restricted = false
      WHERE subject_ref = $1
 """
+FORGET_LOSS = "DELETE FROM losses WHERE subject_ref = $1"
 
 RESTRICT = "UPDATE subjects SET is_restricted = $2 WHERE subject_ref = $1 AND state = 'active' RETURNING subject_ref"
 

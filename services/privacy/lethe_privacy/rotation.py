@@ -14,11 +14,13 @@ from pathlib import Path
 import structlog
 
 from lethe_common.clock import Clock
+from lethe_common.crashes import point
 from lethe_common.database import Database, Transaction
 from lethe_common.identifiers import SealKeyId
+from lethe_common.services import Service
 from lethe_privacy import key_queries
 from lethe_privacy import rotation_queries as queries
-from lethe_privacy.errors import KeyringLost
+from lethe_privacy.errors import GenerationIncomplete, KeyringLost
 from lethe_privacy.generations import Generation, Phase, next_beginning
 from lethe_privacy.keybackups import KeyBackups
 from lethe_privacy.keyring import Keyring
@@ -27,6 +29,13 @@ from lethe_privacy.rewrapping import Rewrapping, must_agree
 
 log = structlog.get_logger()
 
+_EPOCH_MADE = point("rotation.epoch_made", Service.PRIVACY)
+_CLASSES_COPIED = point("rotation.classes_copied", Service.PRIVACY)
+_ITEMS_COPIED = point("rotation.items_copied", Service.PRIVACY)
+_BACKED_UP = point("rotation.backed_up", Service.PRIVACY)
+_SWAPPING = point("rotation.swapping", Service.PRIVACY)
+_SWAPPED = point("rotation.swapped", Service.PRIVACY)
+_EPOCHS_DESTROYED = point("rotation.epochs_destroyed", Service.PRIVACY)
 _COUNTING = f"{queries.SNAPSHOT}; SET LOCAL enable_seqscan = on"
 Step = Callable[[Generation], Awaitable[None]]
 
@@ -120,8 +129,12 @@ class Rotation:
             return False
         if generation.phase is Phase.RESTING:
             await self._begin(generation, now)
-        else:
+            return True
+        try:
             await self._steps[generation.phase](generation)
+        except GenerationIncomplete:
+            await self._abandon()
+            raise
         return True
 
     def _is_due(self, generation: Generation, now: datetime) -> bool:
@@ -143,6 +156,7 @@ class Rotation:
         """Store the new epoch's key first: one that nothing uses yet does no harm, the other way round would."""
         began_at = next_beginning(generation.began_at, now, self._rules(now).rotation)
         epoch_id = await self._keyring.new_epoch()
+        _EPOCH_MADE.reached()
         async with self._database.transaction(key_queries.EXCLUDE) as tx:
             await queries.begin(tx, epoch_id, began_at or now)
         log.info("rotation_begun", count=generation.number + 1)
@@ -151,6 +165,7 @@ class Rotation:
         async with self._database.transaction(queries.SNAPSHOT) as tx:
             limit = self._batches.class_keys
             last = await self._rewrapping.class_batch(tx, _next(generation), generation.copied, limit)
+            _CLASSES_COPIED.reached()
             if last is None:
                 await tx.execute(queries.MOVE, Phase.COPYING_ITEMS)
             else:
@@ -159,6 +174,7 @@ class Rotation:
     async def _copy_items(self, generation: Generation) -> None:
         async with self._database.transaction(queries.SNAPSHOT) as tx:
             last = await self._rewrapping.item_batch(tx, generation.copied, self._batches.item_keys)
+            _ITEMS_COPIED.reached()
             if last is None:
                 await tx.execute(queries.INDEX)
                 await tx.execute(queries.MOVE, Phase.CATCHING_UP)
@@ -178,6 +194,7 @@ class Rotation:
         if self._rules(label.began_at).key_backups:
             async with self._database.transaction(_COUNTING) as tx:
                 await self._backups.write(tx, label, is_next=True)
+        _BACKED_UP.reached()
         async with self._database.transaction() as tx:
             await tx.execute(queries.MOVE, Phase.SWAPPING)
 
@@ -188,14 +205,29 @@ class Rotation:
             while await self._drain(tx, generation):
                 pass
             await tx.execute(queries.SWAP)
+            _SWAPPING.reached()
             await tx.execute(queries.SWAPPED)
+        _SWAPPED.reached()
+
+    async def _abandon(self) -> None:
+        """Throw away what was copied: it is never used, and the next try begins anew with an epoch of its own."""
+        async with self._database.transaction(key_queries.EXCLUDE) as tx:
+            await tx.execute(queries.ABANDON)
+            await tx.execute(queries.ABANDONED)
 
     async def _clear(self, generation: Generation) -> None:
         """What is left of the old generation goes: its tables, its epoch's key, backups beyond those kept."""
         async with self._database.transaction() as tx:
             await tx.execute(queries.DROP_OLD)
-        for epoch_id in await self._keyring.epochs() - {generation.epoch_id}:
+        others = list(await self._keyring.epochs() - {generation.epoch_id})
+        async with self._database.transaction() as tx:
+            needed = {row["epoch_id"] for row in await tx.fetch(queries.NEEDED_EPOCHS, others)}
+        if needed:
+            # An older version of this service may run beside this one and still wrap by an epoch of its own.
+            log.warning("epochs_still_needed", count=len(needed))
+        for epoch_id in set(others) - needed:
             await self._keyring.destroy(epoch_id)
+        _EPOCHS_DESTROYED.reached()
         rules, label = (
             self._rules(generation.began_at),
             Label(generation.number, generation.epoch_id, generation.began_at),

@@ -33,6 +33,12 @@ SWAPPED = """
        SET number = number + 1, epoch_id = next_epoch_id, began_at = next_began_at, phase = 'swapped',
            next_epoch_id = NULL, next_began_at = NULL
 """
+ABANDON = "SELECT abandon_generation()"
+ABANDONED = """
+    UPDATE generation
+       SET phase = 'resting', next_epoch_id = NULL, next_began_at = NULL, copied_subject = '', copied_item = ''
+"""
+NEEDED_EPOCHS = "SELECT DISTINCT epoch_id FROM class_keys WHERE epoch_id = ANY ($1::text[])"
 DROP_OLD = "SELECT drop_old_generation()"
 
 CLASS_BATCH = """

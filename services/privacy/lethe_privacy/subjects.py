@@ -92,5 +92,7 @@ class Subjects:
         """
         async with self._database.transaction(queries.SHARE) as tx:
             await tx.execute(queries.DESTROY_SUBJECT, subject_ref, at)
+            # There is nothing of it that the next generation could renew.
+            await tx.execute(queries.FORGET_LOSS, subject_ref)
             generation = await rotation_queries.load(tx)
         return None if generation is None else generation.newest

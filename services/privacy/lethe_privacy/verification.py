@@ -62,6 +62,7 @@ PLACES = (
     Place(Cluster.KEYS, "keys.item_keys"),
     Place(Cluster.KEYS, "keys.class_keys"),
     Place(Cluster.KEYS, "keys.login_index"),
+    Place(Cluster.KEYS, "keys.losses"),
 )
 
 _FENCE = "a reference that keeps late messages from bringing anything back, while such messages may come"
@@ -71,7 +72,6 @@ NOT_LOOKED_INTO = {
     "jobs.erasures": _FENCE,
     "jobs.removals": _REPORTED,
     "jobs.early_cancels": _REPORTED,
-    "keys.losses": "a reference that has its class keys made anew at the next rotation, and ends with it",
     "keys.touched": "a reference that is copied again during a rotation, and ends with it",
     "keys.subjects": "the record that this reference is erased, so that it never begins anew",
     "privacy.facts": "the record of the erasure",

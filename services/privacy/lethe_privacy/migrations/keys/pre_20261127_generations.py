@@ -1,6 +1,6 @@
 """Generations of the key store: which one is in use, how far the next one is, and what it has to renew.
 
-The working role may not create or drop tables; the four steps of a rotation that need it are functions.
+The working role may not create or drop tables; the steps of a rotation that need it are functions.
 Old code goes on: it reads and writes `class_keys` and `item_keys` as before.
 """
 
@@ -30,6 +30,8 @@ INSERT INTO keys.generation DEFAULT VALUES;
 
 -- Of whom keys were deleted since this generation began: their class keys are made anew in the next one.
 CREATE TABLE keys.losses (subject_ref text PRIMARY KEY);
+
+GRANT SELECT (subject_ref) ON keys.losses TO verifier;
 
 -- Whose keys changed while the next generation is written: they are copied again.
 CREATE TABLE keys.touched (
@@ -101,6 +103,16 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION keys.abandon_generation() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = keys, pg_temp SET lock_timeout = '5s' AS $$
+BEGIN
+    DROP TRIGGER touched ON class_keys;
+    DROP TRIGGER touched ON item_keys;
+    DROP TABLE class_keys_next, item_keys_next;
+    DELETE FROM touched;
+END
+$$;
+
 CREATE FUNCTION keys.drop_old_generation() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = keys, pg_temp AS $$
 BEGIN
@@ -109,9 +121,9 @@ END
 $$;
 
 REVOKE EXECUTE ON FUNCTION keys.note_losses(), keys.note_touched(), keys.begin_generation(), keys.index_generation(),
-    keys.swap_generation(), keys.drop_old_generation() FROM PUBLIC;
+    keys.swap_generation(), keys.abandon_generation(), keys.drop_old_generation() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION keys.begin_generation(), keys.index_generation(), keys.swap_generation(),
-    keys.drop_old_generation() TO privacy;
+    keys.abandon_generation(), keys.drop_old_generation() TO privacy;
 """
 
 
