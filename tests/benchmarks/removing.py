@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 from minio import Minio
@@ -21,7 +22,9 @@ from minio.deleteobjects import DeleteObject
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database.roles import KEYS_DATABASE
 from lethe_common.identifiers import AssetId, GenerationId, RunId, SealKeyId, SubjectRef
-from lethe_common.storage import Storage
+from lethe_common.policy import load_profile
+from lethe_common.storage import Storage, nested_prefix, new_object_prefix, new_subject_random
+from lethe_jobs.models import OUTPUT_PREFIX
 from tests.benchmarks.living import Answers, Living
 from tests.benchmarks.seeding import PLAN
 from tests.suite import RunningSuite
@@ -52,8 +55,8 @@ _SUBJECT_ROWS = """
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
 """
 _DEADLINES = """
-    INSERT INTO retention.deadlines (item_id, subject_ref, category, started_at, due_at, stored_bytes)
-    SELECT g, s, 'output.video', $3::timestamptz - interval '6 days', $3::timestamptz + interval '1 day', 1024
+    INSERT INTO retention.deadlines (item_id, subject_ref, category, started_at, due_at, stored_bytes, policy_version)
+    SELECT g, s, 'output.video', $3::timestamptz - interval '6 days', $3::timestamptz + interval '1 day', 1024, $4
       FROM unnest($1::text[], $2::text[]) AS t(g, s)
 """
 _KEYS = """
@@ -103,9 +106,9 @@ async def _remove(suite: RunningSuite, due: datetime) -> float:
 
 async def bare(suite: RunningSuite, objects: int) -> float:
     """Objects a second that a loop of listing and DeleteObjects removes, looking at nothing."""
-    prefix = f"bare/{secrets.token_hex(16)}/"
-    await _put(suite, [f"{prefix}{number % _SUBJECTS}/{number}/video" for number in range(objects)])
-    return await asyncio.to_thread(_delete_all, suite, prefix, objects)
+    category, randoms = f"bare-{secrets.token_hex(16)}", [new_subject_random() for _ in range(_SUBJECTS)]
+    await _put(suite, [_object(new_object_prefix(category, randoms[one % _SUBJECTS])) for one in range(objects)])
+    return await asyncio.to_thread(_delete_all, suite, f"{category}/", objects)
 
 
 def _delete_all(suite: RunningSuite, prefix: str, objects: int) -> float:
@@ -123,11 +126,11 @@ def _delete_all(suite: RunningSuite, prefix: str, objects: int) -> float:
 async def _write(suite: RunningSuite, items: int) -> tuple[list[SubjectRef], datetime]:
     """Runs, assets, objects, keys and deadlines of items that are due tomorrow; their owners, and when all are due."""
     refs = [SubjectRef.new() for _ in range(_SUBJECTS)]
-    randoms = {ref: secrets.token_hex(16) for ref in refs}
+    randoms = {ref: new_subject_random() for ref in refs}
     owners = [refs[number % _SUBJECTS] for number in range(items)]
     ids = [GenerationId.new() for _ in range(items)]
-    prefixes = [f"outputs/{randoms[ref]}/{secrets.token_hex(16)}/" for ref in owners]
-    objects = [f"{prefix}{secrets.token_hex(16)}/video" for prefix in prefixes]
+    prefixes = [new_object_prefix(OUTPUT_PREFIX, randoms[ref]) for ref in owners]
+    objects = [_object(prefix) for prefix in prefixes]
     await _put(suite, objects)
     now = (await suite.fetch("SELECT to_timestamp($1)", suite.policy_unix()))[0][0]
     data, keys = await asyncpg.connect(suite.superuser_dsn()), await asyncpg.connect(suite.superuser_dsn(KEYS_DATABASE))
@@ -137,12 +140,19 @@ async def _write(suite: RunningSuite, items: int) -> tuple[list[SubjectRef], dat
         await data.execute(_ASSETS, ids, [AssetId.new() for _ in ids], owners, objects)
         await keys.execute("SET session_replication_role = replica")
         await keys.execute(_KEYS, ids, owners, [SealKeyId.new() for _ in ids])
-        await data.execute(_DEADLINES, ids, owners, now)
+        await data.execute(
+            _DEADLINES, ids, owners, now, load_profile(Path(suite.runtime.profile)).book.governing(now).version
+        )
         await data.execute("ANALYZE")
     finally:
         await data.close()
         await keys.close()
     return refs, now + _WAIT
+
+
+def _object(prefix: str) -> str:
+    """A key as jobs makes them."""
+    return f"{nested_prefix(prefix)}video"
 
 
 async def _put(suite: RunningSuite, names: list[str]) -> None:

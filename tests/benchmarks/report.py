@@ -276,7 +276,7 @@ took before. `make bench ARGS="--only rotation --subjects 1000000 --runs 1"` is 
 go, so that they lie together in the store, as the bare loop's do. Policy time is moved past their deadline, and the clock
 runs until retention has closed the last: told, checked for legal holds, objects, rows and keys removed, reported, and looked
 at in both databases and in the store with read-only credentials, in five processes. Against it: one loop that lists a fifth
-as many objects of the same store, removes them a thousand a request, and looks at nothing. The bucket has no versions, as in
+as many objects of the same store, under keys of the same form, removes them a thousand a request, and looks at nothing. The bucket has no versions, as in
 `make run`. Forty accounts with nothing that is due list, retrieve and submit in turn, twenty requests a second at random
 moments, for 15 s before and during all of the removal; both are timed in the benchmark's process.
 """

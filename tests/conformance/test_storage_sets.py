@@ -28,7 +28,7 @@ async def filled(storage: Storage, count: int) -> list[str]:
     subjects = [new_subject_random() for _ in range(3)]
     prefixes = [new_object_prefix("outputs", subjects[number % 3]) for number in range(count)]
     for prefix in prefixes:
-        for name in ("a/video", "a/thumbnail", "a/video"):
+        for name in ("a-video", "a-thumbnail", "a-video"):
             await storage.put_bytes(f"{prefix}{name}", b"sealed")
     return prefixes
 
@@ -54,7 +54,7 @@ async def test_delete_markers_of_each_prefix_go_too(storage: Storage) -> None:
     going, staying = prefixes[::2], prefixes[1::2]
     client, bucket = storage._connection.client, storage._connection.bucket
     for prefix in going:
-        client.remove_object(bucket, f"{prefix}a/video")
+        client.remove_object(bucket, f"{prefix}a-video")
 
     await storage.remove_sets(going)
 
@@ -67,7 +67,7 @@ async def test_delete_markers_alone_are_seen_under_each_prefix(storage: Storage)
     prefixes = sorted(await filled(storage, 5))
     client, bucket = storage._connection.client, storage._connection.bucket
     for prefix in prefixes[::2]:
-        client.remove_object(bucket, f"{prefix}a/video")
+        client.remove_object(bucket, f"{prefix}a-video")
         for one in client.list_objects(bucket, prefix, recursive=True, include_version=True):
             if not one.is_delete_marker:
                 client.remove_object(bucket, one.object_name or "", one.version_id)
@@ -81,9 +81,9 @@ async def test_delete_markers_alone_are_seen_under_each_prefix(storage: Storage)
 
 async def test_what_is_noted_goes_uncounted_and_what_nobody_noted_goes_with_it(storage: Storage) -> None:
     prefix, other = (new_object_prefix("outputs", new_subject_random()) for _ in range(2))
-    stored = [await storage.put_bytes(f"{each}a/video", b"sealed") for each in (prefix, other)]
+    stored = [await storage.put_bytes(f"{each}a-video", b"sealed") for each in (prefix, other)]
     noted = [ObjectVersion(one.key, one.version_id) for one in stored]
-    await storage.put_bytes(f"{prefix}b/video", b"of an attempt that died")
+    await storage.put_bytes(f"{prefix}b-video", b"of an attempt that died")
 
     gone = await storage.remove_sets([prefix], noted)
 
@@ -95,10 +95,10 @@ async def test_what_is_noted_goes_uncounted_and_what_nobody_noted_goes_with_it(s
 
 async def test_a_note_of_the_wrong_version_leaves_nothing_behind(storage: Storage) -> None:
     prefix = new_object_prefix("outputs", new_subject_random())
-    await storage.put_bytes(f"{prefix}a/video", b"older")
-    await storage.put_bytes(f"{prefix}a/video", b"newer")
+    await storage.put_bytes(f"{prefix}a-video", b"older")
+    await storage.put_bytes(f"{prefix}a-video", b"newer")
 
-    gone = await storage.remove_sets([prefix], [ObjectVersion(f"{prefix}a/video", None)])
+    gone = await storage.remove_sets([prefix], [ObjectVersion(f"{prefix}a-video", None)])
 
     assert gone.failed == frozenset()
     assert await storage.remains_in([prefix]) == set()
@@ -137,6 +137,6 @@ async def test_who_may_only_look_sees_what_is_there(storage: Storage, server: Ob
     await storage.remove_sets(prefixes)
 
 
-async def test_a_prefix_without_its_slash_is_refused(storage: Storage) -> None:
+async def test_a_prefix_without_its_end_is_refused(storage: Storage) -> None:
     with pytest.raises(ValueError, match="slash"):
         await storage.remove_sets(["outputs/a"])

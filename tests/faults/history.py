@@ -335,7 +335,7 @@ def whole_second(suite: RunningSuite) -> int:
 
 def leave_remains(suite: RunningSuite, prefix: str) -> None:
     """What a writer that died leaves beside a video: two versions, a delete marker and an unfinished multipart upload."""
-    admin, bucket, key = store(suite), suite.runtime.s3_bucket, f"{prefix}left/video"
+    admin, bucket, key = store(suite), suite.runtime.s3_bucket, f"{prefix}left-video"
     for content in (b"first", b"second"):
         admin.put_object(bucket, key, BytesIO(content), len(content))
     admin.remove_object(bucket, key)

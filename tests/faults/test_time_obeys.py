@@ -14,6 +14,7 @@ import pytest
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 
+from lethe_common.storage import item_prefix
 from tests.faults import client
 from tests.faults.almanac import (
     BACKUPS,
@@ -88,7 +89,7 @@ def test_a_reference_image_waits_for_its_run_and_is_gone_an_hour_after_it(living
         living.stop("jobs")
         video_id = client.order(http, has_picture=True)
         (upload,) = living.look("SELECT upload_id, object_key FROM gateway.uploads WHERE generation_id = $1", video_id)
-        prefix = f"{upload['object_key'].rpartition('/')[0]}/"
+        prefix = item_prefix(upload["object_key"])
         leave_remains(living, prefix)
         move(living, 2 * UPLOAD_MOST)
         seen = look_at_upload(living, video_id, upload["upload_id"], prefix)

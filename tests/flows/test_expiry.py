@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from isodate import duration_isoformat, parse_duration
 
+from lethe_common.storage import item_prefix
 from tests.flows.outside import objects, places_beyond_frame
 from tests.flows.steps import decoded, made
 from tests.suite import Account, RunningSuite, until
@@ -86,10 +87,10 @@ def _kept(suite: RunningSuite, plan: str, period: str) -> Kept:
         assert decoded(client.videos.download_content(video.id).read()).frames == 96
         until(lambda: client.videos.retrieve(video.id).model_extra, "fields of ours")
     rows = suite.look("SELECT object_key FROM jobs.assets WHERE generation_id = $1", video.id)
-    prefixes = tuple(row["object_key"].rpartition("/")[0] for row in rows)
+    prefixes = tuple(item_prefix(row["object_key"]) for row in rows)
     kept = Kept(account, video.id, period, prefixes)
     assert len(prefixes) == 2
-    assert all(objects(suite, f"{prefix}/") for prefix in prefixes)
+    assert all(objects(suite, prefix) for prefix in prefixes)
     assert suite.look_at_keys("SELECT 1 FROM keys.item_keys WHERE item_id = $1", video.id)
     until(lambda: _expires_at(suite, kept), "its deadline")
     return kept

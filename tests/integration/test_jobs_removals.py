@@ -22,6 +22,7 @@ from lethe_common.events.retention import ItemsDue, LegalHoldLifted, LegalHoldPl
 from lethe_common.identifiers import CertificateId, ErasureId, GenerationId, LegalHoldId, SubjectRef
 from lethe_common.rpc.orphans import OrphansRemoveQuestion
 from lethe_common.services import Service
+from lethe_common.storage import item_prefix
 from lethe_jobs.models import OUTPUT_PREFIX
 from lethe_jobs.orphans import Orphans
 from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand
@@ -219,9 +220,9 @@ async def test_an_object_that_nothing_leads_to_is_removed_and_what_belongs_to_so
         request = await at.request(SubjectRef.new())
         await at.tells(GenerationCompleted)
         (mine, *_) = [row[0] for row in await at.eye.fetch("SELECT object_key FROM jobs.assets ORDER BY variant")]
-        run = mine.rsplit("/", 2)[0]
-        left, held, strange = f"{run}/{'0' * 32}/video", f"{run}/{'1' * 32}/video", "upload.image/a/b/image"
-        nobodys = f"{OUTPUT_PREFIX}/{'2' * 32}/{'3' * 32}/{'4' * 32}/video"
+        run = item_prefix(mine)
+        left, held, strange = f"{run}{'0' * 32}-video", f"{run}{'1' * 32}-video", "upload.image/a/b-image"
+        nobodys = f"{OUTPUT_PREFIX}/{'2' * 32}/{'3' * 32}-{'4' * 32}-video"
         for key in (left, nobodys):
             await at.storage.put_bytes(key, b"sealed")
         orphans = Orphans(process.frame.database, process.frame.bus, at.storage)
@@ -229,7 +230,7 @@ async def test_an_object_that_nothing_leads_to_is_removed_and_what_belongs_to_so
         answer = await orphans.remove(OrphansRemoveQuestion(keys=(mine, left, nobodys, strange)), Service.RETENTION)
 
         assert set(answer.removed) == {left, nobodys}
-        assert await at.storage.list_keys(f"{run}/") == sorted(await _keys(at))
+        assert await at.storage.list_keys(run) == sorted(await _keys(at))
         at.held.add(request.generation_id)
         await at.storage.put_bytes(held, b"sealed")
         answer = await orphans.remove(OrphansRemoveQuestion(keys=(held,)), Service.RETENTION)

@@ -17,6 +17,7 @@ import pytest
 
 from lethe_cli.local import control
 from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.programs import BACKGROUND
 from lethe_cli.local.supervisor import State
 from lethe_common.clock import monotonic_seconds
 from tests.servers import RunningServers, running_servers, said_by, spawn_suite, temporary_data_folder, wait_until_ready
@@ -135,6 +136,16 @@ def test_a_killed_server_is_restarted(servers: RunningServers, name: str) -> Non
     assert after.state is State.READY
     assert after.pid != before.pid
     assert after.restarts == before.restarts + 1
+
+
+def test_the_store_stands_back_where_processors_are_short(servers: RunningServers) -> None:
+    niceness = {
+        program.name: os.getpriority(os.PRIO_PROCESS, program.pid)
+        for program in control.ask(servers.data, "status")
+        if program.pid is not None
+    }
+    # 19 is the most; the tests themselves may be run with it.
+    assert niceness["s3"] == min(niceness["postgres"] + BACKGROUND, 19)
 
 
 def test_a_stopped_server_stays_stopped_until_it_is_started(servers: RunningServers) -> None:

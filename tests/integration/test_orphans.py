@@ -67,7 +67,7 @@ class Scene:
         return {(one.kind, one.place, one.name) for one in await self.listed()}
 
     async def object(self, prefix: str = OUTPUTS) -> str:
-        key = f"{new_object_prefix(prefix.rstrip('/'), new_subject_random())}{'0' * 32}/video"
+        key = f"{new_object_prefix(prefix.rstrip('/'), new_subject_random())}{'0' * 32}-video"
         await self.keepers.store.put_bytes(key, b"sealed")
         return key
 
@@ -114,7 +114,7 @@ async def test_an_object_without_a_row_is_found_and_one_with_a_row_is_not(scene:
 async def test_a_row_without_its_object_is_found(scene: Scene) -> None:
     for _ in range(4):
         await scene.asset(await scene.object())
-    lost = f"{OUTPUTS}{'1' * 32}/{'2' * 32}/{'3' * 32}/video"
+    lost = f"{OUTPUTS}{'1' * 32}/{'2' * 32}-{'3' * 32}-video"
     await scene.asset(lost)
 
     assert await scene.found() == {(Kind.ROW_WITHOUT_OBJECT, "jobs.assets", lost)}

@@ -7,6 +7,7 @@ batches grow by themselves, at rest each item goes alone at once.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import accumulate, islice
 from typing import Generic, TypeVar
 
 from lethe_common.errors import LetheError, Unavailable
@@ -25,7 +26,11 @@ class Coalescer(Generic[Q, A]):
     """Turns many single calls into few batch calls, and gives each caller its own answer.
 
     When a batch fails, its items are tried one by one, so that a bad item fails
-    alone and never fails its neighbours.
+    fails alone and never fails its neighbours.
+
+    Args:
+        max_batch: how many go together at most.
+        weigh: how much one counts towards `max_weight`; what is heavier than that goes alone.
     """
 
     def __init__(
@@ -33,10 +38,13 @@ class Coalescer(Generic[Q, A]):
         apply: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
         *,
         max_batch: int = 256,
+        weigh: Callable[[Q], int] = lambda _item: 1,
+        max_weight: int | None = None,
         max_waiting: int = 20_000,
         writers: int = 1,
     ) -> None:
         self._apply, self._max_batch, self._max_waiting, self._writers = apply, max_batch, max_waiting, writers
+        self._weigh, self._max_weight = weigh, max_weight
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._arrived = asyncio.Event()
 
@@ -92,11 +100,19 @@ class Coalescer(Generic[Q, A]):
             while not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
-            count = min(len(self._waiting), self._max_batch)
+            count = self._count()
             batch = [self._waiting.popleft() for _ in range(count)]
             batch = [(item, answer) for item, answer in batch if not answer.done()]
             if batch:
                 await self._flush(batch)
+
+    def _count(self) -> int:
+        """How many of those that wait go together now."""
+        count = min(len(self._waiting), self._max_batch)
+        if self._max_weight is None:
+            return count
+        weights = accumulate(self._weigh(item) for item, _ in islice(self._waiting, count))
+        return max(1, sum(weight <= self._max_weight for weight in weights))
 
     async def _flush(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

@@ -50,6 +50,7 @@ class ServiceSettings(Environment):
     drain_seconds: float = Field(default=8.0, gt=0)
 
     consumer_batch: int = Field(default=200, ge=1, le=1000)
+    consumer_items: int = Field(default=1024, ge=1, le=100_000)
     consumer_ack_wait_seconds: float = Field(default=30.0, gt=0)
     consumer_max_deliver: int = Field(default=6, ge=1, le=100)
     consumer_max_ack_pending: int = Field(default=2000, ge=1)

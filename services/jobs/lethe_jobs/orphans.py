@@ -12,12 +12,12 @@ from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.rpc.orphans import OrphansRemoveAnswer, OrphansRemoveQuestion
 from lethe_common.rpc.retention import RemovalCheck, RemovalCheckQuestion, RemovalWish
 from lethe_common.services import Service
-from lethe_common.storage import Storage
+from lethe_common.storage import Storage, item_prefix
 from lethe_jobs.models import OUTPUT_PREFIX
 from lethe_jobs.queries import orphans as queries
 
-_PARTS = 5
-"""`<category>/<subject>/<run>/<attempt>/<variant>`."""
+_PARTS = 3
+"""`<category>/<subject>/<run>-<attempt>-<variant>`."""
 
 
 class Orphans:
@@ -35,10 +35,10 @@ class Orphans:
         keys = [key for key in question.keys if _is_output(key)]
         async with self._database.transaction() as tx:
             known = await queries.known(tx, keys)
-            runs = await queries.runs(tx, [key.split("/")[1] for key in keys], [run_prefix(key) for key in keys])
-        free = [key for key in keys if key not in known and (run_prefix(key) not in runs or runs[run_prefix(key)][2])]
-        held = await self._held([runs[run_prefix(key)][:2] for key in free if run_prefix(key) in runs])
-        gone = [key for key in free if run_prefix(key) not in runs or runs[run_prefix(key)][0] not in held]
+            runs = await queries.runs(tx, [key.split("/")[1] for key in keys], [item_prefix(key) for key in keys])
+        free = [key for key in keys if key not in known and (item_prefix(key) not in runs or runs[item_prefix(key)][2])]
+        held = await self._held([runs[item_prefix(key)][:2] for key in free if item_prefix(key) in runs])
+        gone = [key for key in free if item_prefix(key) not in runs or runs[item_prefix(key)][0] not in held]
         for key in gone:
             await self._storage.remove_key(key)
         return OrphansRemoveAnswer(removed=tuple(gone))
@@ -48,11 +48,6 @@ class Orphans:
             return set()
         wishes = tuple(RemovalWish(generation_id=item, subject_ref=ref) for item, ref in items)
         return set((await self._bus.ask(RemovalCheck, RemovalCheckQuestion(wishes=wishes))).held)
-
-
-def run_prefix(key: str) -> str:
-    """The folder of a run, from the key of one of its objects."""
-    return "/".join(key.split("/")[:3]) + "/"
 
 
 def _is_output(key: str) -> bool:

@@ -1,18 +1,17 @@
-"""Outputs: sealed under the item's key and stored, each attempt in a folder of its own.
+"""Outputs: sealed under the item's key and stored, each attempt under a prefix of its own.
 
-`outputs/<random per subject>/<random per generation>/<random per attempt>/<variant>`.
-The run's folder is in its row before anything is stored, so whatever a dead or
+`outputs/<random per subject>/<random per generation>-<random per attempt>-<variant>`.
+The run's prefix is in its row before anything is stored, so whatever a dead or
 superseded worker leaves lies where the next attempt, or the removal, takes it away.
 """
 
 import asyncio
 import hashlib
-import secrets
 from collections.abc import AsyncIterator
 
 from lethe_common.identifiers import AssetId
 from lethe_common.sealing import SealContext, Sealer, sealed_size
-from lethe_common.storage import Storage, Stored
+from lethe_common.storage import Storage, Stored, nested_prefix
 from lethe_jobs.providers import Delivery, Order, Piece
 from lethe_jobs.verdicts import Asset
 
@@ -26,13 +25,13 @@ class Outputs:
         self._sealer, self._storage = sealer, storage
 
     async def store(self, order: Order, delivery: Delivery, prefix: str) -> tuple[Asset, ...]:
-        """Store every piece under a fresh folder below the run's prefix.
+        """Store every piece under a fresh prefix that begins with the run's.
 
         Raises:
             Unavailable, StorageError: the store did not take it.
         """
-        folder = f"{prefix}{secrets.token_hex(16)}/"
-        return tuple([await self._store(order, delivery, piece, folder) for piece in delivery.pieces])
+        mine = nested_prefix(prefix)
+        return tuple([await self._store(order, delivery, piece, mine) for piece in delivery.pieces])
 
     async def clear(self, prefix: str) -> None:
         """Remove what earlier attempts left under the run's prefix."""
@@ -40,13 +39,13 @@ class Outputs:
 
     async def drop(self, assets: tuple[Asset, ...]) -> None:
         """Remove a late result that nobody wants any more."""
-        keys = [asset.object_key for asset in assets if asset.object_key is not None]
-        for folder in {key.rpartition("/")[0] for key in keys}:
-            await self._storage.remove_all_versions(f"{folder}/", keys)
+        keys = {asset.object_key: asset.variant for asset in assets if asset.object_key is not None}
+        for prefix in {key.removesuffix(variant) for key, variant in keys.items()}:
+            await self._storage.remove_all_versions(prefix, list(keys))
 
-    async def _store(self, order: Order, delivery: Delivery, piece: Piece, folder: str) -> Asset:
+    async def _store(self, order: Order, delivery: Delivery, piece: Piece, prefix: str) -> Asset:
         content = piece.content or b""
-        key = f"{folder}{piece.variant}"
+        key = f"{prefix}{piece.variant}"
         context = SealContext(f"output.{piece.variant}", order.run.subject_ref, order.run.generation_id, order.key_id)
         sealed = self._sealer.seal_stream(order.key, context, _chunks(content), len(content))
         stored = await self._storage.put_stream(key, sealed, sealed_size(len(content)))

@@ -139,13 +139,17 @@ REMOVED_PAGE = """
      LIMIT $1
 """  # index deadlines_removed
 
-LOOK_LATER = "UPDATE deadlines SET look_at = now() + $2::interval WHERE item_id = ANY($1::text[]) AND state = 'removed'"
+# These say "removed" in other words, so that a plan made while few items were does not read all that are by now.
+LOOK_LATER = """
+    UPDATE deadlines SET look_at = now() + $2::interval
+     WHERE item_id = ANY($1::text[]) AND removed_at IS NOT NULL AND closed_at IS NULL
+"""  # the primary key
 
 CLOSE = """
     UPDATE deadlines SET state = 'closed', closed_at = $2
-     WHERE item_id = ANY($1::text[]) AND state = 'removed'
+     WHERE item_id = ANY($1::text[]) AND removed_at IS NOT NULL AND closed_at IS NULL
     RETURNING item_id
-"""
+"""  # the primary key
 
 UNSETTLED = f"""
     SELECT EXISTS (SELECT 1 FROM deadlines d

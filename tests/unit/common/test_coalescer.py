@@ -103,3 +103,15 @@ async def test_several_put_at_once_get_an_answer_or_an_error_each_in_their_order
     assert answers[2] == 6
     assert doubler.sizes == [3, 1, 1, 1]
     running.cancel()
+
+
+async def test_what_is_heavy_together_goes_in_several_batches_and_what_is_too_heavy_alone() -> None:
+    doubler = Doubler()
+    group = Coalescer(doubler, weigh=lambda number: number, max_weight=10)
+    waiting = [asyncio.create_task(group.put(number)) for number in (4, 6, 1, 30, 2, 2)]
+    await asyncio.sleep(0)
+    running = asyncio.create_task(group.run())
+
+    assert await asyncio.gather(*waiting) == [8, 12, 2, 60, 4, 4]
+    assert doubler.sizes == [2, 1, 1, 2]
+    running.cancel()

@@ -10,7 +10,6 @@ import asyncio
 import ctypes
 import os
 import resource
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -70,7 +69,7 @@ class Nursery:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=self._tie(program.parent_death_signal, os.getpid()),
+            preexec_fn=self._tie(program, os.getpid()),
             umask=0o077,
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
@@ -82,10 +81,11 @@ class Nursery:
         if self._watchdog is not None:
             self._watchdog.remove(pid)
 
-    def _tie(self, death_signal: signal.Signals, parent: int) -> Callable[[], None]:
-        libc = self._libc
+    def _tie(self, program: Program, parent: int) -> Callable[[], None]:
+        libc, death_signal, niceness = self._libc, program.parent_death_signal, program.niceness
 
         def tie() -> None:
+            os.nice(niceness)
             if libc is not None:
                 libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
                 if os.getppid() != parent:  # we died between fork and here

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from lethe_cli.errors import ProgramMissing
 
+BACKGROUND = 5
+"""Niceness of what works off much at once: requests come first. What it does is slowed where processors are short only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -24,7 +27,8 @@ class Program:
     """One child process: how to start it, how to see that it serves, how to end it.
 
     `on_ready` runs after every start, before the program counts as ready;
-    `on_exit` after every end, for what a killed program leaves behind.
+    `on_exit` after every end, for what a killed program leaves behind. `niceness`
+    (nice(2), 0 to 19): how far it stands back where processors are short.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Program:
     parent_death_signal: signal.Signals = signal.SIGKILL
     ready_timeout_seconds: float = 90.0
     stop_timeout_seconds: float = 15.0
+    niceness: int = 0
     is_chatty: bool = field(default=False)
 
 

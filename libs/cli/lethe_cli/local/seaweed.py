@@ -10,7 +10,7 @@ from pathlib import Path
 from lethe_cli.local.bucket import BUCKET, answers, make_bucket
 from lethe_cli.local.folder import DataFolder, write_private
 from lethe_cli.local.ports import LOOPBACK
-from lethe_cli.local.programs import Program, find
+from lethe_cli.local.programs import BACKGROUND, Program, find
 from lethe_cli.local.secrets import Secrets
 from lethe_common.catalogue import Kind, declare, impersonal
 
@@ -59,6 +59,7 @@ class Seaweed:
             # and both of its stores recover from a kill.
             stop_signal=signal.SIGINT,
             stop_timeout_seconds=2.0,
+            niceness=BACKGROUND,
             is_chatty=True,
         )
 

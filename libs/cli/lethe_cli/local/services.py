@@ -12,7 +12,7 @@ from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.nats_server import NatsServer
 from lethe_cli.local.ports import LOOPBACK
 from lethe_cli.local.postgres import Postgres
-from lethe_cli.local.programs import Program
+from lethe_cli.local.programs import BACKGROUND, Program
 from lethe_cli.local.readiness import is_ready
 from lethe_cli.local.secrets import Secrets
 from lethe_common.database.roles import KEYS_DATABASE, VERIFIER, owner, working
@@ -156,4 +156,5 @@ def program(replica: Replica, environment: ServiceEnvironment) -> Program:
         environment=environment.of(replica),
         folder=environment.folder.path.resolve(),
         is_ready=partial(is_ready, f"http://{LOOPBACK}:{replica.health_port}/readyz"),
+        niceness=BACKGROUND if replica.service is Service.RETENTION else 0,
     )

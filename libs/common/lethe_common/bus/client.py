@@ -112,8 +112,9 @@ class Bus:
     ) -> list[Callable[[], Awaitable[None]]]:
         """Prepare one durable per stream this service hears; returns the workers that run them."""
         dispatcher = self.dispatcher = Dispatcher(
-            str(self._service), database, handlers, batch_handlers, self._metrics, 2 * self._settings.consumer_batch
-        )
+            str(self._service), database, handlers, batch_handlers, self._metrics,
+            batch=2 * self._settings.consumer_batch, items=self._settings.consumer_items,
+        )  # fmt: skip
         workers: list[Callable[[], Awaitable[None]]] = [dispatcher.run]
         for stream, kinds in heard_by(self._service).items():
             subjects = sorted(kind.type for kind in kinds)

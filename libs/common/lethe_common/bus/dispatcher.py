@@ -43,6 +43,11 @@ class Delivery:
     is_last: bool = False
 
 
+def _items(delivery: Delivery) -> int:
+    """How many things an event tells of: a batch of those that tell of many would keep everybody else waiting."""
+    return len(getattr(delivery.event, "items", ())) or 1
+
+
 class Dispatcher:
     """Hands new events to their handlers; those that were handled before are skipped.
 
@@ -57,10 +62,13 @@ class Dispatcher:
         batch_handlers: Mapping[type[Event], BatchHandler],
         metrics: Metrics,
         batch: int,
+        items: int,
     ) -> None:
         self._consumer, self._database, self._metrics = consumer, database, metrics
         self._handlers, self._batch_handlers = dict(handlers), dict(batch_handlers)
-        self._applying: Coalescer[Delivery, None] = Coalescer(self._apply, max_batch=batch)
+        self._applying: Coalescer[Delivery, None] = Coalescer(
+            self._apply, max_batch=batch, weigh=_items, max_weight=items
+        )
         self.run = self._applying.run
         self.apply = self._applying.put_all
 

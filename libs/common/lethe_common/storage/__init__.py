@@ -2,7 +2,7 @@
 
 from lethe_common.storage.errors import ObjectMissing, StorageError, StorageFailed, StorageRefused, WrongSize
 from lethe_common.storage.limits import Limits
-from lethe_common.storage.names import new_object_prefix, new_subject_random, subject_prefix
+from lethe_common.storage.names import item_prefix, nested_prefix, new_object_prefix, new_subject_random, subject_prefix
 from lethe_common.storage.reading import ObjectFacts
 from lethe_common.storage.removal import Remains, Removed
 from lethe_common.storage.sets import ObjectVersion, RemovedSet
@@ -25,6 +25,8 @@ __all__ = [
     "Stored",
     "WrongSize",
     "file_chunks",
+    "item_prefix",
+    "nested_prefix",
     "new_object_prefix",
     "new_subject_random",
     "subject_prefix",

@@ -21,6 +21,7 @@ from minio.error import S3Error
 
 from lethe_common.storage.connection import Connection
 from lethe_common.storage.errors import StorageFailed
+from lethe_common.storage.names import check_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,3 @@ def holder(in_order: Sequence[str], key: str) -> str | None:
     """Which of these prefixes, in their order, a key lies under."""
     place = bisect_right(in_order, key) - 1
     return in_order[place] if place >= 0 and key.startswith(in_order[place]) else None
-
-
-def check_prefix(prefix: str) -> None:
-    """A prefix without its final `/` would reach the neighbours whose names begin alike."""
-    if not prefix.endswith("/") or prefix == "/":
-        raise ValueError("a prefix ends with a slash")

@@ -24,6 +24,8 @@ REMOVED = "SELECT generation_id FROM removals WHERE generation_id = ANY($1::text
 # A run that is still somebody's waits for its worker, or for its lease to run out: else a late object stays behind.
 # `next_attempt_at` is also the lease of who removes: removing twice is harmless, telling twice impossible.
 # In the order of the store's keys: what lies together goes in one walk of it. Keys are random, so nobody waits longer.
+# Here and in FINISH arrays lead from one step to the next, not joins: the table is empty most of the time, and a plan
+# made then for a join reads all of it for each batch once it is full.
 TAKE = """
     WITH chosen AS (
         SELECT m.generation_id FROM removals m
@@ -34,10 +36,10 @@ TAKE = """
     )
     UPDATE removals m
        SET next_attempt_at = now() + $2::interval
-      FROM chosen c LEFT JOIN runs r USING (generation_id)
-     WHERE m.generation_id = c.generation_id
-    RETURNING m.generation_id, m.subject_ref, m.rule, r.object_prefix, m.failures_count
-"""  # partial index removals_place
+     WHERE m.generation_id = ANY(ARRAY(SELECT generation_id FROM chosen))
+    RETURNING m.generation_id, m.subject_ref, m.rule,
+              (SELECT r.object_prefix FROM runs r WHERE r.generation_id = m.generation_id), m.failures_count
+"""  # partial index removals_place, primary keys
 
 NOTED = """
     SELECT generation_id, object_key, object_version
@@ -47,38 +49,37 @@ NOTED = """
 COUNT_OBJECTS = """
     UPDATE removals m SET object_versions = m.object_versions + c.count
       FROM unnest($1::text[], $2::int[]) AS c(generation_id, count)
-     WHERE m.generation_id = c.generation_id
-"""
+     WHERE m.generation_id = ANY($1::text[]) AND m.generation_id = c.generation_id
+"""  # the primary key
 
 DEFER = """
     UPDATE removals m SET failures_count = m.failures_count + 1, next_attempt_at = now() + d.delay
       FROM unnest($1::text[], $2::interval[]) AS d(generation_id, delay)
-     WHERE m.generation_id = d.generation_id AND m.removed_at IS NULL
-"""
+     WHERE m.generation_id = ANY($1::text[]) AND m.generation_id = d.generation_id AND m.removed_at IS NULL
+"""  # the primary key
 
 FINISH = """
-    WITH open AS (
-        UPDATE removals SET removed_at = now()
-         WHERE generation_id IN (SELECT generation_id FROM removals
-                                  WHERE generation_id = ANY($1::text[]) AND removed_at IS NULL
-                                  ORDER BY generation_id FOR UPDATE)
+    WITH held AS (
+        SELECT generation_id FROM removals
+         WHERE generation_id = ANY($1::text[]) AND removed_at IS NULL ORDER BY generation_id FOR UPDATE
+    ), open AS (
+        UPDATE removals SET removed_at = now() WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM held))
         RETURNING generation_id, object_versions
     ), assets_gone AS (
-        DELETE FROM assets USING open WHERE assets.generation_id = open.generation_id
-        RETURNING assets.generation_id, assets.object_key
+        DELETE FROM assets WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM open))
+        RETURNING generation_id, (object_key IS NOT NULL)::int AS objects
     ), attempts_gone AS (
-        DELETE FROM attempts USING open WHERE attempts.generation_id = open.generation_id
-        RETURNING attempts.generation_id, NULL
+        DELETE FROM attempts WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM open)) RETURNING generation_id
     ), runs_gone AS (
-        DELETE FROM runs USING open WHERE runs.generation_id = open.generation_id RETURNING runs.generation_id, NULL
-    ), gone AS (
-        SELECT generation_id, count(*) AS rows, count(object_key) AS objects
-          FROM (SELECT * FROM assets_gone UNION ALL SELECT * FROM attempts_gone UNION ALL SELECT * FROM runs_gone) g
-         GROUP BY generation_id
+        DELETE FROM runs WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM open)) RETURNING generation_id
     )
-    SELECT open.generation_id, coalesce(gone.rows, 0)::int, open.object_versions + coalesce(gone.objects, 0)::int
-      FROM open LEFT JOIN gone USING (generation_id)
-"""
+    SELECT generation_id, sum(rows)::int, sum(objects)::int
+      FROM (SELECT generation_id, 0, object_versions FROM open
+             UNION ALL SELECT generation_id, 1, objects FROM assets_gone
+             UNION ALL SELECT generation_id, 1, 0 FROM attempts_gone
+             UNION ALL SELECT generation_id, 1, 0 FROM runs_gone) AS gone(generation_id, rows, objects)
+     GROUP BY generation_id
+"""  # primary keys
 
 HOLD_BACK = """
     UPDATE removals SET next_attempt_at = now() + $2::interval
@@ -151,7 +152,8 @@ async def take(tx: Transaction, limit: int, lease: timedelta) -> list[Due]:
 
 async def count_objects(tx: Transaction, versions: Mapping[GenerationId, int]) -> None:
     """Keep the counts of versions that went and no row leads to: a crash before the report must not lose them."""
-    await tx.execute(COUNT_OBJECTS, list(versions), list(versions.values()))
+    if versions:
+        await tx.execute(COUNT_OBJECTS, list(versions), list(versions.values()))
 
 
 async def defer(tx: Transaction, delays: Sequence[tuple[str, timedelta]]) -> None:

@@ -1,0 +1,85 @@
+"""Much that goes at once: a batch costs the same however much else has to go, though plans were made while nothing had."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from lethe_common.database import Database, Transaction
+from lethe_common.events.jobs import RemovalRule
+from lethe_common.identifiers import GenerationId, RunId, SubjectRef
+from lethe_common.services import Service
+from lethe_jobs.queries import removals
+from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand
+from tests.servers import RunningServers
+
+GENERIC_PLAN_AFTER = 6
+"""Executions after which PostgreSQL keeps one plan for all arguments (plancache.c)."""
+MANY, BATCH = 3000, 50
+READ = """
+    SELECT coalesce(sum(idx_tup_fetch + coalesce(seq_tup_read, 0)), 0)::int FROM pg_stat_xact_user_tables
+     WHERE schemaname = 'jobs' AND relname IN ('removals', 'runs', 'assets', 'attempts')
+"""
+RUNS = """
+    INSERT INTO jobs.runs (generation_id, run_id, subject_ref, hold_id, model, provider, width_px, height_px, seconds,
+                           state, priority, object_prefix)
+    SELECT g, r, $3, 'hold', 'noop', 'noop', 64, 36, 4, 'completed', 0, 'outputs/' || md5(g) || '-'
+      FROM unnest($1::text[], $2::text[]) AS t(g, r)
+"""
+LEASE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def at(servers: RunningServers) -> AsyncIterator[Stand]:
+    async with stand(servers) as made:
+        yield made
+
+
+async def reads(tx: Transaction) -> int:
+    count: int = await tx.fetchval(READ)
+    return count
+
+
+async def test_a_batch_reads_little_more_than_itself(at: Stand, servers: RunningServers) -> None:
+    async with jobs(at, [ScriptedProvider()]):
+        pass  # so that the tables are there; nobody works on them now
+    database = await Database.open(servers.dsn("jobs"), Service.JOBS, size=1)
+    nothing: list[str] = []
+    for _ in range(GENERIC_PLAN_AFTER):
+        async with database.transaction() as tx:
+            assert await removals.take(tx, BATCH, LEASE) == []
+            await removals.finish(tx, nothing)
+    subject, ids = SubjectRef.new(), [GenerationId.new() for _ in range(MANY)]
+    await at.eye.execute(RUNS, ids, [RunId.new() for _ in ids], subject)
+    async with database.transaction() as tx:
+        await removals.request(tx, dict.fromkeys(ids, subject), RemovalRule.EXPIRED)
+
+    async with database.transaction() as tx:
+        due = await removals.take(tx, BATCH, LEASE)
+        taking = await reads(tx)
+    async with database.transaction() as tx:
+        gone = await removals.finish(tx, [one.generation_id for one in due])
+        finishing = await reads(tx)
+
+    assert len(due) == len(gone) == BATCH
+    assert all(one.object_prefix is not None for one in due)
+    assert {one.rows for one in gone.values()} == {1}
+    assert max(taking, finishing) < 20 * BATCH
+    await database.close()
+
+
+async def test_two_who_take_at_once_take_different_ones(at: Stand, servers: RunningServers) -> None:
+    async with jobs(at, [ScriptedProvider()]):
+        pass
+    database = await Database.open(servers.dsn("jobs"), Service.JOBS, size=2)
+    subject, ids = SubjectRef.new(), [GenerationId.new() for _ in range(8)]
+    await at.eye.execute(RUNS, ids, [RunId.new() for _ in ids], subject)
+    async with database.transaction() as tx:
+        await removals.request(tx, dict.fromkeys(ids, subject), RemovalRule.EXPIRED)
+
+    async with database.transaction() as first, database.transaction() as second:
+        mine, theirs = await removals.take(first, 5, LEASE), await removals.take(second, 5, LEASE)
+
+    assert len(mine) == 5
+    assert {one.generation_id for one in mine} | {one.generation_id for one in theirs} == set(ids)
+    await database.close()
