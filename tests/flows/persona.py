@@ -110,6 +110,7 @@ class Persona:
             http.headers["Authorization"] = f"Bearer {opened}"
             kept, long, deleted = self._create(http)
             self._look(http, kept)
+            self._ask_by_right(http)
             answered(http.delete(f"/v1/videos/{deleted}"))
             del http.headers["Authorization"]
             self._sign_in(http)
@@ -164,6 +165,20 @@ class Persona:
         path = f"/v1/videos/{video_id}/content"
         self._canaries.piece("output video", http.get(path).content)
         self._canaries.piece("output thumbnail", http.get(path, params={"variant": "thumbnail"}).content)
+
+    def _ask_by_right(self, http: httpx2.Client) -> None:
+        token = self._canaries.token
+        asked = {"kind": "enquiry", "text": f"What is it? {token('request text')}"}
+        path = f"/v1/privacy/requests/{answered(http.post('/v1/privacy/requests', json=asked))['id']}"
+        with self._suite.console() as console:
+            of_desk = path.replace("/v1/privacy", "/api")
+            reading = {"operator": "A. Clerk", "reason": f"to answer {token('reason to read')}"}
+            read = answered(console.post(f"{of_desk}/read", json=reading))
+            assert read["steps"][0]["text"] == asked["text"]
+            answer = {"operator": "A. Clerk", "text": f"This. {token('answer text')}"}
+            answered(console.post(f"{of_desk}/answer", json=answer))
+        texts = [step["text"] for step in answered(http.get(path))["steps"] if step["text"]]
+        assert texts == [asked["text"], reading["reason"], answer["text"]]
 
     def _sign_in(self, http: httpx2.Client) -> None:
         own = {"Origin": self._suite.url}

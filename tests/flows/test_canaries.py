@@ -26,6 +26,9 @@ IN_CLEAR_WITHOUT_SEALING: Mapping[str, set[str]] = {
     "deleted prompt": {_FILES},  # the row is gone; dead tuples and the write-ahead log are not
     "e-mail": {"sql:gateway.accounts", _FILES},
     "mailed token": {_FILES},  # sent and deleted
+    "request text": {"sql:privacy.request_steps", _FILES},
+    "reason to read": {"sql:privacy.request_steps", _FILES},
+    "answer text": {"sql:privacy.request_steps", _FILES},
     "image pixels": {"files:s3"},  # deleted after use; the volume file is not vacuumed yet
     "output video": {"objects", "files:s3"},
     "output thumbnail": {"objects", "files:s3"},
@@ -71,7 +74,11 @@ ALWAYS_FOUND: Mapping[str, set[str]] = {
 # Whoever signs in is given the session's cookie: it passes there, and rests nowhere.
 PASSES: Mapping[Place, set[str]] = {(Kind.COOKIE, "lethe_session"): {"session"}}
 # With sealing off, the columns in which something planted stands. All of them say that they hold it, sealed.
-COLUMNS_WITHOUT_SEALING = {"gateway.generations.prompt_sealed", "gateway.accounts.email_sealed"}
+COLUMNS_WITHOUT_SEALING = {
+    "gateway.generations.prompt_sealed",
+    "gateway.accounts.email_sealed",
+    "privacy.request_steps.text_sealed",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,3 +105,57 @@ def test_nothing_of_a_mail_is_left_when_it_was_sent(suite: Suite, mailbox: tuple
     logs = "".join(suite.logged(service) for service in suite.processes)
     assert token not in logs
     assert address not in logs
+
+
+def test_a_corrected_address_reaches_every_copy_once_it_is_confirmed_and_the_old_one_is_told(
+    suite: Suite, mailbox: tuple[Mailbox, int]
+) -> None:
+    old, new, own = "wrong@example.org", "right@example.org", {"Origin": suite.url}
+    with suite.client(suite.sign_up(old)) as client, suite.client() as stranger:
+        confirm(suite, mailbox, old)
+        mistyped = client.post("/v1/privacy/requests", json={"kind": "correct", "email": "rihgt@example.org"})
+        filed = client.post("/v1/privacy/requests", json={"kind": "correct", "email": new})
+        until(lambda: any("/address#" in text for to, _, text in mailbox[0].mails if to == new))
+        before = client.get("/v1/account").json()["email"]
+        token = mailbox[0].link(new, "address")
+        done = stranger.post("/v1/address-changes", json={"token": token})
+        again = stranger.post("/v1/address-changes", json={"token": token})
+        request = client.get(f"/v1/privacy/requests/{filed.json()['id']}").json()
+        until(lambda: any("another address" in text for to, _, text in mailbox[0].mails if to == old))
+        sign_ins = [
+            stranger.post("/v1/sessions", json={"email": email, "password": PASSWORD}, headers=own).status_code
+            for email in (old, new)
+        ]
+        client.post("/v1/password-resets", json={"email": new})
+        until(lambda: any("/reset#" in text for to, _, text in mailbox[0].mails if to == new))
+
+        assert (filed.status_code, done.status_code, again.status_code) == (201, 204, 410)
+        assert mistyped.json()["id"] == filed.json()["id"]
+        assert (before, client.get("/v1/account").json()["email"]) == (old, new)
+        assert sign_ins == [401, 201]
+        assert (request["state"], request["steps"][-1]["by"]) == ("answered", "lethe")
+        assert not any("/reset#" in text for to, _, text in mailbox[0].mails if to == old)
+        assert suite.look("SELECT count(*) FROM gateway.address_changes") == 0
+
+
+def test_an_address_that_another_account_has_is_not_taken_over_by_a_correction(
+    suite: Suite, mailbox: tuple[Mailbox, int]
+) -> None:
+    mine, theirs = "mine@example.org", "theirs@example.org"
+    suite.sign_up(theirs)
+    with suite.client(suite.sign_up(mine)) as client:
+        confirm(suite, mailbox, mine)
+        client.post("/v1/privacy/requests", json={"kind": "correct", "email": theirs})
+        until(lambda: any("/address#" in text for to, _, text in mailbox[0].mails if to == theirs))
+        taken = client.post("/v1/address-changes", json={"token": mailbox[0].link(theirs, "address")})
+
+        assert (taken.status_code, taken.json()["error"]["code"]) == (409, "address_taken")
+        assert client.get("/v1/account").json()["email"] == mine
+
+
+def confirm(suite: Suite, mailbox: tuple[Mailbox, int], address: str) -> None:
+    """The address is confirmed, and the account in use."""
+    until(lambda: any("/verify#" in text for to, _, text in mailbox[0].mails if to == address))
+    with suite.client() as stranger:
+        token = mailbox[0].link(address, "verify")
+        assert stranger.post("/v1/email-verifications", json={"token": token}).status_code == 204

@@ -17,7 +17,7 @@ from lethe_common.identifiers import GenerationId, RequestId, SealKeyId, Subject
 from lethe_common.policy import load_book
 from lethe_common.purposes import uses_of
 from lethe_common.rpc import requests as rpc
-from lethe_common.rpc.privacy import KeyClass, KeyWish, LeaseWish, Purpose
+from lethe_common.rpc.privacy import KeyClass, KeyWish, LeaseWish, LoginMoveQuestion, Purpose
 from lethe_common.rpc.requests import RequestAction, RequestKind, RequestState, SealedText
 from lethe_common.services import Service
 from lethe_common.telemetry import Metrics
@@ -330,3 +330,23 @@ async def test_where_the_policy_gives_the_staff_nothing_nobody_reads_what_is_wri
         with pytest.raises(StaffMayNotRead):
             await office.answers.read(question, Service.GATEWAY)
         assert len((await office.own(request.subject_ref, request.request_id)).steps) == 2
+
+
+async def test_a_corrected_login_is_found_the_old_one_is_not_and_the_request_is_answered(office: Office) -> None:
+    subject_ref = await office.subject()
+    old, new, taken = (hashlib.sha256(secrets.token_bytes(8)).hexdigest() for _ in range(3))
+    other = SubjectRef.new()
+    await office.subjects.open(subject_ref, old)
+    await office.subjects.open(other, taken)
+    request = await office.file(subject_ref, RequestKind.CORRECT)
+
+    async def move(login_index: str) -> bool:
+        question = LoginMoveQuestion(subject_ref=subject_ref, login_index=login_index, request_id=request.request_id)
+        return (await office.answers.move_login(question, Service.GATEWAY)).is_moved
+
+    assert await move(taken) is False
+    assert (await office.own(subject_ref, request.request_id)).state is RequestState.IDENTITY_CHECKED
+    assert [await move(new), await move(new)] == [True, True]
+    assert [await office.subjects.find(one) for one in (old, new, taken)] == [None, subject_ref, other]
+    steps = (await office.own(subject_ref, request.request_id)).steps
+    assert [step.step for step in steps] == ["received", "identity_checked", "answered"]

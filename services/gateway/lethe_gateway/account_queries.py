@@ -33,6 +33,8 @@ SET_STATE = "UPDATE gateway.accounts SET state = $2 WHERE account_id = $1 AND st
 SET_PLAN = "UPDATE gateway.accounts SET plan = $2 WHERE subject_ref = $1"
 SET_PASSWORD = "UPDATE gateway.accounts SET password_sealed = $2 WHERE account_id = $1"  # noqa: S105  a statement
 
+SET_EMAIL = "UPDATE gateway.accounts SET email_sealed = $2 WHERE account_id = $1"
+
 INSERT_KEY = """
     INSERT INTO gateway.api_keys (key_id, account_id, key_hash, created_at) VALUES ($1, $2, $3, $4)
 """

@@ -30,16 +30,21 @@ from lethe_gateway.errors import NotSignedIn, UseRefused
 from lethe_gateway.gauges import Gauges
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mail_classes import Class, Withheld, class_of
-from lethe_gateway.notices import Coming, Notices, Soon
+from lethe_gateway.notices import Coming, Moved, Notices, Soon
 from lethe_gateway.words import load_words
 
 log = structlog.get_logger()
 
 CATEGORY = "mail.queue"
-Template = Literal["password_reset", "verify_email", "deletion_notice", "policy_change"]
+Template = Literal[
+    "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
+    "address_changed",
+]  # fmt: skip
 LinkTemplate = Literal["password_reset", "verify_email"]
+MovedTemplate = Literal["address_change", "address_changed"]
 _NOTICE: Template = "deletion_notice"
 _CHANGE: Template = "policy_change"
+_NEWS: Template = "request_news"
 _SUBJECTS: dict[str, str] = {
     "password_reset": "Set a new password",
     "verify_email": "Confirm your e-mail address",
@@ -113,6 +118,19 @@ class Mails:
         mail = await self._write(account_id, subject_ref, _NOTICE, soon.model_dump_json())
         await self._enqueue(tx, mail, self._useless_from(soon.first_at))
 
+    async def news(self, tx: Transaction, account_id: str, subject_ref: str) -> None:
+        """Put a mail into the queue that a request of somebody's was decided about. Not how, nor what it is about."""
+        mail = await self._write(account_id, subject_ref, _NEWS, _NEWS)
+        await self._enqueue(tx, mail, self._kept_until(self._clock.now()))
+
+    async def write_moved(self, account_id: str, subject_ref: str, template: MovedTemplate, moved: Moved) -> Written:
+        """Seal what goes to an address that is not, or not any more, the account's."""
+        return await self._write(account_id, subject_ref, template, moved.model_dump_json())
+
+    async def enqueue_until(self, tx: Transaction, mail: Written, over: datetime) -> None:
+        """Put a mail into the queue, which it leaves at that time, sent or not."""
+        await self._enqueue(tx, mail, over)
+
     async def announce(self, tx: Transaction, audience: Sequence[asyncpg.Record], policy: Policy) -> int:
         """Put a mail into the queue of everybody of these who has an address and may use their account.
 
@@ -137,8 +155,10 @@ class Mails:
 
     def _useless_from(self, at: datetime) -> datetime:
         """When a notice leaves the queue, sent or not: at the latest when what it announces has come."""
-        now = self._clock.now()
-        return min(at, now + (self._book.governing(now).keep(CATEGORY).at_most or self._valid))
+        return min(at, self._kept_until(self._clock.now()))
+
+    def _kept_until(self, now: datetime) -> datetime:
+        return now + (self._book.governing(now).keep(CATEGORY).at_most or self._valid)
 
     async def enqueue(self, tx: Transaction, mail: Written) -> None:
         """Put a mail with a link into the queue; older links of its kind die."""
@@ -253,9 +273,13 @@ class Mails:
             return self._notices.deletion(address, Soon.model_validate_json(token), self._policy)
         if template == _CHANGE:
             return self._notices.change(address, Coming.model_validate_json(token))
+        if template == _NEWS:
+            return self._notices.news(address, self._policy)
+        minutes = int(self._valid.total_seconds() // 60)
+        if template in {"address_change", "address_changed"}:
+            return self._notices.moved(template, Moved.model_validate_json(token), self._policy, minutes)
         message = EmailMessage()
         message["To"], message["Subject"] = address, _SUBJECTS[template]
-        minutes = int(self._valid.total_seconds() // 60)
         # Behind `#`: a fragment is never sent to a server, so it stands in no log.
         link = f"{self._public_url}{_PAGES[template]}{token}"
         message.set_content(_TEXTS[template].format(minutes=minutes, link=link))

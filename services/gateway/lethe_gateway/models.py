@@ -69,6 +69,18 @@ class ProofToken(Table, table=True):
     expires_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.credentials", is_sealed=False))
 
 
+class AddressChange(Table, table=True):
+    """An address that waits to be confirmed, under its account's key, and the digest of the mailed link's secret."""
+
+    __tablename__: ClassVar[Any] = "address_changes"
+
+    token_hash: bytes = Field(primary_key=True, sa_column_kwargs=held("identity.credentials", is_sealed=False))
+    account_id: str = Field(unique=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    request_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    email_sealed: bytes = Field(sa_column_kwargs=held("identity.email"))
+    expires_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.credentials", is_sealed=False))
+
+
 class Mail(Table, table=True):
     """One mail that waits to be sent. What it says beyond its template is sealed under a key of its own."""
 

@@ -28,6 +28,13 @@ class Coming(BaseModel):
     version: int
 
 
+class Moved(BaseModel):
+    """What goes to another address than the account's: the link to a new one, or the word to an old one."""
+
+    address: str
+    token: str = ""
+
+
 class Notices:
     """Writes them. `public_url` is where people reach the service, without a slash at its end."""
 
@@ -50,6 +57,21 @@ class Notices:
         older, newer = versions[place - 1], versions[place]
         subject = self._words[older.languages[0]]("mail.policy_change.subject", day=_day(newer, older.languages[0]))
         return _mail(address, subject, [self._change(older, newer, language) for language in older.languages])
+
+    def news(self, address: str, policy: Policy) -> EmailMessage:
+        """A request of somebody's was decided about; how, they read signed in."""
+        all_words = [self._words[tag] for tag in policy.languages]
+        parts = [words("mail.request_news", url=f"{self._public_url}/requests") for words in all_words]
+        return _mail(address, all_words[0]("mail.request_news.subject"), parts)
+
+    def moved(self, template: str, moved: Moved, policy: Policy, minutes: int) -> EmailMessage:
+        """A new address is asked to be confirmed (`address_change`), or an old one told that it is none any more."""
+        all_words = [self._words[tag] for tag in policy.languages]
+        # Behind `#`: a fragment is never sent to a server, so it stands in no log.
+        link = f"{self._public_url}/address#{moved.token}"
+        values = {"link": link, "minutes": minutes, "contact": policy.content.controller.contact}
+        parts = [words(f"mail.{template}", **values) for words in all_words]
+        return _mail(moved.address, all_words[0](f"mail.{template}.subject"), parts)
 
     def _change(self, older: Policy, newer: Policy, language: Language) -> str:
         words, found = self._words[language], changes(older, newer)

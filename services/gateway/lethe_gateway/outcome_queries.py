@@ -67,6 +67,7 @@ ACCOUNT_STORES = (
     ("generations", "content.prompt"),
     ("mails", "mail.queue"),
     ("proof_tokens", "identity.credentials"),
+    ("address_changes", "identity.email"),
     ("sessions", "identity.session"),
     ("api_keys", "identity.credentials"),
     ("accounts", "identity.email"),

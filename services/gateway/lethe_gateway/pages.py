@@ -146,6 +146,10 @@ class Pages:
         """Confirming an e-mail address."""
         return self._render("verify.html", language)
 
+    def new_address(self, language: Language) -> str:
+        """Confirming a new address."""
+        return self._render("address.html", language)
+
     def unsubscribe(self, language: Language) -> str:
         """Declining mails of one kind."""
         return self._render("unsubscribe.html", language)

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lethe_common.bus import Bus
+from lethe_common.database import Database
 from lethe_common.identifiers import GenerationId, RequestId, SubjectRef
 from lethe_common.policy.languages import Language
 from lethe_common.rpc import requests as rpc
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.rpc.requests import RefusalGround, RequestAction, RequestKind, SealedText
 from lethe_common.sealing import SealContext, Sealer
+from lethe_gateway import account_queries
 from lethe_gateway.errors import BadRequest, NotFound
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.mails import Mails
 
 CATEGORY = "support.ticket"
 _CHOICES = frozenset({RequestKind.OBJECT, RequestKind.WITHDRAW})
@@ -50,18 +53,17 @@ class Shown:
 class Requests:
     """Asks the privacy service, which keeps the requests."""
 
-    def __init__(self, bus: Bus, keys: ItemKeys, sealer: Sealer) -> None:
+    def __init__(self, bus: Bus, keys: ItemKeys, sealer: Sealer, database: Database, mails: Mails) -> None:
         self._bus, self._keys, self._sealer = bus, keys, sealer
+        self._database, self._mails = database, mails
 
     async def file(self, subject_ref: str, wish: Wish) -> Shown:
         """Take a request; what needs nobody's decision is done when this returns.
 
         Raises:
-            BadRequest: it does not say what it is about.
             NotSignedIn: the account is being erased.
             Refused: the desk does not take it.
         """
-        must_be_whole(wish)
         request_id, ref = RequestId.new(), SubjectRef.trusted(subject_ref)
         question = rpc.RequestFileQuestion(
             request_id=request_id,
@@ -116,7 +118,7 @@ class Requests:
         return await self._opened((await self._bus.ask(rpc.RequestRead, question)).request, Purpose.SUPPORT)
 
     async def decide(self, request_id: str, decision: Decision) -> rpc.Request:
-        """Move a request on."""
+        """Move a request on; where its person is told something in words, a mail says that there is something to read."""
         known = await self.show(request_id)
         question = rpc.RequestDecideQuestion(
             request_id=known.request_id,
@@ -125,7 +127,18 @@ class Requests:
             ground=decision.ground,
             text=await self._sealed(known.subject_ref, known.request_id, decision.text),
         )
-        return (await self._bus.ask(rpc.RequestDecide, question)).request
+        decided = (await self._bus.ask(rpc.RequestDecide, question)).request
+        if decision.text is not None:
+            await self._tell(decided.subject_ref)
+        return decided
+
+    async def _tell(self, subject_ref: str) -> None:
+        """What concerns a person is told to them within the request's time, not only shown when they come by."""
+        async with self._database.transaction() as tx:
+            account = await tx.fetchrow(account_queries.ACCOUNT_OF_SUBJECT, subject_ref)
+            # A guest has no address.
+            if account is not None and account["email_sealed"] is not None:
+                await self._mails.news(tx, account["account_id"], subject_ref)
 
     async def _sealed(self, subject_ref: str, request_id: str, text: str | None) -> SealedText | None:
         # A request's key is made with its first text; asking for it again finds it, and is refused after a fence.

@@ -142,9 +142,13 @@ RequestText = Annotated[str, StringConstraints(strip_whitespace=True, min_length
 
 
 class RequestWish(Body):
-    """What somebody asks for by right. `purposes` are those that an objection or a withdrawal is about."""
+    """What somebody asks for by right. `purposes` are those that an objection or a withdrawal is about.
+
+    `email` is the right address, where the one of the account is wrong.
+    """
 
     kind: RequestKind
+    email: Email | None = None
     text: RequestText | None = None
     purposes: Annotated[tuple[PurposeName, ...], Field(max_length=64)] = ()
     video: str | None = Field(default=None, pattern="^video_[0-9a-f]{32}$")

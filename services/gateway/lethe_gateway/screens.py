@@ -20,7 +20,7 @@ IsSignedIn = Callable[[Request], Awaitable[bool]]
 
 
 def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
-    """GET /, /requests, /reset, /verify, /unsubscribe, /erasure and /static/*."""
+    """GET /, /requests, /reset, /verify, /address, /unsubscribe, /erasure and /static/*."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -41,6 +41,10 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
     @router.get("/verify")
     async def verify(request: Request) -> Response:
         return _page(request, pages.verify(language_of(request)))
+
+    @router.get("/address")
+    async def address(request: Request) -> Response:
+        return _page(request, pages.new_address(language_of(request)))
 
     @router.get("/unsubscribe")
     async def unsubscribe(request: Request) -> Response:

@@ -30,6 +30,7 @@ from lethe_gateway.browser import (
 )
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
+from lethe_gateway.corrections import Corrections
 from lethe_gateway.endpoints.accounts import account_routes
 from lethe_gateway.endpoints.calendar import calendar_routes
 from lethe_gateway.endpoints.consents import consent_routes, unsubscribe_routes
@@ -44,7 +45,7 @@ from lethe_gateway.endpoints.models import model_routes
 from lethe_gateway.endpoints.newcomers import Entrance, newcomer_routes
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
-from lethe_gateway.endpoints.requests import desk_routes, request_routes
+from lethe_gateway.endpoints.requests import correction_routes, desk_routes, request_routes
 from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.endpoints.sessions import session_routes
@@ -155,7 +156,11 @@ class Domain:
             legal_holds,
             delete_wait_seconds=settings.delete_wait_seconds,
         )
-        self.requests = Requests(bus, self.keys, self.sealer)
+        self.requests = Requests(bus, self.keys, self.sealer, database, self.mails)
+        self.corrections = Corrections(
+            database, bus, clock, self.keys, self.sealer, self.blinding, self.mails, self.requests,
+            valid=timedelta(minutes=settings.proof_token_minutes),
+        )  # fmt: skip
         self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
 
 
@@ -271,7 +276,10 @@ def public_app(
         newcomer_routes(entrance, domain.accounts, callers, is_https=settings.is_https),
         account_routes(domain.accounts, callers, blinding, resets, domain.ways),
         consent_routes(domain.consents, callers, domain.ways),
-        request_routes(domain.requests, domain.erasures, domain.consents, callers, is_https=settings.is_https),
+        request_routes(
+            domain.requests, domain.corrections, domain.erasures, domain.consents, callers, is_https=settings.is_https
+        ),
+        correction_routes(domain.corrections, blinding, resets),
         unsubscribe_routes(frame.database, frame.clock, domain.consents),
         session_routes(
             domain.accounts,
@@ -363,7 +371,8 @@ def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
 
 def _sweeps(frame: Frame, settings: GatewaySettings, domain: Domain) -> list[Sweep]:
     announced, sent = domain.announcements.sweep, domain.mails.sweep
-    return [domain.callers.flush, domain.uploads.sweep, announced, sent, _sweep_of(frame, settings)]
+    mine = [domain.callers.flush, domain.uploads.sweep, domain.corrections.sweep]
+    return [*mine, announced, sent, _sweep_of(frame, settings)]
 
 
 def _sweep_of(frame: Frame, settings: GatewaySettings) -> Sweep:

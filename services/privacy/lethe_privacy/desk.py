@@ -189,6 +189,20 @@ class Desk:
         if before is not None:
             await self._write(tx, before, requests.answered(before, self._clock.now()))
 
+    async def correct_login(self, subject_ref: SubjectRef, login_index: str, request_id: RequestId) -> bool:
+        """Have a subject found by the login that it proved, and answer its request; False when the login is another's.
+
+        Raises:
+            SubjectGone: it is unknown, or being forgotten.
+        """
+        if not await self._subjects.move(subject_ref, login_index):
+            return False
+        async with self._database.transaction() as tx:
+            request = await queries.lock(tx, request_id)
+            if request is not None and request.subject_ref == subject_ref:
+                await self._write(tx, request, requests.answered(request, self._clock.now()))
+        return True
+
     def shown(self, request: Request, *, with_texts: bool = False) -> rpc.Request:
         """A request as it is told to the gateway."""
         now, extension = self._clock.now(), self._extension(request)

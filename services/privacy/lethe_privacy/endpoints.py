@@ -136,6 +136,7 @@ class RequestAnswers:
             rights.RequestShow: self.show,
             rights.RequestRead: self.read,
             rights.RequestDecide: self.decide,
+            rpc.LoginMove: self.move_login,
         }
 
     async def file(self, question: rights.RequestFileQuestion, _caller: Service) -> rights.RequestAnswer:
@@ -174,6 +175,11 @@ class RequestAnswers:
     async def decide(self, question: rights.RequestDecideQuestion, _caller: Service) -> rights.RequestAnswer:
         """Move a request on."""
         return rights.RequestAnswer(request=self._desk.shown(await self._desk.decide(question)))
+
+    async def move_login(self, question: rpc.LoginMoveQuestion, _caller: Service) -> rpc.LoginMoveAnswer:
+        """Correct the address that somebody signs in by."""
+        is_moved = await self._desk.correct_login(question.subject_ref, question.login_index, question.request_id)
+        return rpc.LoginMoveAnswer(is_moved=is_moved)
 
 
 class ErasureAnswers:

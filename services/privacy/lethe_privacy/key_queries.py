@@ -20,6 +20,7 @@ SUBJECT_STATE = "SELECT state FROM subjects WHERE subject_ref = $1"
 TAKE_INDEX = "INSERT INTO login_index (index_digest, subject_ref) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 INDEX_OWNER = "SELECT subject_ref FROM login_index WHERE index_digest = $1"
 OPEN_SUBJECT = "INSERT INTO subjects (subject_ref) VALUES ($1) ON CONFLICT DO NOTHING"
+DROP_OTHER_LOGINS = "DELETE FROM login_index WHERE subject_ref = $1 AND index_digest <> $2"
 FIND_SUBJECT = """
     SELECT s.subject_ref
       FROM login_index JOIN subjects s USING (subject_ref)

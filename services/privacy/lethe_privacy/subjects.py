@@ -52,6 +52,23 @@ class Subjects:
             found = await tx.fetchval(queries.FIND_SUBJECT, digest)
         return None if found is None else SubjectRef.trusted(found)
 
+    async def move(self, subject_ref: SubjectRef, login_index: str) -> bool:
+        """Have a subject found by another login, and by no other; False when that one is another's.
+
+        Raises:
+            SubjectGone: it is unknown, fenced or erased.
+        """
+        digest = await self._keyring.index_digest(bytes.fromhex(login_index))
+        async with self._database.transaction() as tx:
+            await tx.execute(queries.SHARE)
+            if await tx.fetchval(queries.SUBJECT_STATE, subject_ref) != "active":
+                raise SubjectGone
+            await tx.execute(queries.TAKE_INDEX, digest, subject_ref)
+            if await tx.fetchval(queries.INDEX_OWNER, digest) != subject_ref:
+                return False
+            await tx.execute(queries.DROP_OTHER_LOGINS, subject_ref, digest)
+            return True
+
     async def is_known(self, subject_ref: SubjectRef) -> bool:
         """Whether it was opened and is not erased."""
         async with self._database.transaction() as tx:

@@ -35,6 +35,7 @@ def all_pages() -> dict[str, str]:
             "desk": pages.desk(language),
             "reset": pages.reset(language),
             "verify": pages.verify(language),
+            "new address": pages.new_address(language),
             "unsubscribe": pages.unsubscribe(language),
             "erasure": pages.erasure(language),
             "missing": pages.problem(language, 404),

@@ -20,4 +20,7 @@ class MailRequested(Event):
 
     mail_id: MailId
     subject_ref: SubjectRef
-    template: Literal["password_reset", "verify_email", "deletion_notice", "policy_change"]
+    template: Literal[
+        "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
+        "address_changed",
+    ]  # fmt: skip

@@ -33,7 +33,13 @@ class MailClass(Section):
 
     purpose: str = "service"
     opt_out: bool = False
-    mails: tuple[Literal["password_reset", "verify_email", "deletion_notice", "policy_change"], ...] = ()
+    mails: tuple[
+        Literal[
+            "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
+            "address_changed",
+        ],
+        ...,
+    ] = ()  # fmt: skip
     text: Text = Field(default_factory=dict)
 
 

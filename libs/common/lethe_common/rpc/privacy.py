@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Base64Bytes, Field
 
-from lethe_common.identifiers import CertificateId, ErasureId, SealKeyId, SubjectRef
+from lethe_common.identifiers import CertificateId, ErasureId, RequestId, SealKeyId, SubjectRef
 from lethe_common.rpc.envelope import Call, Message
 from lethe_common.rpc.retention import REMOVALS_MOST
 from lethe_common.services import Service
@@ -75,6 +75,28 @@ class IndexLookup(Call[IndexLookupQuestion, IndexLookupAnswer]):
     callers: ClassVar[tuple[Service, ...]] = _GATEWAY
     question, answer = IndexLookupQuestion, IndexLookupAnswer
     idempotency: ClassVar[str] = "reads only"
+
+
+class LoginMoveQuestion(Message):
+    """A subject signs in by another login from now on; `request_id` is the request for it, which is answered by that."""
+
+    subject_ref: SubjectRef
+    login_index: str = Field(pattern="^[0-9a-f]{64}$")
+    request_id: RequestId
+
+
+class LoginMoveAnswer(Message):
+    """False when the login is another subject's."""
+
+    is_moved: bool
+
+
+class LoginMove(Call[LoginMoveQuestion, LoginMoveAnswer]):
+    name: ClassVar[str] = "login.move"
+    callee: ClassVar[Service] = Service.PRIVACY
+    callers: ClassVar[tuple[Service, ...]] = _GATEWAY
+    question, answer = LoginMoveQuestion, LoginMoveAnswer
+    idempotency: ClassVar[str] = "moved there already, it is true again"
 
 
 class KeyWish(Message):
@@ -241,4 +263,15 @@ class LogHead(Call[LogHeadQuestion, LogHeadAnswer]):
     idempotency: ClassVar[str] = "reads only"
 
 
-CALLS = (SubjectOpen, IndexLookup, KeyIssue, KeyLease, KeyDestroy, ErasureOpen, ErasureState, PublicKey, LogHead)
+CALLS = (
+    SubjectOpen,
+    IndexLookup,
+    LoginMove,
+    KeyIssue,
+    KeyLease,
+    KeyDestroy,
+    ErasureOpen,
+    ErasureState,
+    PublicKey,
+    LogHead,
+)

@@ -11,22 +11,41 @@ from lethe_common.identifiers import GenerationId
 from lethe_common.policy import Policy
 from lethe_common.rpc.requests import RequestAction, RequestKind
 from lethe_gateway import account_queries
+from lethe_gateway.blinding import Blinding
 from lethe_gateway.browser import drop_cookies
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
+from lethe_gateway.corrections import Corrections
+from lethe_gateway.endpoints.accounts import address_of
 from lethe_gateway.endpoints.bodies import read, read_query
 from lethe_gateway.endpoints.erasure import erasure_of
 from lethe_gateway.erasures import Erasures
+from lethe_gateway.errors import BadRequest
 from lethe_gateway.operators import Operators
-from lethe_gateway.requests import Decision, Requests, Shown, Wish
-from lethe_gateway.schemas import LimitQuery, RequestDeed, RequestReading, RequestsQuery, RequestWish, unix
+from lethe_gateway.requests import Decision, Requests, Shown, Wish, must_be_whole
+from lethe_gateway.schemas import (
+    Confirmation,
+    LimitQuery,
+    RequestDeed,
+    RequestReading,
+    RequestsQuery,
+    RequestWish,
+    unix,
+)
 from lethe_gateway.screens import language_of
+from lethe_gateway.throttle import Throttle
 
 _PERSON, _LETHE, _STAFF = "person", "lethe", "staff"
 
 
 def request_routes(
-    requests: Requests, erasures: Erasures, consents: Consents, callers: Callers, *, is_https: bool
+    requests: Requests,
+    corrections: Corrections,
+    erasures: Erasures,
+    consents: Consents,
+    callers: Callers,
+    *,
+    is_https: bool,
 ) -> APIRouter:
     """Filing and following one's own requests."""
     router = APIRouter(prefix="/v1/privacy/requests")
@@ -36,6 +55,11 @@ def request_routes(
         caller = await callers.of(request)
         body = await read(request, RequestWish)
         wish = _wish(body, request, consents.policy)
+        if body.email is not None:
+            if body.kind is not RequestKind.CORRECT:
+                raise BadRequest("Only a correction names an address. Leave it out.", param="email")
+            return JSONResponse(own(await corrections.begin(caller, wish, body.email)), 201)
+        must_be_whole(wish)
         made = own(await requests.file(caller.subject_ref, wish))
         if body.kind is not RequestKind.ERASE:
             return JSONResponse(made, 201)
@@ -59,6 +83,20 @@ def request_routes(
     async def lift(request: Request, request_id: str) -> Response:
         caller = await callers.of(request)
         return JSONResponse(own(Shown(await requests.lift(caller.subject_ref, request_id), {})))
+
+    return router
+
+
+def correction_routes(corrections: Corrections, blinding: Blinding, links: Throttle) -> APIRouter:
+    """POST /v1/address-changes: a new address is confirmed by the mailed link, without signing in."""
+    router = APIRouter(prefix="/v1")
+
+    @router.post("/address-changes")
+    async def confirm(request: Request) -> Response:
+        body = await read(request, Confirmation)
+        links.admit(blinding.throttle_key("confirm", address_of(request)))
+        await corrections.confirm(body.token)
+        return Response(status_code=204)
 
     return router
 

@@ -4,7 +4,7 @@ import { answersIn } from "./consents.js";
 import { $, call, cell, day, make, moment, onSubmit, say, sentence, showSecret, ask, tell } from "./lethe.js";
 
 const fragment = location.hash.slice(1);
-if ($("reset") || $("verify") || $("unsubscribe")) {
+if ($("reset") || $("verify") || $("address") || $("unsubscribe")) {
   // A secret that works once leaves the address bar and the history; an erasure's is to be kept.
   history.replaceState(null, "", location.pathname);
 }
@@ -41,6 +41,11 @@ onSubmit($("reset"), async (given, form) => {
 onSubmit($("verify"), async (_given, form) => {
   await call("POST", "/v1/email-verifications", { token: fragment });
   tell(form, say("js.verified"), true);
+});
+
+onSubmit($("address"), async (_given, form) => {
+  await call("POST", "/v1/address-changes", { token: fragment });
+  tell(form, say("js.address_changed"), true);
 });
 
 onSubmit($("unsubscribe"), async (_given, form) => {

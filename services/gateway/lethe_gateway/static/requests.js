@@ -70,15 +70,16 @@ async function choose() {
   const kind = $("request-kind").value;
   $("request-about").textContent = say(`request.about.${kind}`);
   $("request-video-row").hidden = kind !== "depicted";
+  $("request-email-row").hidden = kind !== "correct";
   $("request-video").required = kind === "depicted";
   await showPurposes(kind).catch((error) => tell($("request-form"), sentence(error)));
 }
 
-onSubmit($("request-form"), async ({ kind, text, video }, form) => {
+onSubmit($("request-form"), async ({ kind, text, video, email }, form) => {
   if (kind === "erase" && !(await ask({ title: say("request.erase.title"), lead: say("request.erase.lead"), yes: say("request.kind.erase") }))) return;
   const purposes = [...$("request-purposes").querySelectorAll("input:checked")].map((tick) => tick.value);
   const made = await call("POST", "/v1/privacy/requests", {
-    kind, ...(text.trim() && { text }), ...(kind === "depicted" && { video }), ...(purposes.length && { purposes }),
+    kind, ...(text.trim() && { text }), ...(kind === "depicted" && { video }), ...(kind === "correct" && email && { email }), ...(purposes.length && { purposes }),
   });
   if (made.erasure) {
     location.assign(made.erasure.link);
@@ -86,7 +87,8 @@ onSubmit($("request-form"), async ({ kind, text, video }, form) => {
   }
   form.reset();
   await choose();
-  tell(form, say(made.state === "answered" ? "request.done" : "request.sent", { when: at(made.due_at) }), true);
+  const said = made.state === "answered" ? "request.done" : kind === "correct" && email ? "request.mailed" : "request.sent";
+  tell(form, say(said, { when: at(made.due_at) }), true);
   await show();
 });
 
