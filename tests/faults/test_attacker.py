@@ -1,0 +1,139 @@
+"""After the horizon nothing that was deleted opens with any key that is left, and everything else does.
+
+The positive control: with the destroyed epoch keys handed back, all of it opens.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.attacker import Attacker
+from tests.flows.steps import created, made, picture
+from tests.servers import temporary_data_folder
+from tests.suite import Account, RunningSuite, answered, running_suite, until
+from tests.unit.common.policy_files import PROFILES, written
+
+# The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
+pytestmark = [
+    pytest.mark.faults, pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(900),
+]  # fmt: skip
+
+EXPIRY_HOURS, HORIZON_HOURS, ROTATION_HOURS = 24, 72, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Who had what, by item."""
+
+    attacker: Attacker
+    forgotten: dict[str, str]
+    """What of, by item."""
+    living: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("short")
+    (folder / "catalogue.yaml").write_bytes((PROFILES / "aisora2/catalogue.yaml").read_bytes())
+    written(folder, ("free: P7D", "free: P1D"), ("notice: P2D", "notice: PT1H"))
+    with temporary_data_folder() as data:
+        recovery_key = tmp_path_factory.mktemp("offline") / "recovery.pem"
+        with running_suite(data, "--profile", str(folder)) as suite:
+            _lethe("keys", "recovery-key", "new", "-o", str(recovery_key), "--data", str(data))
+            yield _played(suite, Attacker(suite, recovery_key))
+
+
+def test_after_the_horizon_nothing_that_was_deleted_opens_and_everything_else_does(scene: Scene) -> None:
+    opened = scene.attacker.opened_with(scene.attacker.surviving_epochs())
+
+    assert {scene.forgotten[item] for item in opened & scene.forgotten.keys()} == set()
+    assert {scene.living[item] for item in scene.living.keys() - opened} == set()
+
+
+def test_with_the_destroyed_keys_handed_back_everything_opens(scene: Scene) -> None:
+    opened = scene.attacker.opened_with(scene.attacker.epochs)
+
+    everything = scene.forgotten | scene.living
+    assert {everything[item] for item in everything.keys() - opened} == set()
+    assert scene.attacker.sealed.keys() <= opened
+
+
+def test_no_byte_of_a_destroyed_key_is_left_in_any_file(scene: Scene) -> None:
+    surviving = scene.attacker.surviving_epochs()
+    gone = {name: key for name, key in scene.attacker.epochs.items() if name not in surviving}
+    items = scene.attacker.item_keys(scene.attacker.epochs)
+    keys = {f"epoch {name}": key for name, key in gone.items()}
+    keys |= {f"item of {what}": key for item, what in scene.forgotten.items() for key in items[item]}
+    living = {
+        name: key
+        for name, key in surviving.items()
+        if (scene.attacker.suite.data / "keyring" / f"{name}.epoch").exists()
+    }
+
+    assert len(gone) >= HORIZON_HOURS // ROTATION_HOURS
+    assert _found(scene.attacker.suite.data, keys) == set()
+    assert _found(scene.attacker.suite.data, living) == living.keys()
+
+
+def _played(suite: RunningSuite, attacker: Attacker) -> Scene:
+    """Four kinds of forgetting beside what stays, copied every hour from before the first until after the horizon of the last."""
+    leaving, keeper, passing = suite.open_account("pro"), suite.open_account("pro"), suite.open_account("free")
+    forgotten = {
+        _made(leaving): "an erased account",
+        _made(keeper): "one deleted item",
+        _made(passing): "an expired item",
+    }
+    (deleted,) = (item for item, what in forgotten.items() if what == "one deleted item")
+    with keeper.openai() as client:
+        living = {created(client, input_reference=("boat.png", picture(), "image/png")).id: "the keeper's other video"}
+    upload = "SELECT upload_id FROM gateway.uploads"
+    until(lambda: _copied_upload(suite, attacker, upload), "a copy while the upload is there")
+    forgotten |= {item: "a finished upload" for item in attacker.sealed if item.startswith("upload_")}
+    living |= {_made(suite.open_account("pro")): "somebody else's video"}
+    until(lambda: not suite.look(upload), "the upload to go with its run")
+    attacker.copy()
+
+    with leaving.http() as http, keeper.http() as other:
+        claim = answered(http.delete("/v1/account"))["claim"]
+        answered(other.delete(f"/v1/videos/{deleted}"))
+    for _ in range(EXPIRY_HOURS + HORIZON_HOURS + ROTATION_HOURS):
+        suite.advance("PT1H")
+        attacker.copy()
+    with suite.anonymous() as http:
+        until(lambda: _final(http.post("/v1/erasures/status", json={"claim": claim}).json()), "the final certificate")
+    print(f"{attacker.copies} copies, {len(attacker.epochs)} epochs, {len(attacker.items)} wrapped item keys")
+    return Scene(attacker, forgotten, living)
+
+
+def _copied_upload(suite: RunningSuite, attacker: Attacker, sql: str) -> bool:
+    attacker.copy()
+    return any(item.startswith("upload_") for item in attacker.sealed) or not suite.look(sql)
+
+
+def _final(status: dict[str, Any]) -> object:
+    return status.get("final_certificate")
+
+
+def _made(account: Account) -> str:
+    with account.openai() as client:
+        return made(client).id
+
+
+def _found(data: Path, keys: dict[str, bytes]) -> set[str]:
+    """Which of these keys stand in any file of a data folder, as bytes or in hex."""
+    found = set()
+    for file in data.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            content = file.read_bytes()
+            found |= {name for name, key in keys.items() if key in content or key.hex().encode() in content}
+    return found
+
+
+def _lethe(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "lethe_cli", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
