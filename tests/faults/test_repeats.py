@@ -111,7 +111,7 @@ def _settled(suite: RunningSuite, wanted: Content) -> Content:
 
 
 def _live(suite: RunningSuite) -> None:
-    """Sign-up, plans, videos of every ending, mail, expiry, a legal hold, erasure."""
+    """Sign-up, plans, videos of every ending, mail, expiry, a restriction, a legal hold, erasure."""
     stays, leaves = suite.open_account(), suite.open_account()
     with stays.openai() as client, stays.http() as http:
         drawn = {**DRAWN, "input_reference": ("b.png", picture(), "image/png")}
@@ -129,6 +129,8 @@ def _live(suite: RunningSuite) -> None:
             suite.change_plan(stays, plan)
             suite.advance("PT1S")  # no two plans begin at the same moment
         kept = completed(client, client.videos.create(prompt="a boat that stays", **PATIENT).id)
+        restriction = answered(http.post("/v1/privacy/requests", json={"kind": "restrict"}))["id"]
+        answered(http.post(f"/v1/privacy/requests/{restriction}/lift"))
     lethe(suite, "lift", hold(suite, kept.id), "--operator", "A. Clerk")
     _erase_one(suite, leaves)
     wait_until_all_is_done(suite)

@@ -296,6 +296,7 @@ async def test_an_erasure_forgets_deadlines_and_plans_and_notes_nothing_new(keep
     assert {count["store"]: (count["before"], count["after"]) for count in body["counts"]} == {
         "pg:retention.deadlines": (1, 0),
         "pg:retention.plans_held": (1, 0),
+        "pg:retention.pauses": (0, 0),
     }
     await keepers.completed(subject)
     await keepers.plan(subject, "pro")
