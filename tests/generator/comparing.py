@@ -10,6 +10,7 @@ from lethe_common.policy.rules import OnPolicyChange
 from tests.generator import expected_effects as effects
 from tests.generator import expected_pages as pages
 from tests.generator import observed
+from tests.generator.expected_effects import Due
 from tests.generator.expected_pages import Key
 from tests.generator.mutations import Mutation
 from tests.generator.reading import Document, Told
@@ -40,6 +41,8 @@ class Scale:
         self.base = self.side(tree, content)
         keys = list(dict.fromkeys(self._plans.values()))
         self._items = list(effects.items(self.base.document, keys, TURN))
+        self._before = [effects.due_under(self.base.document, item) for item in self._items]
+        self._unmoved = self._wanted(self.base.document, None)
         self._first = Policy("first", content.model_copy(update={"effective": _MUCH_EARLIER}))
 
     def side(self, tree: Tree, content: PolicyFile) -> Side:
@@ -74,14 +77,20 @@ class Scale:
         is_moved = False
         for choice in choices:
             book = PolicyBook((self._first, self._second(new, choice)))
-            for item in self._items:
-                wanted = effects.due(self.base.document, new.document, item, TURN, choice)
+            wanted = self._wanted(new.document, choice)
+            for item, expected in zip(self._items, wanted, strict=True):
                 due = observed.due(book, item, TURN)
-                assert due == wanted, f"{mutation}, {choice}: {item.name} of {item.category}: {due}, not {wanted}"
-                heard, hears = observed.told_at(new.policy, item, due), effects.told_at(new.document, item, wanted)
+                assert due == expected, f"{mutation}, {choice}: {item.name} of {item.category}: {due}, not {expected}"
+                heard, hears = observed.told_at(new.policy, item, due), effects.told_at(new.document, item, expected)
                 assert heard == hears, f"{mutation}: of {item.name} of {item.category} is told at {heard}, not {hears}"
-                is_moved = is_moved or wanted != effects.due(self.base.document, self.base.document, item, TURN)
+            is_moved = is_moved or wanted != self._unmoved
         return is_moved
+
+    def _wanted(self, new: Document, choice: str | None) -> list[Due]:
+        return [
+            effects.turned(before, new, item, TURN, choice)
+            for before, item in zip(self._before, self._items, strict=True)
+        ]
 
     def _second(self, new: Side, choice: OnPolicyChange | None) -> Policy:
         content = new.policy.content.model_copy(update={"version": 2, "effective": TURN})

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from tests.generator.reading import Document, Told
@@ -50,14 +51,6 @@ def items(document: Document, plans: list[str], turn: datetime) -> Iterator[Item
         yield Item("young", category, (*young.held, (plans[0], turn - 30 * _MINUTE)), young.facts)
 
 
-def due(old: Document, new: Document, item: Item, turn: datetime, choice: str | None = None) -> Due:
-    """When an item is due at the instant at which the new document takes over from the old one.
-
-    `choice` stands for the new one's `on_policy_change`, of all categories.
-    """
-    return _turned(_due_under(old, item), new, item, turn, choice)
-
-
 def told_at(document: Document, item: Item, due_at: Due) -> datetime | None:
     """When an item's owner hears that it goes: the lead before it is due, and never of what is not kept that long."""
     owner, rule = _kept_by(document, item.category)
@@ -70,17 +63,21 @@ def told_at(document: Document, item: Item, due_at: Due) -> datetime | None:
 def due_through(versions: Sequence[tuple[Document, datetime]], item: Item, now: datetime) -> Due:
     """When an item is due by now that began under the first of these versions, each in force from its instant."""
     (first, _), *later = versions
-    found = _due_under(first, item)
+    found = due_under(first, item)
     for document, since in later:
         if since <= now:
-            found = _turned(found, document, item, since, None)
+            found = turned(found, document, item, since, None)
     return found
 
 
-def _turned(before: Due, new: Document, item: Item, turn: datetime, choice: str | None) -> Due:
+def turned(before: Due, new: Document, item: Item, turn: datetime, choice: str | None) -> Due:
+    """When an item is due at the instant at which a new document takes over, and before it was due.
+
+    `choice` stands for the new one's `on_policy_change`, of all categories.
+    """
     if isinstance(before, str) or (before is not None and before <= turn):
         return before
-    after = _due_under(new, item)
+    after = due_under(new, item)
     if isinstance(after, str):
         return after
     choice = choice or _kept_by(new, item.category)[1].get("on_policy_change", "longest")
@@ -95,6 +92,10 @@ def _turned(before: Due, new: Document, item: Item, turn: datetime, choice: str 
 
 def timer(document: Document, category: str, plan: str) -> timedelta | None:
     """After how long removal begins: an exact period itself, of a longest one what comes afterwards taken off."""
+    return document.once(("timer", category, plan), lambda: _timer(document, category, plan))
+
+
+def _timer(document: Document, category: str, plan: str) -> timedelta | None:
     _, rule = _kept_by(document, category)
     keep = rule["keep"]
     if keep.get("exactly"):
@@ -104,6 +105,7 @@ def timer(document: Document, category: str, plan: str) -> timedelta | None:
     return max(length(keep["at_most"]) - _afterwards(document, rule), timedelta(0))
 
 
+@cache
 def length(written: str) -> timedelta:
     """A longest period's length: a year has 365 days, a month 28."""
     match = _PERIOD.fullmatch(written)
@@ -176,7 +178,8 @@ def _used_for(document: Document, purpose: str) -> list[str]:
     ]
 
 
-def _due_under(document: Document, item: Item) -> Due:
+def due_under(document: Document, item: Item) -> Due:
+    """When an item is due under one document alone."""
     started_at = item.facts.get(_event(document, item.category))
     if started_at is None:
         return None

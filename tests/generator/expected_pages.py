@@ -52,7 +52,7 @@ def record(document: Document) -> dict[Key, Told]:
 
 def rows(document: Document, table: str, language: str) -> dict[str, Cells]:
     """The rows of a table by what they are about, in their order."""
-    return dict(_ROWS[table](document, language))
+    return document.once(("rows", table, language), lambda: dict(_ROWS[table](document, language)))
 
 
 def _page(document: Document, page: str, language: str) -> Iterator[tuple[Key, Told]]:
@@ -77,7 +77,7 @@ def _sentence(document: Document, clause: Mapping[str, Any], language: str) -> T
 
 
 def _table(document: Document, table: str, language: str) -> Iterator[tuple[Key, Told]]:
-    for name, (place, cells) in _ROWS[table](document, language):
+    for name, (place, cells) in rows(document, table, language).items():
         yield (f"table-{table}", name, "clauses"), document.claims.behind(place)
         for column, told in cells.items():
             yield (f"table-{table}", name, column), told

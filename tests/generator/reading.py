@@ -1,12 +1,14 @@
 """What a policy's YAML says, read without the product: values by place, texts by language, what a clause speaks of."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.generator.trees import Tree
+
+T = TypeVar("T")
 
 _REFERENCE = re.compile(r"\{([^{}:]+)(?::gen)?\}")
 _LANGUAGES = {"en", "ru"}
@@ -24,10 +26,18 @@ class Document:
         self.data: Mapping[str, Any] = tree["data"]
         self.clauses: list[Any] = tree["clauses"]
         self.recipients: list[Any] = tree.get("recipients", [])
+        self._known: dict[tuple[str, ...], Any] = {}
 
     @cached_property
     def claims(self) -> "Claims":
         return Claims(self.clauses)
+
+    def once(self, what: tuple[str, ...], work_out: Callable[[], T]) -> T:
+        """What is worked out of a document, which does not change: once, however often it is asked for."""
+        if what not in self._known:
+            self._known[what] = work_out()
+        found: T = self._known[what]
+        return found
 
     def text(self, texts: Mapping[str, str], language: str) -> str:
         """A text in a language, else in the first language of the policy, else in whichever there is."""

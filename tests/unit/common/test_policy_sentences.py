@@ -71,10 +71,10 @@ def test_what_is_not_there_is_never_told(value: object) -> None:
 
 
 def test_a_text_falls_apart_into_words_and_references() -> None:
-    assert pieces("kept {data.output.video.keep.at_most:gen}.") == [
+    assert pieces("kept {data.output.video.keep.at_most:gen}.") == (
         "kept ", Reference("data.output.video.keep.at_most", is_genitive=True), ".",
-    ]  # fmt: skip
-    assert references_in("no reference") == []
+    )  # fmt: skip
+    assert references_in("no reference") == ()
 
 
 def test_a_path_finds_keys_with_dots_and_entries_by_their_names() -> None:

@@ -18,6 +18,7 @@ class Claims:
 
     def __init__(self, clauses: Sequence[Clause]) -> None:
         self._clauses = clauses
+        self._nearest: dict[str, tuple[str, ...]] = {}
 
     def quoting(self, place: str) -> tuple[str, ...]:
         """The clauses whose text has a value of this place, or of one inside it, in it."""
@@ -40,7 +41,9 @@ class Claims:
 
     def nearest(self, place: str) -> tuple[str, ...]:
         """The clauses about a place, else about what surrounds it, however far; none where nobody speaks of it."""
-        return next((found for outer in _outward(place) if (found := self.about(outer))), ())
+        if place not in self._nearest:
+            self._nearest[place] = next((found for outer in _outward(place) if (found := self.about(outer))), ())
+        return self._nearest[place]
 
     def speaks_of(self, place: str) -> bool:
         """Whether a clause speaks of this place or of something inside it."""

@@ -4,7 +4,8 @@ The schema sees one section at a time; these are the threads between sections.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import UnknownReference
@@ -80,8 +81,8 @@ def _parties(content: PolicyFile) -> Iterator[Fault]:
 
 
 def _clauses(content: PolicyFile) -> Iterator[Fault]:
-    values = values_of(content)
-    seen: set[str] = set()
+    values, seen = values_of(content), set[str]()
+    has = cache(lambda path: _is_there(values, path))
     for at, clause in enumerate(content.clauses):
         place: Place = ("clauses", at)
         if clause.id in seen:
@@ -94,15 +95,21 @@ def _clauses(content: PolicyFile) -> Iterator[Fault]:
             )
         for language, text in clause.text.items():
             paths = [reference.path for reference in references_in(text)]
-            yield from _unknown(values, (*place, "text", language), clause.id, paths)
-        yield from _unknown(values, (*place, "about"), clause.id, clause.about)
+            yield from _unknown(has, (*place, "text", language), clause.id, paths)
+        yield from _unknown(has, (*place, "about"), clause.id, clause.about)
 
 
-def _unknown(values: Mapping[str, object], place: Place, clause: str, paths: Iterable[str]) -> Iterator[Fault]:
+def _is_there(values: Mapping[str, object], path: str) -> bool:
+    try:
+        value_at(values, path)
+    except UnknownReference:
+        return False
+    return True
+
+
+def _unknown(has: Callable[[str], bool], place: Place, clause: str, paths: Iterable[str]) -> Iterator[Fault]:
     for path in paths:
-        try:
-            value_at(values, path)
-        except UnknownReference:
+        if not has(path):
             yield place, f"clause {clause} refers to {path}, which is not in the file; name a key from the top"
 
 

@@ -9,6 +9,7 @@ which Russian needs after "no later than".
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import UnknownReference
@@ -16,6 +17,8 @@ from lethe_common.policy.errors import UnknownReference
 _WRITTEN = re.compile(r"\{([^{}]+)\}")
 _CASE = ":gen"
 _NAMES = ("id", "name", "what")
+_TEXTS_MOST = 4096
+"""So many texts are remembered in pieces: those of a few versions, which mostly say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +32,17 @@ class Reference:
         return f"{{{self.path}{_CASE if self.is_genitive else ''}}}"
 
 
-def references_in(text: str) -> list[Reference]:
+@lru_cache(_TEXTS_MOST)
+def references_in(text: str) -> tuple[Reference, ...]:
     """All references of a text, in its order."""
-    return [_reference(written) for written in _WRITTEN.findall(text)]
+    return tuple(piece for piece in pieces(text) if isinstance(piece, Reference))
 
 
-def pieces(text: str) -> list[str | Reference]:
+@lru_cache(_TEXTS_MOST)
+def pieces(text: str) -> tuple[str | Reference, ...]:
     """A text as the words between references, and the references."""
     parts = _WRITTEN.split(text)
-    return [_reference(part) if place % 2 else part for place, part in enumerate(parts)]
+    return tuple(_reference(part) if place % 2 else part for place, part in enumerate(parts))
 
 
 def values_of(content: PolicyFile) -> Mapping[str, object]:
@@ -80,8 +85,9 @@ def _find(node: object, steps: Sequence[str]) -> tuple[object] | None:
 
 
 def _children(node: object, name: str) -> Iterable[object]:
-    if isinstance(node, Mapping):
+    # What a file holds is plain: asking for a dict is far quicker than asking for any mapping.
+    if isinstance(node, dict):
         return [node[name]] if name in node else []
     if isinstance(node, list):
-        return [one for one in node if isinstance(one, Mapping) and name in {one.get(key) for key in _NAMES}]
+        return [one for one in node if isinstance(one, dict) and any(one.get(key) == name for key in _NAMES)]
     return []

@@ -1,6 +1,7 @@
 """The tables of the pages, read from the policy."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from lethe_common.policy.duties import Rights
 from lethe_common.policy.languages import Language
@@ -22,6 +23,8 @@ class Tables:
         self._policy, self._language = policy, language
         self._words, self._wording = words_in(language), Wording(language, policy.languages[0])
         self._claims = policy.claims
+        # Most rows name some purposes and categories that others name as well.
+        self._purpose = cache(self._purpose_of)
 
     def controller(self) -> Table:
         """Who answers, and where to complain."""
@@ -122,7 +125,7 @@ class Tables:
     def _joined(self, parts: Iterable[str]) -> str:
         return ", ".join(dict.fromkeys(parts)) or _NONE
 
-    def _purpose(self, name: str) -> str:
+    def _purpose_of(self, name: str) -> str:
         purpose = self._policy.content.purposes.get(name)
         return self._wording.of(dict(purpose.text)) if purpose else name
 
