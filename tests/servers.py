@@ -26,7 +26,7 @@ from lethe_cli.local.ports import LOOPBACK
 from lethe_cli.local.runtime import Runtime
 from lethe_cli.local.secrets import S3Key, Secrets
 from lethe_common.clock import monotonic_seconds
-from lethe_common.database.roles import DATABASE, KEYS_DATABASE, PLACES, owner
+from lethe_common.database.roles import DATABASE, FACTS_DATABASE, KEYS_DATABASE, PLACES, database_of, owner
 from lethe_common.services import Service
 
 _READY_SECONDS = 90.0
@@ -41,9 +41,9 @@ class RunningServers:
     runtime: Runtime
     secrets: Secrets = field(repr=False)
 
-    def dsn(self, role: str, database: str = DATABASE) -> str:
-        """How a role connects: `billing`, `billing_owner`, …, `verifier`."""
-        return self._dsn(role, self.secrets.postgres[role], database)
+    def dsn(self, role: str, database: str | None = None) -> str:
+        """How a role connects, to the database with its own schema unless said: `billing`, `billing_owner`, `verifier`."""
+        return self._dsn(role, self.secrets.postgres[role], database or _home(role))
 
     def keys_dsn(self, role: str) -> str:
         """How `privacy`, `privacy_owner` or `verifier` connect to the key store's database."""
@@ -78,6 +78,7 @@ class RunningServers:
             "DATABASE_OWNER_URL": self.dsn(owner(name)),
             "VERIFIER_DATABASE_URL": self.dsn("verifier"),
             "VERIFIER_KEYS_DATABASE_URL": self.keys_dsn("verifier"),
+            "VERIFIER_FACTS_DATABASE_URL": self.dsn("verifier", FACTS_DATABASE),
             "KEYS_DATABASE_URL": self.keys_dsn("privacy"),
             "KEYS_DATABASE_OWNER_URL": self.keys_dsn("privacy_owner"),
             "NATS_URL": self.nats_url,
@@ -120,6 +121,11 @@ class RunningServers:
 
     def _dsn(self, role: str, password: str, database: str) -> str:
         return f"postgresql://{role}:{password}@{LOOPBACK}:{self.runtime.postgres_port}/{database}"
+
+
+def _home(role: str) -> str:
+    service = role.removesuffix("_owner")
+    return database_of(Service(service)) if service in set(Service) else DATABASE
 
 
 @contextmanager

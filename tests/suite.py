@@ -26,7 +26,7 @@ from lethe_cli.local.ports import free_ports
 from lethe_cli.local.runtime import Runtime
 from lethe_cli.local.secrets import Secrets
 from lethe_common.clock import monotonic_seconds, read_virtual
-from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from lethe_common.database.roles import DATABASE, FACTS_DATABASE, KEYS_DATABASE
 from tests import plain
 from tests.newcomers import told
 from tests.servers import RunningServers, dies_with_parent, temporary_data_folder
@@ -141,22 +141,29 @@ class RunningSuite(RunningServers):
         with self.console() as client:
             return answered(client.post("/api/ledger/verify"))
 
-    def look(self, sql: str, *arguments: object, database: str = DATABASE) -> list[asyncpg.Record]:
-        """Rows as the superuser sees them. For tests without a running loop; others await `fetch`."""
+    def look(self, sql: str, *arguments: object, database: str | None = None) -> list[asyncpg.Record]:
+        """Rows as the superuser sees them. For tests without a running loop; others await `fetch`.
+
+        Without a name it is the database with the schema that the statement speaks of.
+        """
         return asyncio.run(self.fetch(sql, *arguments, database=database))
 
     def look_at_keys(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """The same in the key store's database; its schema is `keys`."""
         return self.look(sql, *arguments, database=KEYS_DATABASE)
 
-    async def fetch(self, sql: str, *arguments: object, database: str = DATABASE) -> list[asyncpg.Record]:
+    async def fetch(self, sql: str, *arguments: object, database: str | None = None) -> list[asyncpg.Record]:
         """Rows as the superuser sees them, whoever owns them."""
-        connection = await asyncpg.connect(self.superuser_dsn(database))
+        connection = await asyncpg.connect(self.superuser_dsn(database or _database_in(sql)))
         try:
             rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
             return rows
         finally:
             await connection.close()
+
+
+def _database_in(sql: str) -> str:
+    return FACTS_DATABASE if "privacy." in sql else DATABASE
 
 
 def answered(response: httpx2.Response) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from lethe_common.clock import monotonic_seconds
-from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from lethe_common.database.roles import DATABASES
 from lethe_common.events.catalogue import EVENTS
 from tests.faults.messages import Bus, Said, on_the_bus
 from tests.faults.reckoning import parked, unsent, wait_until_all_is_done
@@ -179,7 +179,7 @@ def _content(suite: RunningSuite) -> Content:
 
 async def _rows(suite: RunningSuite) -> dict[str, tuple[str, ...]]:
     found = {}
-    for database in (DATABASE, KEYS_DATABASE):
+    for database in DATABASES:
         connection = await asyncpg.connect(suite.superuser_dsn(database))
         try:
             for (table,) in await connection.fetch(TABLES):

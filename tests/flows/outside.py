@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import asyncpg
 from minio import Minio
 
-from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from lethe_common.database.roles import DATABASES
 from tests.suite import RunningSuite
 
-DATABASES = (DATABASE, KEYS_DATABASE)
 _TABLES = """
     SELECT n.nspname AS schema, c.relname AS name
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

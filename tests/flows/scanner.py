@@ -18,7 +18,8 @@ from pathlib import Path
 import asyncpg
 from PIL import Image
 
-from tests.flows.outside import DATABASES, objects, store
+from lethe_common.database.roles import DATABASES
+from tests.flows.outside import objects, store
 from tests.suite import RunningSuite
 
 _TOKEN_HEX = 24

@@ -12,7 +12,7 @@ import pytest
 from fastapi.routing import APIRoute
 from minio import Minio
 
-from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from lethe_common.database.roles import DATABASES
 from lethe_gateway import wiring
 from tests.flows.outside import objects
 from tests.flows.steps import made, picture
@@ -88,7 +88,7 @@ def test_the_operators_token_opens_nothing_of_the_public_api(suite: RunningSuite
 
 def test_the_verifiers_role_reads_no_sealed_column(suite: RunningSuite) -> None:
     looked = 0
-    for database in (DATABASE, KEYS_DATABASE):
+    for database in DATABASES:
         columns = suite.look(_SEALED, SCHEMAS, database=database)
         for column in columns:
             assert _refuses(suite.dsn("verifier", database), f"SELECT {column['name']} FROM {column['place']}"), column

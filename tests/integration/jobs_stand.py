@@ -12,12 +12,14 @@ from unittest.mock import patch
 
 import asyncpg
 
+from lethe_common.bus.requests import Answer
 from lethe_common.clock import RealClock
 from lethe_common.errors import Unavailable
 from lethe_common.events.envelope import Event
 from lethe_common.events.jobs import GenerationRequested
 from lethe_common.identifiers import GenerationId, HoldId, SealKeyId, SubjectRef, UploadId
 from lethe_common.process import Blueprint, Frame, Parts, Process
+from lethe_common.rpc.envelope import Call
 from lethe_common.rpc.gateway import GenerationInput, InputAnswer, InputQuestion, SealedInput, SealedUpload
 from lethe_common.rpc.privacy import (
     ItemKey,
@@ -38,6 +40,7 @@ from lethe_jobs.providers import Delivery, GenerationProvider, Order, Piece, Wat
 from lethe_jobs.settings import JobsSettings
 from lethe_jobs.wiring import build
 from tests.integration.members import PROFILE, Member, members, until
+from tests.integration.nothing_recorded import NOTHING_RECORDED
 from tests.servers import RunningServers
 
 E = TypeVar("E", bound=Event)
@@ -240,7 +243,8 @@ async def stand(servers: RunningServers) -> AsyncIterator[Stand]:
         eye = await asyncpg.create_pool(servers.superuser_dsn(), min_size=1, max_size=4)
         made = Stand(servers, gateway, privacy, billing, retention, eye, storage)
         await made.gateway.bus.answer({GenerationInput: made.answer_inputs}, "0.1.0")
-        await made.privacy.bus.answer({KeyLease: made.answer_lease, KeyDestroy: made.answer_destroy}, "0.1.0")
+        keys: dict[type[Call[Any, Any]], Answer] = {KeyLease: made.answer_lease, KeyDestroy: made.answer_destroy}
+        await made.privacy.bus.answer({**keys, **NOTHING_RECORDED}, "0.1.0")
         await made.retention.bus.answer({RemovalCheck: made.answer_check}, "0.1.0")
         for seat in seats.values():
             seat.work(seat.bus.relay.run)

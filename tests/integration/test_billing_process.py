@@ -30,6 +30,7 @@ from lethe_common.rpc.operators import EgressRefusalsQuestion, egress_refusals
 from lethe_common.rpc.retention import DeadlineSummary, DeadlineSummaryQuestion
 from lethe_common.services import Service
 from tests.integration.members import Member, members, until
+from tests.integration.nothing_recorded import NOTHING_RECORDED
 from tests.integration.till import request
 from tests.servers import RunningServers
 from tests.tree import ROOT
@@ -79,7 +80,8 @@ def running(servers: RunningServers, *services: Service) -> Iterator[None]:
 
 @pytest.fixture
 async def seats(servers: RunningServers) -> AsyncIterator[Seats]:
-    async with members(servers, Service.GATEWAY, Service.JOBS) as seated:
+    async with members(servers, Service.GATEWAY, Service.JOBS, Service.PRIVACY) as seated:
+        await seated[Service.PRIVACY].bus.answer(NOTHING_RECORDED, "0.1.0")
         gateway, jobs = seated[Service.GATEWAY], seated[Service.JOBS]
         for member in (gateway, jobs):
             member.work(member.bus.relay.run)

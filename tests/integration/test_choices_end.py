@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lethe_common.database import Database
 from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import Policy, PolicyBook, load_book
 from lethe_common.rpc.consents import ConsentsChangeQuestion
+from lethe_common.rpc.facts import NewFact
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.consents import Consents
 from lethe_privacy.expiries import Expiries
@@ -32,8 +33,11 @@ class Ledger:
     def __init__(self, database: Database, folder: Path, policy: Policy) -> None:
         self.database, self.clock = database, HandClock()
         self.subjects, self._policy = Subjects(database, FolderKeyring(folder)), policy
-        book = PolicyBook((policy,))
-        self._consents = Consents(database, book, lambda: texts_of(policy), self.clock, lines_most=100)
+        book, self.facts = PolicyBook((policy,)), list[NewFact]()
+        self._consents = Consents(database, book, lambda: texts_of(policy), self.clock, self._record, lines_most=100)
+
+    async def _record(self, news: Sequence[NewFact]) -> None:
+        self.facts.extend(news)
 
     async def chosen(self) -> tuple[SubjectRef, str]:
         """Somebody who decided about everything that is asked, and the holder of these lines."""

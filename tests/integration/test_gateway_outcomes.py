@@ -33,6 +33,7 @@ from lethe_common.services import Service
 from lethe_gateway import queries
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import Gone, NotFound
+from lethe_gateway.facts import Facts
 from lethe_gateway.gallery import Gallery
 from lethe_gateway.handlers import GenerationHandlers
 from lethe_gateway.intake import requested
@@ -127,8 +128,8 @@ class Standing:
 def gallery(scene: Scene, now: datetime) -> Gallery:
     bus = scene.gateway.bus
     keys, sealer = ItemKeys(bus), Sealer(is_on=True)
-    database, holds = scene.gateway.database, LegalHolds(bus)
-    return Gallery(database, Standing(now), keys, sealer, Watchers(bus), holds, delete_wait_seconds=1)
+    database, holds, clock = scene.gateway.database, LegalHolds(bus), Standing(now)
+    return Gallery(database, clock, keys, sealer, Watchers(bus), holds, Facts(bus, clock), delete_wait_seconds=1)
 
 
 def started(scene: Scene, made: GenerationId) -> GenerationStarted:

@@ -15,6 +15,7 @@ from lethe_common.certificates import public_pem, render, verify
 from lethe_common.clock import RealClock, monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
+from lethe_common.database.roles import FACTS_DATABASE
 from lethe_common.errors import Unavailable
 from lethe_common.events.privacy import ErasureStepReported, StoreCount
 from lethe_common.events.retention import LegalHoldLifted
@@ -29,6 +30,7 @@ from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.endpoints import ErasureAnswers
 from lethe_privacy.erasures import OWNERS
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
+from lethe_privacy.facts import Facts
 from lethe_privacy.handlers import on_hold_lifted, on_step_reported
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.models import Table
@@ -41,15 +43,13 @@ from tests.servers import RunningServers
 from tests.tree import ROOT
 
 PLACES = (
-    Place(Cluster.DATA, "privacy.elsewhere"),
+    Place(Cluster.DATA, "billing.elsewhere"),
     Place(Cluster.KEYS, "keys.item_keys"),
     Place(Cluster.KEYS, "keys.class_keys"),
     Place(Cluster.KEYS, "keys.login_index"),
 )
-ELSEWHERE = """
-    CREATE TABLE IF NOT EXISTS privacy.elsewhere (subject_ref text NOT NULL);
-    GRANT SELECT (subject_ref) ON privacy.elsewhere TO verifier;
-"""
+ELSEWHERE = "CREATE TABLE IF NOT EXISTS billing.elsewhere (subject_ref text NOT NULL);"
+ELSEWHERE += "GRANT SELECT (subject_ref) ON billing.elsewhere TO verifier"
 PACE = Pace(
     poll_seconds=0.02,
     step_retry=timedelta(seconds=0.3),
@@ -147,20 +147,25 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     store, seen = storage(servers, "jobs"), storage(servers, "verifier")
     clock, keyring, signing_key = RealClock(), FolderKeyring(tmp_path), Ed25519PrivateKey.generate()
     subjects = Subjects(keys_database, keyring)
-    urls = {Cluster.DATA: servers.dsn("verifier"), Cluster.KEYS: servers.keys_dsn("verifier")}
-    attestor = Attestor(load_book(ROOT / "deploy/profiles/aisora2"), clock.kind, "0.1.0")
-    holds, verifier, log = Holds(), Verifier(urls, seen, PLACES), CertificateLog(signing_key, clock)
-    saga = ErasureSaga(database, subjects, verifier, attestor, signing_key, log, clock, PACE, holds.of)
+    urls = {
+        Cluster.DATA: servers.dsn("verifier"),
+        Cluster.KEYS: servers.keys_dsn("verifier"),
+        Cluster.FACTS: servers.dsn("verifier", FACTS_DATABASE),
+    }
+    book = load_book(ROOT / "deploy/profiles/aisora2")
+    attestor, facts = Attestor(book, clock.kind, "0.1.0"), Facts(database, book, clock)
+    holds, eyes, log = Holds(), Verifier(urls, seen, PLACES), CertificateLog(signing_key, clock)
+    saga = ErasureSaga(database, subjects, eyes, attestor, signing_key, log, clock, PACE, holds.of, facts)
     items = ItemKeys(keys_database, ClassKeys(keyring), clock)
     answers = ErasureAnswers(saga, database, log, public_pem(signing_key))
     yield Desk(database, subjects, items, saga, answers, signing_key, store, holds)
     for closable in (database, keys_database, store, seen):
         await closable.close()
-    await as_owner(servers, "DROP TABLE privacy.elsewhere")
+    await as_owner(servers, "DROP TABLE billing.elsewhere")
 
 
 async def as_owner(servers: RunningServers, sql: str) -> None:
-    connection = await asyncpg.connect(servers.dsn("privacy_owner"))
+    connection = await asyncpg.connect(servers.dsn("billing_owner"))
     try:
         await connection.execute(sql)
     finally:
@@ -210,7 +215,7 @@ async def test_after_the_end_only_the_facts_ledger_names_the_subject(desk: Desk)
     for table in ("erasures", "claims", "steps", "certificates"):
         named = f"SELECT count(*) FROM {table} AS row WHERE row::text LIKE '%' || $1 || '%'"
         assert await desk.value(named, subject_ref) == 0
-    facts = await desk.value("SELECT array_agg(fact ORDER BY fact) FROM facts WHERE subject_ref = $1", subject_ref)
+    facts = await desk.value("SELECT array_agg(kind ORDER BY kind) FROM facts WHERE subject_ref = $1", subject_ref)
     assert facts == ["erased", "erasure_requested"]
     assert await desk.saga.open(subject_ref, link) == erasure_id
     with pytest.raises(SubjectUnknown):
@@ -265,8 +270,8 @@ async def test_an_unknown_subject_and_an_unknown_link_are_said_to_be_so(desk: De
 
 
 async def leave_row(desk: Desk, servers: RunningServers, subject_ref: SubjectRef) -> Callable[[], object]:
-    await as_owner(servers, f"INSERT INTO privacy.elsewhere VALUES ('{subject_ref}')")
-    return lambda: as_owner(servers, f"DELETE FROM privacy.elsewhere WHERE subject_ref = '{subject_ref}'")
+    await as_owner(servers, f"INSERT INTO billing.elsewhere VALUES ('{subject_ref}')")
+    return lambda: as_owner(servers, f"DELETE FROM billing.elsewhere WHERE subject_ref = '{subject_ref}'")
 
 
 async def leave_object(desk: Desk, servers: RunningServers, subject_ref: SubjectRef) -> Callable[[], object]:
@@ -275,7 +280,7 @@ async def leave_object(desk: Desk, servers: RunningServers, subject_ref: Subject
     return lambda: desk.store.remove_all_versions(desk.prefixes[subject_ref])
 
 
-@pytest.mark.parametrize(("leave", "place"), [(leave_row, "pg:privacy.elsewhere"), (leave_object, "s3:outputs")])
+@pytest.mark.parametrize(("leave", "place"), [(leave_row, "pg:billing.elsewhere"), (leave_object, "s3:outputs")])
 async def test_nothing_is_certified_while_something_is_left(
     desk: Desk, servers: RunningServers, leave: Callable[..., object], place: str
 ) -> None:
@@ -312,7 +317,7 @@ async def test_a_place_that_cannot_be_looked_into_holds_the_certificate_back(
     subject_ref = await desk.subject()
     erasure_id = await desk.opened(subject_ref)
     await desk.report(erasure_id, subject_ref, *OWNERS)
-    await as_owner(servers, "REVOKE SELECT (subject_ref) ON privacy.elsewhere FROM verifier")
+    await as_owner(servers, "REVOKE SELECT (subject_ref) ON billing.elsewhere FROM verifier")
     await desk.until_state(erasure_id, "verifying")
 
     await desk.saga.take_step()

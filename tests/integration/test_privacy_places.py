@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from lethe_common.database.migration import Schema, migrate
-from lethe_common.database.roles import DATABASE, KEYS_DATABASE
+from lethe_common.database.roles import DATABASES
 from lethe_common.identifiers import SubjectRef
 from lethe_common.services import Service
 from lethe_common.storage import Storage
@@ -36,19 +36,19 @@ async def migrated(servers: RunningServers) -> RunningServers:
 
 async def test_every_table_that_names_a_subject_is_looked_into_or_says_why_not(migrated: RunningServers) -> None:
     live: set[str] = set()
-    for database in (DATABASE, KEYS_DATABASE):
+    for database in DATABASES:
         connection = await asyncpg.connect(migrated.superuser_dsn(database))
         live |= {row[0] for row in await connection.fetch(NAMING_A_SUBJECT, SCHEMAS)}
         await connection.close()
 
-    live.discard("privacy.elsewhere")
+    live.discard("billing.elsewhere")
     assert {place.table for place in PLACES} | set(NOT_LOOKED_INTO) | DROPPED_AT_THE_END == live
 
 
 async def test_the_verifier_may_look_into_every_place_and_finds_nothing_of_a_stranger(migrated: RunningServers) -> None:
     key = migrated.s3_key("verifier")
     storage = Storage(migrated.s3_endpoint, key.access_key, key.secret_key, migrated.runtime.s3_bucket)
-    urls = {Cluster.DATA: migrated.dsn("verifier"), Cluster.KEYS: migrated.keys_dsn("verifier")}
+    urls = {cluster: migrated.dsn("verifier", cluster.value) for cluster in Cluster}
 
     findings = await Verifier(urls, storage).look(SubjectRef.new(), ["outputs/nobody/"])
     await storage.close()

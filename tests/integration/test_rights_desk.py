@@ -1,5 +1,6 @@
 """The rights desk on its own two databases, with a clock moved by hand."""
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -17,6 +18,7 @@ from lethe_common.identifiers import GenerationId, RequestId, SealKeyId, Subject
 from lethe_common.policy import load_book
 from lethe_common.purposes import uses_of
 from lethe_common.rpc import requests as rpc
+from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.rpc.privacy import KeyClass, KeyWish, LeaseWish, LoginMoveQuestion, Purpose
 from lethe_common.rpc.requests import RequestAction, RequestKind, RequestState, SealedText
 from lethe_common.services import Service
@@ -34,6 +36,7 @@ from lethe_privacy.errors import (
     SubjectGone,
     TooManyOpen,
 )
+from lethe_privacy.facts import Facts
 from lethe_privacy.gauges import Gauges
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.leases import Gate, Opening
@@ -63,6 +66,7 @@ class Office:
     sweeps: RequestSweeps
     gauges: Gauges
     exports: list[tuple[SubjectRef, RequestId]]
+    facts: Facts
 
     async def subject(self) -> SubjectRef:
         subject_ref = SubjectRef.new()
@@ -115,15 +119,18 @@ async def opened_office(servers: RunningServers, folder: Path, profile: Path) ->
     keys_database = await empty_key_store(servers, folder / "keyring")
     book, clock, keyring = load_book(profile), HandClock(FRIDAY), FolderKeyring(folder / "keyring")
     subjects, exports = Subjects(keys_database, keyring), []
-    consents = Consents(keys_database, book, lambda: texts_of(book.versions[0]), clock, lines_most=100)
+    facts = Facts(database, book, clock)
+    recording = asyncio.ensure_future(facts.run())
+    consents = Consents(keys_database, book, lambda: texts_of(book.versions[0]), clock, facts.record, lines_most=100)
 
     async def begin_export(subject_ref: SubjectRef, request_id: RequestId) -> None:
         exports.append((subject_ref, request_id))
 
-    desk = Desk(database, subjects, consents, book, clock, open_most=3, begin_export=begin_export)
+    desk = Desk(database, subjects, consents, book, clock, facts, open_most=3, begin_export=begin_export)
     items, gauges = ItemKeys(keys_database, ClassKeys(keyring), clock), Gauges(Metrics())
     sweeps = RequestSweeps(database, items, book, gauges, batch=2)
-    yield Office(database, clock, subjects, items, desk, RequestAnswers(desk), sweeps, gauges, exports)
+    yield Office(database, clock, subjects, items, desk, RequestAnswers(desk), sweeps, gauges, exports, facts)
+    recording.cancel()
     await database.close()
     await keys_database.close()
 
@@ -304,7 +311,9 @@ async def test_requests_end_with_their_period_and_their_keys_but_not_a_restricti
 async def test_nothing_is_filed_for_somebody_who_is_being_forgotten(office: Office) -> None:
     subject_ref = await office.subject()
     async with office.database.transaction() as tx:
-        await tx.execute("INSERT INTO facts VALUES ($1, 'erasure_requested', now())", subject_ref)
+        await office.facts.append(
+            tx, [NewFact(kind=FactKind.ERASURE_REQUESTED, subject_ref=subject_ref, at=office.clock.now())]
+        )
 
     with pytest.raises(SubjectGone):
         await office.file(subject_ref, RequestKind.ENQUIRY)

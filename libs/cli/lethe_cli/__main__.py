@@ -7,6 +7,7 @@ from rich.console import Console
 
 from lethe_cli.commands import (
     accounts,
+    backup,
     calendar,
     certificate,
     clock,
@@ -39,6 +40,7 @@ def build() -> typer.Typer:
     )
     up.register(app)
     doctor.register(app)
+    backup.register(app)
     app.add_typer(clock.app, name="clock")
     app.add_typer(programs.app, name="service")
     for module in (demo, generate, mine, accounts, calendar, operators, holds, requests):

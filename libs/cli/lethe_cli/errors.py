@@ -8,6 +8,7 @@ CommandError
 ├── NotRunning      nothing runs on this data folder
 ├── ClockRefused    policy time cannot be moved that way
 ├── ProfileMissing  there is no such profile
+├── BackupRefused   a backup cannot be taken or restored as it is
 ├── PolicyRefused   a policy's file is wrong, or there is no such language
 ├── NotReached      nobody answers at the address
 ├── ApiRefused      the service said no, and why
@@ -45,6 +46,10 @@ class ClockRefused(CommandError):
 
 class ProfileMissing(CommandError):
     """No folder with policy.yaml and catalogue.yaml by that name."""
+
+
+class BackupRefused(CommandError):
+    """A backup is not whole or not ours, or the ledger of facts is not the newest; or none can be taken."""
 
 
 class PolicyRefused(CommandError):

@@ -34,6 +34,7 @@ from lethe_common.events.envelope import Event
 from lethe_common.health import HealthServer
 from lethe_common.operations import operator_answers, standing
 from lethe_common.policy import Catalogue, PolicyBook, Profile, load_profile
+from lethe_common.replay import Apply, Replay
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.settings import ServiceSettings
@@ -73,6 +74,13 @@ class Parts:
     batch_handlers: Mapping[type[Event], BatchHandler] = field(default_factory=dict)
     answers: Mapping[type[Call[Any, Any]], Answer] = field(default_factory=dict)
     listeners: Mapping[type[Event], CoreListener] = field(default_factory=dict)
+    replay: Apply | None = None
+    """How facts are brought about once more; without it the service has no data that a backup could bring back."""
+    waits_for_all: bool = False
+    """Open only when all services have been through the facts."""
+    faces: list[Worker] = field(default_factory=list)
+    """Workers that run before that, to say that nothing is served yet."""
+    on_open: list[Callable[[], None]] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
     on_stop: list[Worker] = field(default_factory=list)
@@ -153,13 +161,21 @@ class Process(Generic[S]):
         await _until_there(self._migrate)
         self.frame = await self._open(profile, clock, egress)
         parts = await self._blueprint.build(self.frame, settings)
+        self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps
         bus, database = self.frame.bus, self.frame.database
+        followers = await self._catch_up(parts)
         await turn_partitions(database.pool, settings.outbox_days, settings.inbox_days)
         consumers = await bus.consume(database, parts.handlers, parts.batch_handlers)
         for kind, listener in parts.listeners.items():
             await bus.hear(kind, listener)
-        self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps
-        for worker in (*parts.workers, bus.relay.run, *consumers, self._keep_partitions, self._sweep_regularly):
+        for worker in (
+            *followers,
+            *parts.workers,
+            bus.relay.run,
+            *consumers,
+            self._keep_partitions,
+            self._sweep_regularly,
+        ):
             self._spawn(worker)
         operators = operator_answers(
             self.frame.service, database, bus, self.frame.book, self.frame.clock, self.frame.egress.refusals
@@ -173,6 +189,26 @@ class Process(Generic[S]):
         gc.collect()
         gc.freeze()
         gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION, 20, 20)
+
+    async def _catch_up(self, parts: Parts) -> list[Worker]:
+        """Go through the facts before anything is asked, answered or worked on; the worker that goes on with it."""
+        for face in parts.faces:
+            self._spawn(face)
+        followers: list[Worker] = []
+        if parts.replay is not None:
+            replay = Replay(
+                self.frame.database,
+                self.frame.bus,
+                parts.replay,
+                waits_for_all=parts.waits_for_all,
+                page=self._settings.facts_page,
+                every_seconds=self._settings.facts_follow_seconds,
+            )
+            await replay.catch_up()
+            followers.append(replay.follow)
+        for opened in parts.on_open:
+            opened()
+        return followers
 
     async def stop(self) -> None:
         """Take nothing new, finish what is short, close everything."""

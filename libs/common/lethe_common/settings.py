@@ -46,6 +46,8 @@ class ServiceSettings(Environment):
     sealing: bool = True
     trace_ratio: float = Field(default=0.0, ge=0, le=1)
 
+    facts_page: int = Field(default=500, ge=1, le=500)
+    facts_follow_seconds: float = Field(default=20.0, gt=0)
     sweep_seconds: float = Field(default=2.0, gt=0)
     drain_seconds: float = Field(default=8.0, gt=0)
 

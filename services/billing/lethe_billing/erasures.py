@@ -6,6 +6,7 @@ and quotes. What is left are transfers of a wallet whose id never left billing,
 bound to no generation and no person.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -23,7 +24,9 @@ from lethe_common.events.privacy import (
     ErasureStepRequested,
     StoreCount,
 )
+from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import PolicyBook
+from lethe_common.rpc.facts import Fact, FactKind
 from lethe_common.services import Service
 
 
@@ -51,6 +54,21 @@ class ErasureHandlers:
     async def on_erasure_completed(self, event: ErasureCompleted, tx: Transaction) -> None:
         """From now on the fence only waits for late messages; a sweep removes it."""
         await tx.execute(account_queries.FENCE_DONE, event.subject_ref, self._clock.now())
+
+    async def bring_about(self, facts: Sequence[Fact], tx: Transaction) -> Collection[SubjectRef]:
+        """Facts that the data do not remember: close the wallets again; who was erased and has one."""
+        found = set()
+        for fact in facts:
+            if fact.subject_ref is None or fact.kind not in {FactKind.ERASURE_REQUESTED, FactKind.ERASED}:
+                continue
+            wallet_id = await _fence(tx, fact.subject_ref, self._clock.now())
+            if fact.kind is not FactKind.ERASED:
+                continue
+            if wallet_id is not None:
+                found.add(fact.subject_ref)
+            else:
+                await tx.execute(account_queries.FENCE_DONE, fact.subject_ref, self._clock.now())
+        return found
 
     async def _forget(self, tx: Transaction, wallet_id: UUID, at: datetime) -> tuple[StoreCount, ...]:
         books = Books()

@@ -57,6 +57,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             PlansCount: accounts.plans_count,
             LedgerVerify: accounts.verify,
         },
+        replay=erasures.bring_about,
         workers=[holds.run],
         sweeps=[expiries.sweep],
     )

@@ -31,7 +31,7 @@ ACCOUNTS_OF_SUBJECTS = "SELECT account_id, subject_ref FROM gateway.accounts WHE
 LOCK_ACCOUNT = "SELECT account_id, state FROM gateway.accounts WHERE account_id = $1 FOR UPDATE"
 SET_STATE = "UPDATE gateway.accounts SET state = $2 WHERE account_id = $1 AND state = $3 RETURNING plan"
 SET_PLAN = "UPDATE gateway.accounts SET plan = $2 WHERE subject_ref = $1"
-SET_PASSWORD = "UPDATE gateway.accounts SET password_sealed = $2 WHERE account_id = $1"  # noqa: S105  a statement
+SET_PASSWORD = "UPDATE gateway.accounts SET password_sealed = $2, password_set_at = $3 WHERE account_id = $1"  # noqa: S105  a statement
 
 SET_EMAIL = "UPDATE gateway.accounts SET email_sealed = $2 WHERE account_id = $1"
 
@@ -51,6 +51,7 @@ CALLERS_BY_SESSION = """
 LIST_KEYS = """
     SELECT key_id, created_at, last_used_on FROM gateway.api_keys WHERE account_id = $1 ORDER BY key_id LIMIT $2
 """
+HAS_KEY = "SELECT EXISTS (SELECT 1 FROM gateway.api_keys WHERE key_id = $1 AND account_id = $2)"
 DELETE_KEY = "DELETE FROM gateway.api_keys WHERE key_id = $1 AND account_id = $2 RETURNING key_id"
 DELETE_KEYS = "DELETE FROM gateway.api_keys WHERE account_id = $1"
 TOUCH_KEYS = """

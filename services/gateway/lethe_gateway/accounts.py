@@ -27,6 +27,7 @@ from lethe_gateway.browser import guest_period
 from lethe_gateway.callers import Caller
 from lethe_gateway.consents import Answers, Consents
 from lethe_gateway.errors import AddressTaken, Gone, NotFound, NotSignedIn, WrongLogin
+from lethe_gateway.facts import Facts
 from lethe_gateway.item_keys import HeldKey, ItemKeys
 from lethe_gateway.mails import Mails
 from lethe_gateway.passwords import Passwords
@@ -60,6 +61,7 @@ class Accounts:
         passwords: Passwords,
         mails: Mails,
         consents: Consents,
+        facts: Facts,
         *,
         plan: str,
         session_period: timedelta,
@@ -67,7 +69,7 @@ class Accounts:
     ) -> None:
         self._database, self._bus, self._clock = database, bus, clock
         self._keys, self._sealer, self._blinding, self._passwords = keys, sealer, blinding, passwords
-        self._consents = consents
+        self._consents, self._facts = consents, facts
         self._mails, self._plan, self._session_period, self._is_verifying = mails, plan, session_period, is_verifying
 
     async def open(self, email: str, password: str, answers: Answers) -> Opened:
@@ -140,6 +142,7 @@ class Accounts:
 
     async def sign_out(self, caller: Caller) -> None:
         """End the session this caller came with."""
+        await self._facts.session_ended(caller.subject_ref, caller.token_hash)
         async with self._database.transaction() as tx:
             await tx.execute(queries.DELETE_SESSION, caller.token_hash)
         await self._bus.say(AccessRevoked(subject_ref=SubjectRef(caller.subject_ref), cause="session"))
@@ -164,7 +167,9 @@ class Accounts:
             row = await self._take(tx, token, "password_reset")
             held = await self._keys.lease(Purpose.SIGN_IN, row["subject_ref"], row["account_id"])
             sealed = self._seal(held, CREDENTIALS, row["subject_ref"], row["account_id"], encoded)
-            await tx.execute(queries.SET_PASSWORD, row["account_id"], sealed)
+            now = self._clock.now()
+            await self._facts.password_changed(row["subject_ref"], now)
+            await tx.execute(queries.SET_PASSWORD, row["account_id"], sealed, now)
             await tx.execute(queries.DELETE_SESSIONS, row["account_id"])
         await self._bus.say(AccessRevoked(subject_ref=SubjectRef(row["subject_ref"]), cause="password"))
 
@@ -227,7 +232,10 @@ class Accounts:
             held = await self._keys.lease(Purpose.SIGN_IN, subject_ref, item_id)
         except (Gone, NotSignedIn):
             return None
-        return self._open(held, CREDENTIALS, account, account["password_sealed"]) if account else None
+        # A restored password of before a change is none: a mailed link sets a new one.
+        if account is None or account["password_sealed"] is None:
+            return None
+        return self._open(held, CREDENTIALS, account, account["password_sealed"])
 
     async def _take(self, tx: Transaction, token: str, use: str) -> asyncpg.Record:
         account_id = await tx.fetchval(queries.TAKE_TOKEN, digest(token), use, self._clock.now())

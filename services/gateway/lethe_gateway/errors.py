@@ -27,6 +27,7 @@ GatewayError
 ├── KeyReused             422  an Idempotency-Key with another body
 ├── TooManyRequests       429  slow down
 └── AwayForNow            503  something needed is away; retry
+    └── Sealed            503  started, and facts are gone through before anything is served
 ConfigurationError             the gateway does not start
 ├── NoticeTooLate              a version of the policy takes effect before people can hear of it as promised
 └── AnnouncedOtherwise         a version of the policy was announced with another text
@@ -252,6 +253,18 @@ class AwayForNow(GatewayError):
     """Something needed is away; with Retry-After."""
 
     code, status, kind = "unavailable", 503, "server_error"
+
+
+class Sealed(AwayForNow):
+    """Nothing is served before all that people decided holds in the data again."""
+
+    code = "starting"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The service is starting and makes sure first that what was deleted and revoked stays so. "
+            "Try again in a few seconds."
+        )
 
 
 class NoticeTooLate(ConfigurationError):

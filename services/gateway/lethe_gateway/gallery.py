@@ -17,6 +17,7 @@ from lethe_common.sealing import CannotOpen, SealContext, Sealer
 from lethe_gateway import queries
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import Gone, NotFound
+from lethe_gateway.facts import Facts
 from lethe_gateway.intake import PROMPT
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.legal_holds import LegalHolds
@@ -47,11 +48,13 @@ class Gallery:
         sealer: Sealer,
         watchers: Watchers,
         holds: LegalHolds,
+        facts: Facts,
         *,
         delete_wait_seconds: float,
     ) -> None:
         self._database, self._clock, self._keys, self._sealer = database, clock, keys, sealer
-        self._watchers, self._holds, self._delete_wait_seconds = watchers, holds, delete_wait_seconds
+        self._watchers, self._holds, self._facts = watchers, holds, facts
+        self._delete_wait_seconds = delete_wait_seconds
 
     async def get(self, caller: Caller, generation_id: str) -> asyncpg.Record:
         """One generation that is still served.
@@ -130,6 +133,9 @@ class Gallery:
             return False
 
     async def _hide(self, caller: Caller, generation_id: str) -> None:
+        there = await queries.find(self._database.pool, generation_id, caller.account_id)
+        if there is not None and there["hidden_at"] is None:
+            await self._facts.item_deleted(caller.subject_ref, generation_id)
         async with self._database.transaction() as tx:
             args = (generation_id, caller.account_id, self._clock.now(), "deleted_by_user")
             row = await tx.fetchrow(queries.HIDE, *args)

@@ -28,6 +28,9 @@ class Account(Table, table=True):
     subject_ref: str = Field(unique=True, sa_column_kwargs=_PSEUDONYM)
     email_sealed: bytes | None = Field(sa_column_kwargs=held("identity.email"))
     password_sealed: bytes | None = Field(sa_column_kwargs=held("identity.credentials"))
+    password_set_at: datetime | None = Field(
+        default=None, sa_type=_MOMENT, sa_column_kwargs=held("identity.credentials", is_sealed=False)
+    )
     key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
     storage_ref: str = Field(unique=True, sa_column_kwargs=impersonal("random part of object names"))
     plan: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))

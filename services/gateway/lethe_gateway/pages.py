@@ -159,7 +159,7 @@ class Pages:
         return self._render("erasure.html", language)
 
     def problem(self, language: Language, status: int) -> str:
-        """A page that is not there (404) or no more (410)."""
+        """A page that is not there (404), no more (410) or not yet (503)."""
         return self._render("problem.html", language, status=status)
 
     def _render(self, template: str, language: Language, **more: object) -> str:

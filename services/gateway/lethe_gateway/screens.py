@@ -14,7 +14,8 @@ from lethe_gateway.pages import Pages
 from lethe_gateway.words import choose
 
 _YEAR_SECONDS = 365 * 24 * 3600
-_NOT_FOUND = 404
+_NOT_FOUND, _UNAVAILABLE = 404, 503
+_RETRY_SECONDS = 5
 
 IsSignedIn = Callable[[Request], Awaitable[bool]]
 
@@ -88,7 +89,10 @@ def problem_page(pages: Pages, request: Request, status: int) -> Response | None
     """The page for a browser that went to an address where nothing is; None where JSON is expected."""
     if request.url.path.startswith(("/v1/", "/api/")) or "text/html" not in request.headers.get("accept", ""):
         return None
-    return _page(request, pages.problem(language_of(request), status), status)
+    page = _page(request, pages.problem(language_of(request), status), status)
+    if status == _UNAVAILABLE:
+        page.headers["Retry-After"] = str(_RETRY_SECONDS)
+    return page
 
 
 def language_of(request: Request, offered: Sequence[Language] = LANGUAGES) -> Language:

@@ -53,6 +53,7 @@ from lethe_gateway.endpoints.simulation import simulation_routes
 from lethe_gateway.endpoints.videos import video_routes
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.express import Express, route_of
+from lethe_gateway.facts import Facts
 from lethe_gateway.gallery import Gallery
 from lethe_gateway.gate import Gate
 from lethe_gateway.gauges import Gauges
@@ -71,8 +72,10 @@ from lethe_gateway.positions import Positions
 from lethe_gateway.published import Published
 from lethe_gateway.purses import Purses
 from lethe_gateway.refusals import install
+from lethe_gateway.replays import bring_about
 from lethe_gateway.requests import Requests
 from lethe_gateway.screens import console_screens, studio_screens
+from lethe_gateway.seal import Seal, SealedApp, seal_routes
 from lethe_gateway.server import Server
 from lethe_gateway.settings import GatewaySettings
 from lethe_gateway.throttle import Throttle
@@ -91,10 +94,7 @@ class Domain:
 
     def __init__(self, frame: Frame, settings: GatewaySettings) -> None:
         database, bus, clock = frame.database, frame.bus, frame.clock
-        secret = settings.s3_secret_key.get_secret_value()
-        self.storage = Storage(
-            settings.s3_endpoint, settings.s3_access_key, secret, settings.s3_bucket, is_secure=settings.s3_secure
-        )
+        self.storage = _storage(settings)
         self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
         cookie = SECURE_SESSION_COOKIE if settings.is_https else SESSION_COOKIE
         guest_cookie = SECURE_GUEST_COOKIE if settings.is_https else GUEST_COOKIE
@@ -103,20 +103,9 @@ class Domain:
         )
         self.ways = Ways(frame.book, clock, settings.identity_stand_in)
         self.session_period = timedelta(days=settings.session_days)
-        self.mails = Mails(
-            database,
-            clock,
-            self.keys,
-            self.sealer,
-            _smtp(frame, settings),
-            public_url=settings.public_url,
-            valid=timedelta(minutes=settings.proof_token_minutes),
-            book=frame.book,
-            attempts_most=settings.mail_attempts_most,
-            gauges=Gauges(frame.metrics),
-        )
+        self.mails = _mails(frame, settings, self.keys, self.sealer)
         self.announcements = Announcements(database, frame.book, clock, self.mails)
-        self.consents = Consents(bus, _in_force(frame), clock)
+        self.facts, self.consents = Facts(bus, clock), Consents(bus, _in_force(frame), clock)
         self.accounts = Accounts(
             database,
             bus,
@@ -127,6 +116,7 @@ class Domain:
             Passwords(settings.password_hashes_at_once),
             self.mails,
             self.consents,
+            self.facts,
             plan=frame.catalogue.opening_plan.id,
             session_period=self.session_period,
             is_verifying=settings.verify_email,
@@ -154,6 +144,7 @@ class Domain:
             self.sealer,
             self.watchers,
             legal_holds,
+            self.facts,
             delete_wait_seconds=settings.delete_wait_seconds,
         )
         self.requests = Requests(bus, self.keys, self.sealer, database, self.mails)
@@ -162,6 +153,21 @@ class Domain:
             valid=timedelta(minutes=settings.proof_token_minutes),
         )  # fmt: skip
         self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
+
+
+def _mails(frame: Frame, settings: GatewaySettings, keys: ItemKeys, sealer: Sealer) -> Mails:
+    return Mails(
+        frame.database,
+        frame.clock,
+        keys,
+        sealer,
+        _smtp(frame, settings),
+        public_url=settings.public_url,
+        valid=timedelta(minutes=settings.proof_token_minutes),
+        book=frame.book,
+        attempts_most=settings.mail_attempts_most,
+        gauges=Gauges(frame.metrics),
+    )
 
 
 async def build(frame: Frame, settings: GatewaySettings) -> Parts:
@@ -177,16 +183,17 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     pages = Pages(terms, lambda: frame.book.next_after(frame.clock.now()))
     published = Published(frame.book, frame.clock, stylesheet=pages.address("lethe.css"))
     videos = _videos(frame, settings, domain)
+    seal = Seal()
+    app = public_app(frame, settings, domain, pages, published, videos)
+    app.include_router(seal_routes(pages, seal))
     public = Gate(
-        Express(public_app(frame, settings, domain, pages, published, videos), route_of(videos, "POST", "/v1/videos")),
+        SealedApp(Express(app, route_of(videos, "POST", "/v1/videos")), seal),
         _body_limit(settings),
         is_https=settings.is_https,
     )
-    console = Gate(
-        console_app(frame, settings, domain, pages, published),
-        lambda _method, _path: settings.body_limit_bytes,
-        is_https=False,
-    )
+    inside = console_app(frame, settings, domain, pages, published)
+    inside.include_router(seal_routes(pages, seal))
+    console = Gate(SealedApp(inside, seal), lambda _method, _path: settings.body_limit_bytes, is_https=False)
     servers = _servers(settings, public, console)
     generations = GenerationHandlers(domain.watchers, frame.clock)
     subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures, domain.mails)
@@ -223,8 +230,11 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             *domain.callers.workers,
             domain.holds.run,
             domain.intake.run,
-            *(server.run for server in servers),
         ],
+        replay=bring_about,
+        waits_for_all=True,
+        faces=[server.run for server in servers],
+        on_open=[seal.open],
         sweeps=_sweeps(frame, settings, domain),
         on_stop=[server.stop for server in servers],
         on_close=[domain.storage.close],
@@ -290,7 +300,7 @@ def public_app(
             period=domain.session_period,
             is_https=settings.is_https,
         ),
-        key_routes(frame.database, bus, frame.clock, callers, keys_most=settings.api_keys_most),
+        key_routes(frame.database, bus, frame.clock, callers, domain.facts, keys_most=settings.api_keys_most),
         credit_routes(domain.purses, callers, frame.catalogue),
         calendar_routes(bus, frame.database, callers, _in_force(frame)),
         model_routes(frame.catalogue, frame.clock),
@@ -344,6 +354,13 @@ def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: 
 
     app.include_router(console_screens(pages, is_operator))
     return app
+
+
+def _storage(settings: GatewaySettings) -> Storage:
+    secret = settings.s3_secret_key.get_secret_value()
+    return Storage(
+        settings.s3_endpoint, settings.s3_access_key, secret, settings.s3_bucket, is_secure=settings.s3_secure
+    )
 
 
 def _in_force(frame: Frame) -> Callable[[], Policy]:

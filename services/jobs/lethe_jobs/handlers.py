@@ -21,9 +21,10 @@ from lethe_common.events.jobs import (
     RemovalRule,
     UploadProcessed,
 )
-from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
+from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepReported, ErasureStepRequested
 from lethe_common.events.retention import ItemsDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.identifiers import GenerationId, SubjectRef, UploadId
+from lethe_common.services import Service
 from lethe_jobs.admissions import admit, first
 from lethe_jobs.bells import Bells
 from lethe_jobs.plans import Plans
@@ -162,12 +163,12 @@ class RemovalHandlers:
         self, events: Sequence[GenerationDeleteRequested], tx: Transaction
     ) -> None:
         items = {event.generation_id: event.subject_ref for event in events}
-        await self._remove(tx, items, RemovalRule.DELETED_BY_USER, Cause.DELETED)
+        await self.remove(tx, items, RemovalRule.DELETED_BY_USER, Cause.DELETED)
 
     async def on_items_due(self, events: Sequence[ItemsDue], tx: Transaction) -> None:
         due = [item for event in events for item in event.items if item.category.startswith(_OUTPUT_CATEGORIES)]
         items = {item.generation_id: item.subject_ref for item in due}
-        await self._remove(tx, items, RemovalRule.EXPIRED, Cause.EXPIRED)
+        await self.remove(tx, items, RemovalRule.EXPIRED, Cause.EXPIRED)
 
     async def on_hold_placed(self, event: LegalHoldPlaced, tx: Transaction) -> None:
         """What was asked to go need not ask at each attempt whether it may."""
@@ -187,7 +188,12 @@ class RemovalHandlers:
     async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
         known = await subjects.meet(tx, [event.subject_ref], self._generations.opening_plan)
         if not known:
-            return  # erased already: a late copy of what was done and reported
+            # Erased already: a late copy, or an erasure that is done once more after a restore. Nothing is left.
+            done = ErasureStepReported(
+                erasure_id=event.erasure_id, subject_ref=event.subject_ref, owner=Service.JOBS, counts=()
+            )
+            tx.tell(done)
+            return
         await subjects.fence(tx, event.subject_ref, self._clock.now())
         await self._generations.stop(tx, known, event.subject_ref, None, Cause.ERASED)
         await erasures.request(tx, event.erasure_id, event.subject_ref)
@@ -198,9 +204,10 @@ class RemovalHandlers:
         await erasures.forget(tx, event.subject_ref)
         await subjects.forget(tx, event.subject_ref)
 
-    async def _remove(
+    async def remove(
         self, tx: Transaction, items: Mapping[GenerationId, SubjectRef], rule: RemovalRule, cause: Cause
     ) -> None:
+        """Have generations removed, and those of them stopped that still run."""
         if not items:
             return
         known = await subjects.lock(tx, list(items.values()))

@@ -31,6 +31,7 @@ from lethe_jobs.plans import Plans
 from lethe_jobs.providers import GenerationProvider
 from lethe_jobs.queues import QueueWatch
 from lethe_jobs.removals import Removals
+from lethe_jobs.replays import Replays
 from lethe_jobs.routes import routes
 from lethe_jobs.settings import JobsSettings
 from lethe_jobs.settlements import Settlements
@@ -79,6 +80,7 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
     removing = RemovalHandlers(clock, generations, bells, hold_wait=timedelta(seconds=settings.removal_hold_seconds))
     answers = Endpoints(database, pace, {one.name: one.at_once for one in providers}, settings.position_most)
     return Parts(
+        replay=Replays(generations, removing).bring_about,
         batch_handlers={
             GenerationRequested: generations.on_generations_requested,
             GenerationDeleteRequested: removing.on_generations_delete_requested,

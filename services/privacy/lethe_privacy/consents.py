@@ -6,7 +6,8 @@ other data undoes a withdrawal (docs/decisions/0053).
 """
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime
 
 import asyncpg
 
@@ -17,17 +18,28 @@ from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import Policy, PolicyBook
 from lethe_common.purposes import Standing
 from lethe_common.rpc.consents import ConsentsChangeQuestion, LastChoice
+from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_privacy import key_queries as queries
 from lethe_privacy.errors import PolicyUnknown, PurposeUnknown, SubjectGone, SubjectUnknown, TooManyChoices
 
 Texts = Callable[[], frozenset[tuple[str, str]]]
+Record = Callable[[Sequence[NewFact]], Awaitable[None]]
+"""Records facts; they are on disk when it returns."""
 
 
 class Consents:
     """The ledger of choices."""
 
-    def __init__(self, database: Database, book: PolicyBook, texts: Texts, clock: Clock, *, lines_most: int) -> None:
-        self._database, self._clock, self._texts, self._lines_most = database, clock, texts, lines_most
+    def __init__(
+        self, database: Database, book: PolicyBook, texts: Texts, clock: Clock, record: Record, *, lines_most: int
+    ) -> None:
+        self._database, self._clock, self._texts, self._record, self._lines_most = (
+            database,
+            clock,
+            texts,
+            record,
+            lines_most,
+        )
         self._by_hash: Mapping[str, Policy] = {policy.hash: policy for policy in book.versions}
 
     async def show(self, subject_ref: SubjectRef) -> tuple[LastChoice, ...]:
@@ -58,11 +70,14 @@ class Consents:
             row = await self._subject(tx, question.subject_ref)
             holder = row["holder_ref"] or secrets.token_hex(16)
             said = {one["purpose"]: one for one in await tx.fetch(queries.LAST_CHOICES, holder)}
-            chosen, lines = _decided(question.wishes, about, _chosen(row), said)
+            chosen, lines = _decided(question.wishes, about, chosen_of(row), said)
             if question.accepts_terms and (TERMS not in said or said[TERMS]["policy_hash"] != policy.hash):
                 lines.append((TERMS, Choice.ACCEPTED, policy.hash))
             if any(choice in _YES for _, choice, _ in lines):
                 await self._must_have_room(tx, holder)
+            if said_no := _facts(question.subject_ref, lines, self._clock.now()):
+                # First: a crash in between leaves the fact, never a withdrawal without one.
+                await self._record(said_no)
             language = question.language if question.language in policy.languages else policy.languages[0]
             for purpose, choice, text_hash in lines:
                 await tx.execute(
@@ -89,7 +104,7 @@ class Consents:
     async def _last(self, tx: Transaction, row: asyncpg.Record) -> tuple[LastChoice, ...]:
         if row["holder_ref"] is None:
             return ()
-        standing = _chosen(row).standing(self._texts())
+        standing = chosen_of(row).standing(self._texts())
         return tuple(
             LastChoice(
                 purpose=line["purpose"],
@@ -102,6 +117,7 @@ class Consents:
         )
 
 
+_NO = {Choice.WITHDRAWN: FactKind.WITHDRAWN, Choice.OBJECTED: FactKind.OBJECTED}
 _YES = frozenset({Choice.CONSENTED, Choice.OBJECTION_ENDED, Choice.ACCEPTED})
 Line = tuple[str, Choice, str]
 """A purpose, what was decided about it, and the digest of the words shown."""
@@ -120,7 +136,16 @@ def _decided(
     return chosen, lines
 
 
-def _chosen(row: asyncpg.Record) -> Chosen:
+def _facts(subject_ref: SubjectRef, lines: Sequence[Line], at: datetime) -> list[NewFact]:
+    return [
+        NewFact(kind=_NO[choice], subject_ref=subject_ref, ref=purpose, at=at)
+        for purpose, choice, _ in lines
+        if choice in _NO
+    ]
+
+
+def chosen_of(row: asyncpg.Record) -> Chosen:
+    """What a subject's row says it chose."""
     return Chosen(tuple(row["consents"]), tuple(row["objections"]))
 
 

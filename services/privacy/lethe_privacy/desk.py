@@ -18,6 +18,7 @@ from lethe_common.policy.errors import UnknownRight
 from lethe_common.policy.rules import Fact
 from lethe_common.rpc import requests as rpc
 from lethe_common.rpc.consents import ConsentsChangeQuestion
+from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.rpc.requests import RequestAction, RequestKind, RequestState, SealedText
 from lethe_privacy import queries as erasures
 from lethe_privacy import request_queries as queries
@@ -32,6 +33,7 @@ from lethe_privacy.errors import (
     SubjectGone,
     TooManyOpen,
 )
+from lethe_privacy.facts import Facts
 from lethe_privacy.requests import CHOICES, COPIES, LETHE, PERSON, Act, Done, Request, Step
 from lethe_privacy.subjects import Subjects
 
@@ -50,11 +52,12 @@ class Desk:
         consents: Consents,
         book: PolicyBook,
         clock: Clock,
+        facts: Facts,
         *,
         open_most: int,
         begin_export: BeginExport | None = None,
     ) -> None:
-        self._database, self._subjects, self._consents = database, subjects, consents
+        self._database, self._subjects, self._consents, self._facts = database, subjects, consents, facts
         self._book, self._clock, self._open_most, self._begin_export = book, clock, open_most, begin_export
 
     async def file(self, question: rpc.RequestFileQuestion) -> Request:
@@ -93,6 +96,7 @@ class Desk:
                 raise SubjectGone
             await queries.add(tx, request, warn_at(now, due_at))
             if request.is_paused:
+                await self._note(tx, FactKind.PAUSE_BEGAN, request.subject_ref, request.request_id)
                 tx.tell(PauseBegan(request_id=request.request_id, subject_ref=request.subject_ref, began_at=now))
         if self._begin_export is not None and request.kind in COPIES:
             await self._begin_export(request.subject_ref, request.request_id)
@@ -239,6 +243,8 @@ class Desk:
     async def _do_at_once(self, question: rpc.RequestFileQuestion) -> bool:
         """Whether what is asked for is done already: a restriction, or a no to purposes. Doing it twice changes nothing."""
         if question.kind is RequestKind.RESTRICT:
+            at = self._clock.now()
+            await self._facts.record([NewFact(kind=FactKind.RESTRICTED, subject_ref=question.subject_ref, at=at)])
             await self._subjects.restrict(question.subject_ref, is_restricted=True)
             return True
         if not question.purposes:
@@ -281,12 +287,17 @@ class Desk:
         await queries.move(tx, before, now, warn_at(now.received_at, now.due_at))
         if before.is_paused and not now.is_paused:
             at = self._clock.now()
+            await self._note(tx, FactKind.PAUSE_ENDED, now.subject_ref, now.request_id)
             tx.tell(PauseEnded(request_id=now.request_id, subject_ref=now.subject_ref, ended_at=at))
         return now
+
+    async def _note(self, tx: Transaction, kind: FactKind, subject_ref: SubjectRef, ref: str = "") -> None:
+        await self._facts.append(tx, [NewFact(kind=kind, subject_ref=subject_ref, ref=ref, at=self._clock.now())])
 
     async def _end_restriction(self, tx: Transaction, request: Request) -> None:
         others = await tx.fetchval(queries.OTHER_RESTRICTIONS, request.subject_ref, request.request_id)
         if not others:
+            await self._note(tx, FactKind.RESTRICTION_ENDED, request.subject_ref)
             await self._subjects.restrict(request.subject_ref, is_restricted=False)
 
 

@@ -18,6 +18,8 @@ PrivacyError
 ├── NameReserved      400  an operator's name that stands for the person or the suite
 ├── StaffMayNotRead   403  the policy gives nobody of the staff access to what is written
 ├── LogShorter        400  the log of certificates never had as many entries
+├── LedgerBehind      409  the ledger of facts does not reach to a fact that is known: bring back the newest one
+├── LedgerOther       409  this is another ledger of facts than the data knew
 ├── EpochUnknown      500  a key's epoch is not in the keyring: restore the keyring, see docs/operate.md
 ├── KeyringLost       500  the epoch of the store's class keys is not in the keyring: restore it, see docs/operate.md
 ├── GenerationIncomplete 500  a new generation has not as many keys as the old one; the old one stays in use
@@ -155,6 +157,26 @@ class LogShorter(PrivacyError):
 
     def __init__(self, size: int) -> None:
         super().__init__(f"The log of certificates has {size} entries. Ask for a number from 1 up to that.")
+
+
+class LedgerBehind(PrivacyError):
+    code, status = "ledger_behind", 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The ledger of facts is older than the data, or no longer reaches back to it. "
+            "Bring back the newest database lethe_facts; see docs/operate.md."
+        )
+
+
+class LedgerOther(PrivacyError):
+    code, status = "ledger_other", 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is another ledger of facts than the one these data knew. "
+            "Bring back the database lethe_facts that belongs to them; see docs/operate.md."
+        )
 
 
 class EpochUnknown(PrivacyError):

@@ -110,14 +110,27 @@ class LogHead(Table, table=True):
 
 
 class Fact(Table, table=True):
-    """The privacy facts ledger: what must stay true whatever is restored or told late."""
+    """The ledger of facts: what must stay true whatever is restored or told late. Each line's hash covers all before it."""
 
     __tablename__ = "facts"
     __table_args__ = ({"info": {"append_only": True}},)
 
-    subject_ref: str = Field(primary_key=True, sa_column_kwargs=_RECORD)
-    fact: str = Field(primary_key=True, sa_column_kwargs=impersonal("a kind of fact"))
+    number: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
+    kind: str = Field(sa_column_kwargs=impersonal("a kind of fact"))
+    subject_ref: str | None = Field(sa_column_kwargs=_RECORD)
+    ref: str = Field(sa_column_kwargs=_RECORD)
     at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
+    recorded_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
+    hash: bytes = Field(sa_column_kwargs=impersonal("a hash over random references"))
+
+
+class ReplayMark(Table, table=True):
+    """How far a service has gone through the facts; without a number it still has to, since its data were restored."""
+
+    __tablename__ = "replays"
+
+    service: str = Field(primary_key=True, sa_column_kwargs=impersonal("a service's name"))
+    through: int | None = Field(sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
 
 
 class RequestRow(Table, table=True):
@@ -256,6 +269,15 @@ class Touched(KeysTable, table=True):
 
     line: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
     subject_ref: str = Field(sa_column_kwargs=_REFERENCE)
+
+
+class FactsMark(KeysTable, table=True):
+    """Up to which fact all of them hold in the key store."""
+
+    __tablename__ = "facts_mark"
+
+    is_only: bool = Field(primary_key=True, sa_column_kwargs=impersonal("there is one row"))
+    number: int = Field(sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
 
 
 class LoginIndex(KeysTable, table=True):

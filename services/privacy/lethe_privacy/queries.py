@@ -82,11 +82,10 @@ ASK_AGAIN = "UPDATE steps SET is_reported = false WHERE erasure_id = $1 AND owne
 # Prefixes are random per subject: they are locators, and go with the rest.
 FORGET_PREFIXES = "UPDATE steps SET prefixes = '[]' WHERE erasure_id = $1"
 
-ADD_FACT = "INSERT INTO facts (subject_ref, fact, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-IS_FACT = "SELECT EXISTS (SELECT 1 FROM facts WHERE subject_ref = $1 AND fact = $2)"
 ADD_CERTIFICATE = """
     INSERT INTO certificates (certificate_id, erasure_id, kind, document, issued_at) VALUES ($1, $2, $3, $4, $5)
 """
+IS_FACT = "SELECT EXISTS (SELECT 1 FROM facts WHERE subject_ref = $1 AND kind = $2)"
 
 
 async def lock_erasure(tx: Transaction, erasure_id: ErasureId) -> Erasure | None:
@@ -141,7 +140,6 @@ async def complete(
 ) -> None:
     """Keep the certificate and forget whose it was."""
     await tx.execute(ADD_CERTIFICATE, certificate_id, erasure.erasure_id, "interim", document, completed_at)
-    await tx.execute(ADD_FACT, erasure.subject_ref, "erased", completed_at)
     await tx.execute(FORGET_PREFIXES, erasure.erasure_id)
     await tx.execute(COMPLETE, erasure.erasure_id, completed_at, certificate_id, horizon_at)
 

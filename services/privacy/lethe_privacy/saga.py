@@ -19,11 +19,13 @@ from lethe_common.errors import LetheError
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested, StoreCount
 from lethe_common.identifiers import ErasureId, LegalHoldId, SubjectRef
 from lethe_common.logging import describe
+from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.services import Service
-from lethe_privacy import queries, request_queries
+from lethe_privacy import fact_queries, queries, request_queries
 from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
 from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
+from lethe_privacy.facts import Facts
 from lethe_privacy.subjects import KeyCounts, Subjects
 from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Verifier
@@ -68,10 +70,11 @@ class ErasureSaga:
         clock: Clock,
         pace: Pace,
         held_by: HeldBy,
+        facts: Facts,
     ) -> None:
         self._database, self._subjects, self._verifier, self._held_by = database, subjects, verifier, held_by
         self._attestor, self._signing_key, self._log = attestor, signing_key, certificate_log
-        self._clock, self._pace = clock, pace
+        self._clock, self._pace, self._facts = clock, pace, facts
         self._steps = {
             Step.FENCE: self._fence,
             Step.CLEAR: self._clear,
@@ -103,6 +106,22 @@ class ErasureSaga:
             await self._fence(erasure)
         return erasure.erasure_id
 
+    async def open_again(self, subject_refs: Sequence[SubjectRef]) -> int:
+        """Erase subjects once more of whom a restored backup brought something back; how many erasures were opened.
+
+        Who was never erased is left alone, whoever asks.
+        """
+        async with self._database.transaction() as tx:
+            erased = await tx.fetch(fact_queries.ERASED, list(subject_refs))
+            opened = 0
+            for (subject_ref,) in erased:
+                tag = await tx.execute(
+                    queries.OPEN, ErasureId.new(), subject_ref, pseudonym_of(subject_ref), self._clock.now(), _AT_ONCE
+                )
+                opened += int(tag.rpartition(" ")[2])
+        log.info("erasures_opened_again", count=opened)
+        return opened
+
     async def run(self) -> None:
         """Take what is outstanding, for ever; a worker of the frame."""
         while True:
@@ -128,7 +147,7 @@ class ErasureSaga:
         await tx.execute(
             queries.OPEN, ErasureId.new(), subject_ref, pseudonym_of(subject_ref), now, self._pace.step_retry
         )
-        await tx.execute(queries.ADD_FACT, subject_ref, "erasure_requested", now)
+        await self._facts.append(tx, [NewFact(kind=FactKind.ERASURE_REQUESTED, subject_ref=subject_ref, at=now)])
         erasure = await queries.lock_of_subject(tx, subject_ref)
         if erasure is None:
             # It was completed between the look at the key store and here.
@@ -204,6 +223,7 @@ class ErasureSaga:
         signed = certificates.sign(statement.model_dump(mode="json"), self._signing_key)
         document = certificates.render(certificates.issued(signed, await self._log.append(tx, signed))).decode()
         await queries.complete(tx, erasure, statement.certificate_id, document, now, statement.horizon.at)
+        await self._facts.append(tx, [NewFact(kind=FactKind.ERASED, subject_ref=erasure.subject_ref, at=now)])
         tx.tell(
             ErasureCompleted(
                 erasure_id=erasure.erasure_id,

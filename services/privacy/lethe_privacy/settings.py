@@ -15,6 +15,7 @@ class PrivacySettings(ServiceSettings):
     keys_database_pool_size: int = Field(default=6, ge=1, le=100)
     verifier_database_url: SecretStr
     verifier_keys_database_url: SecretStr
+    verifier_facts_database_url: SecretStr
     s3_verifier_access_key: str = ""
     s3_verifier_secret_key: SecretStr = SecretStr("")
 

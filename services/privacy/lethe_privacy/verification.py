@@ -22,10 +22,11 @@ _CLOSE_SECONDS = 5.0
 
 
 class Cluster(StrEnum):
-    """Which of the two databases."""
+    """Which of the three databases."""
 
     DATA = "lethe"
     KEYS = "lethe_keys"
+    FACTS = "lethe_facts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ PLACES = (
     Place(Cluster.DATA, "retention.plans_held"),
     Place(Cluster.DATA, "retention.legal_holds"),
     Place(Cluster.DATA, "retention.pauses"),
-    Place(Cluster.DATA, "privacy.requests"),
+    Place(Cluster.FACTS, "privacy.requests"),
     Place(Cluster.KEYS, "keys.item_keys"),
     Place(Cluster.KEYS, "keys.class_keys"),
     Place(Cluster.KEYS, "keys.login_index"),

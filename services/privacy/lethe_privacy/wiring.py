@@ -29,10 +29,13 @@ from lethe_privacy.consents import Consents
 from lethe_privacy.desk import Desk
 from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers, RequestAnswers
 from lethe_privacy.expiries import Expiries
+from lethe_privacy.fact_endpoints import FactAnswers
+from lethe_privacy.facts import Facts
 from lethe_privacy.finals import FinalCertificates
 from lethe_privacy.gauges import Gauges
 from lethe_privacy.handlers import on_hold_lifted, on_step_reported
 from lethe_privacy.itemkeys import ItemKeys
+from lethe_privacy.key_replays import KeyReplay
 from lethe_privacy.keybackups import KeyBackups
 from lethe_privacy.keyring import Keyring
 from lethe_privacy.leases import Gate, Gates, staffed
@@ -70,22 +73,12 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     subjects = Subjects(keys_database, keyring)
     keys = ItemKeys(keys_database, ClassKeys(keyring), frame.clock)
     await begin_first(keys_database, keyring, frame.clock)
-    key_answers = KeyAnswers(
-        subjects,
-        keys,
-        _gates(frame),
-        max_batch=settings.key_batch_questions,
-        max_waiting=settings.keys_waiting_questions,
-        writers=settings.key_writers,
+    key_answers = _key_answers(frame, settings, subjects, keys)
+    facts = Facts(frame.database, frame.book, frame.clock)
+    consents = _consents(frame, settings, keys_database, facts)
+    desk = Desk(
+        frame.database, subjects, consents, frame.book, frame.clock, facts, open_most=settings.requests_open_most
     )
-    consents = Consents(
-        keys_database,
-        frame.book,
-        texts_in_force(frame.book, frame.clock),
-        frame.clock,
-        lines_most=settings.choices_per_subject_most,
-    )
-    desk = Desk(frame.database, subjects, consents, frame.book, frame.clock, open_most=settings.requests_open_most)
     sweeps = RequestSweeps(frame.database, keys, frame.book, Gauges(frame.metrics), batch=settings.request_sweep_batch)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     verifier = Verifier(_verifier_urls(settings), storage)
@@ -100,9 +93,13 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         frame.clock,
         _pace(settings),
         Retention(frame.bus).held_by,
+        facts,
     )
     aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
     erasure_answers = ErasureAnswers(saga, frame.database, certificate_log, certificates.public_pem(signing_key))
+    await facts.begin()
+    key_replay = KeyReplay(keys_database, facts, every_seconds=settings.facts_follow_seconds)
+    await key_replay.catch_up()
     return Parts(
         handlers={ErasureStepReported: on_step_reported, LegalHoldLifted: on_hold_lifted},
         answers={
@@ -110,13 +107,15 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
             **ConsentAnswers(consents).answers(),
             **RequestAnswers(desk).answers(),
             **erasure_answers.answers(),
+            **FactAnswers(facts, saga.open_again).answers(),
         },
-        workers=[key_answers.issuing.run, key_answers.leasing.run, saga.run],
+        workers=[key_answers.issuing.run, key_answers.leasing.run, facts.run, key_replay.follow, saga.run],
         sweeps=[
             *aging.sweeps,
             sweeps.warn,
             sweeps.remove,
             Expiries(keys_database, frame.book, batch=settings.expiry_batch_holders).sweep,
+            facts.sweep,
         ],
         on_close=[keys_database.close, aging.close, storage.close],
     )
@@ -146,6 +145,28 @@ async def _aging(
     rotation = Rotation(database, keyring, backups, rotation_rules(frame.book))
     finals = FinalCertificates(frame.database, database, keyring, backups, attestor, signing_key, certificate_log)
     return _Aging((rotation.sweep, finals.sweep), database.close)
+
+
+def _key_answers(frame: Frame, settings: PrivacySettings, subjects: Subjects, keys: ItemKeys) -> KeyAnswers:
+    return KeyAnswers(
+        subjects,
+        keys,
+        _gates(frame),
+        max_batch=settings.key_batch_questions,
+        max_waiting=settings.keys_waiting_questions,
+        writers=settings.key_writers,
+    )
+
+
+def _consents(frame: Frame, settings: PrivacySettings, keys_database: Database, facts: Facts) -> Consents:
+    return Consents(
+        keys_database,
+        frame.book,
+        texts_in_force(frame.book, frame.clock),
+        frame.clock,
+        facts.record,
+        lines_most=settings.choices_per_subject_most,
+    )
 
 
 def _gates(frame: Frame) -> Gates:
@@ -217,6 +238,7 @@ def _verifier_urls(settings: PrivacySettings) -> dict[Cluster, str]:
     return {
         Cluster.DATA: settings.verifier_database_url.get_secret_value(),
         Cluster.KEYS: settings.verifier_keys_database_url.get_secret_value(),
+        Cluster.FACTS: settings.verifier_facts_database_url.get_secret_value(),
     }
 
 

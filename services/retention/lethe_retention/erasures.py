@@ -1,16 +1,23 @@
 """Erasures: retention forgets a subject's deadlines and plans. What the deadlines were for is removed by its owners."""
 
+from collections.abc import Collection, Sequence
+
 from lethe_common.clock import Clock
 from lethe_common.database import Transaction
 from lethe_common.events.privacy import (
     ErasureCompleted,
     ErasureStepReported,
     ErasureStepRequested,
+    PauseBegan,
+    PauseEnded,
     StoreCount,
 )
+from lethe_common.identifiers import RequestId, SubjectRef
 from lethe_common.policy import PolicyBook
+from lethe_common.rpc.facts import Fact, FactKind
 from lethe_common.services import Service
 from lethe_retention import hold_queries, queries
+from lethe_retention.pauses import on_pause_began, on_pause_ended
 
 _CATEGORIES = {"deadlines": "content.generation", "plans_held": "identity.account", "pauses": "identity.account"}
 _HOLDS, _HOLD_RECORD = "legal_holds", "hold.record"
@@ -53,6 +60,33 @@ class ErasureHandlers:
             store=f"pg:retention.{_HOLDS}", category=_HOLD_RECORD, before=holds, after=holds, retained_ground=ground
         )
 
+    async def bring_about(self, facts: Sequence[Fact], tx: Transaction) -> Collection[SubjectRef]:
+        """Facts that the data do not remember: fence and pause again; who was erased and of whom there is something."""
+        found = set()
+        for fact in facts:
+            await _pause(fact, tx)
+            if fact.subject_ref is None or fact.kind is not FactKind.ERASED:
+                continue
+            await self._fence(tx, fact.subject_ref)
+            counts = await tx.fetchrow(queries.COUNT_OF_SUBJECT, fact.subject_ref)
+            if counts is not None and any(counts.values()):
+                found.add(fact.subject_ref)
+            else:
+                await tx.execute(queries.FENCE_DONE, fact.subject_ref, self._clock.now())
+        return found
+
     async def _fence(self, tx: Transaction, subject_ref: str) -> None:
         await queries.lock(tx, queries.LOCK_ALONE, [subject_ref])
         await tx.execute(queries.FENCE, subject_ref, self._clock.now())
+
+
+async def _pause(fact: Fact, tx: Transaction) -> None:
+    """Nothing expires meanwhile: begun and ended as it was told then. After an erasure there is nothing to pause."""
+    if fact.subject_ref is None:
+        return
+    if fact.kind is FactKind.PAUSE_BEGAN:
+        began = PauseBegan(request_id=RequestId(fact.ref), subject_ref=fact.subject_ref, began_at=fact.at)
+        await on_pause_began(began, tx)
+    if fact.kind is FactKind.PAUSE_ENDED:
+        ended = PauseEnded(request_id=RequestId(fact.ref), subject_ref=fact.subject_ref, ended_at=fact.at)
+        await on_pause_ended(ended, tx)

@@ -87,6 +87,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             PlanChanged: PlanHandlers(timetable, frame.clock).on_plans_changed,
         },
         answers={**_answers(frame, timetable), OrphanList: orphan_list.list},
+        replay=erasures.bring_about,
         workers=[verification.run, versions.run, orphans.run],
         # Real time does not wait for anybody; who moves a virtual clock wants to see the effect.
         sweeps=[*due, sweeps.settle] if frame.clock.kind == "virtual" else due,

@@ -64,6 +64,10 @@ class DataFolder:
         return self.path / "clock.json"
 
     @property
+    def last_backup(self) -> Path:
+        return self.path / "last_backup.json"
+
+    @property
     def runtime(self) -> Path:
         return self.path / "runtime.json"
 

@@ -7,17 +7,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from lethe_cli.errors import CommandError
 from lethe_cli.local import minio_server, nats_server, runtime, seaweed
 from lethe_cli.local.accounts import can_reach, unprivileged
+from lethe_cli.local.backups import LastBackup
 from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.pgfiles import abandoned, postgres_programs, postgres_version
 from lethe_cli.local.ports import LOOPBACK, is_free
 from lethe_cli.local.programs import find
+from lethe_common.clock import wall
 
+_BACKUP_AGE_MOST = timedelta(days=2)
 _LEAST_PYTHON = (3, 11)
 _LEAST_DISK_BYTES = 5 * 1024**3
 _PRIVATE_FILES = ("secrets.json", "signing_key.pem")
@@ -57,6 +61,7 @@ def examine(
     yield _data_folder(folder)
     yield keyring_finding(keyring or folder.keyring, folder.path, must_be_apart=is_apart)
     yield recovery_finding(folder)
+    yield _last_backup(folder)
     yield _database_user(folder)
     yield from _abandoned()
     yield _core_dumps()
@@ -200,6 +205,20 @@ def _abandoned() -> Iterator[Finding]:
             f"{place}, whose data folder is gone or was moved",
             f"If it was not moved: `rm -r {place}`.",
         )
+
+
+def _last_backup(folder: DataFolder) -> Finding:
+    if not folder.path.exists():
+        return Finding(Grade.GOOD, "last backup", "none, and no data yet")
+    try:
+        last = LastBackup.model_validate_json(folder.last_backup.read_bytes())
+    except (OSError, ValueError):
+        return Finding(Grade.NOTE, "last backup", "none known", "Take one: `lethe backup -o FOLDER`.")
+    age = wall() - last.taken_at
+    found = f"{age.days} d {age.seconds // 3600} h ago, {last.place}"
+    if age > _BACKUP_AGE_MOST:
+        return Finding(Grade.NOTE, "last backup", found, "Take one every day: `lethe backup -o FOLDER`.")
+    return Finding(Grade.GOOD, "last backup", found)
 
 
 def _core_dumps() -> Finding:

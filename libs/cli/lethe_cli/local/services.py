@@ -15,7 +15,7 @@ from lethe_cli.local.postgres import Postgres
 from lethe_cli.local.programs import BACKGROUND, Program
 from lethe_cli.local.readiness import is_ready
 from lethe_cli.local.secrets import Secrets
-from lethe_common.database.roles import KEYS_DATABASE, VERIFIER, owner, working
+from lethe_common.database.roles import FACTS_DATABASE, KEYS_DATABASE, VERIFIER, database_of, owner, working
 from lethe_common.services import Service
 
 # Passed on, because people steer interpreters and certificates with them; nothing else of ours is.
@@ -96,8 +96,8 @@ class ServiceEnvironment:
         service, postgres, nats = replica.service, self.servers.postgres, self.servers.nats
         clock = {"CLOCK_FILE": str(self.folder.clock.resolve())} if self.is_virtual else {}
         return {
-            "DATABASE_URL": postgres.url(working(service)),
-            "DATABASE_OWNER_URL": postgres.url(owner(service)),
+            "DATABASE_URL": postgres.url(working(service), database_of(service)),
+            "DATABASE_OWNER_URL": postgres.url(owner(service), database_of(service)),
             "NATS_URL": nats.url,
             "NATS_MONITOR_URL": nats.monitor_url,
             "NATS_USER": service.value,
@@ -141,6 +141,7 @@ class ServiceEnvironment:
         return {
             "KEYS_DATABASE_URL": postgres.url(working(Service.PRIVACY), KEYS_DATABASE),
             "KEYS_DATABASE_OWNER_URL": postgres.url(owner(Service.PRIVACY), KEYS_DATABASE),
+            "VERIFIER_FACTS_DATABASE_URL": postgres.url(VERIFIER, FACTS_DATABASE),
             "KEYRING": str(self.folder.keyring.resolve()),
             "KEY_BACKUPS": str(self.folder.key_backups.resolve()),
             "RECOVERY_KEY": str(self.folder.recovery_key.resolve()),

@@ -1,4 +1,4 @@
-"""The tables every service has: outbox, inbox, parked messages, and their day partitions.
+"""The tables every service has: outbox, inbox, parked messages and their day partitions, and a mark in the facts.
 
 Outbox and inbox are partitioned by the day inside the UUIDv7 of the event, so
 that uniqueness of (event, consumer) and dropping a day whole go together. Their
@@ -47,6 +47,12 @@ CREATE TABLE IF NOT EXISTS {schema}.parked (
     deliveries integer NOT NULL,
     parked_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (consumer, stream, stream_created, stream_seq)
+);
+
+CREATE TABLE IF NOT EXISTS {schema}.facts_mark (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    number bigint NOT NULL CHECK (number > 0),
+    hash bytea NOT NULL CHECK (length(hash) = 32)
 );
 
 CREATE OR REPLACE FUNCTION {schema}.first_uuid(day date) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
@@ -102,6 +108,7 @@ GRANT = """
 GRANT SELECT, INSERT, UPDATE ON {schema}.outbox TO {role};
 GRANT SELECT, INSERT ON {schema}.inbox TO {role};
 GRANT SELECT, INSERT, DELETE ON {schema}.parked TO {role};
+GRANT SELECT, INSERT, UPDATE ON {schema}.facts_mark TO {role};
 REVOKE EXECUTE ON FUNCTION {schema}.turn_partitions(text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {schema}.turn_partitions(text, integer) TO {role};
 """
@@ -124,6 +131,9 @@ COLUMNS: dict[str, Places] = {
         },
     ),
     "inbox": declare(Kind.COLUMN, each(("event_id", "consumer", "handled_at"), _ENVELOPE)),
+    "facts_mark": declare(
+        Kind.COLUMN, each(("is_only", "number", "hash"), impersonal("how far a service has gone through the facts"))
+    ),
     "parked": declare(
         Kind.COLUMN,
         {

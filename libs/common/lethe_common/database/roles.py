@@ -16,9 +16,10 @@ from lethe_common.services import Service
 
 DATABASE = "lethe"
 KEYS_DATABASE = "lethe_keys"
+FACTS_DATABASE = "lethe_facts"
 KEYS_SCHEMA = "keys"
 VERIFIER = "verifier"
-DATABASES = (DATABASE, KEYS_DATABASE)
+DATABASES = (DATABASE, KEYS_DATABASE, FACTS_DATABASE)
 
 _SCRAM_ITERATIONS = 4096
 _ROLE_CONNECTIONS = 60
@@ -36,8 +37,13 @@ class Place:
     service: Service
 
 
+def database_of(service: Service) -> str:
+    """The database with a service's own schema. What privacy records outlives every restored backup of the data."""
+    return FACTS_DATABASE if service is Service.PRIVACY else DATABASE
+
+
 PLACES: tuple[Place, ...] = (
-    *(Place(DATABASE, service.value, service) for service in Service),
+    *(Place(database_of(service), service.value, service) for service in Service),
     Place(KEYS_DATABASE, KEYS_SCHEMA, Service.PRIVACY),
 )
 

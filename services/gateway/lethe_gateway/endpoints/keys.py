@@ -13,10 +13,13 @@ from lethe_gateway.api_keys import new_key
 from lethe_gateway.blinding import digest
 from lethe_gateway.callers import Callers
 from lethe_gateway.errors import Conflict, NotFound
+from lethe_gateway.facts import Facts
 from lethe_gateway.schemas import unix
 
 
-def key_routes(database: Database, bus: Bus, clock: Clock, callers: Callers, *, keys_most: int) -> APIRouter:
+def key_routes(
+    database: Database, bus: Bus, clock: Clock, callers: Callers, facts: Facts, *, keys_most: int
+) -> APIRouter:
     """The account's API keys."""
     router = APIRouter(prefix="/v1/api-keys")
 
@@ -51,9 +54,13 @@ def key_routes(database: Database, bus: Bus, clock: Clock, callers: Callers, *, 
     @router.delete("/{key_id}")
     async def revoke_key(request: Request, key_id: str) -> Response:
         caller = await callers.of(request)
+        if not await database.pool.fetchval(queries.HAS_KEY, key_id, caller.account_id):
+            raise NotFound
+        await facts.key_revoked(caller.subject_ref, key_id)
         async with database.transaction() as tx:
             gone = await tx.fetchval(queries.DELETE_KEY, key_id, caller.account_id)
         if gone is None:
+            # Somebody was faster.
             raise NotFound
         await bus.say(AccessRevoked(subject_ref=SubjectRef(caller.subject_ref), cause="api_key"))
         return JSONResponse({"id": gone, "object": "api_key.deleted", "deleted": True})

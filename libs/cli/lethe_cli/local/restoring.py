@@ -1,0 +1,141 @@
+"""Restoring a backup: old data beside the newest keys and the newest ledger of facts. The suite stands still meanwhile.
+
+What comes after is the services' own: each goes through the facts since its data
+before it does anything, and the gateway opens only when all have.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from lethe_cli.errors import BackupRefused
+from lethe_cli.local import backups, dumps, in_flight, ports, secrets
+from lethe_cli.local.backups import DUMP, Manifest
+from lethe_cli.local.children import Nursery, forbid_core_dumps
+from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.logbook import Logbook
+from lethe_cli.local.postgres import Postgres
+from lethe_cli.local.supervisor import Supervisor
+from lethe_common.clock import wall
+from lethe_common.database.roles import DATABASE, FACTS_DATABASE
+from lethe_common.rpc.facts import OWNERS
+
+_FRESH, _BEFORE = "lethe_restored", "lethe_before"
+HAS_LEDGER = "SELECT to_regclass('privacy.facts') IS NOT NULL"
+FACT_AT = "SELECT encode(hash, 'hex') FROM privacy.facts WHERE number = $1"
+FACTS_SINCE = "SELECT count(*) FROM privacy.facts WHERE number > $1"
+FIRST_FACT = "SELECT min(number) FROM privacy.facts"
+SEAL = """
+    INSERT INTO privacy.replays (service, through) SELECT unnest($1::text[]), NULL
+        ON CONFLICT (service) DO UPDATE SET through = NULL
+"""
+_MISSING = (
+    "The ledger of facts is not here, and without it a restored backup would bring back what people had deleted. "
+    "Bring back the newest database lethe_facts first; see docs/operate.md."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did: the backup, how many facts came after it, how many events are told again."""
+
+    manifest: Manifest
+    facts: int
+    events: int
+
+
+async def restore(data: DataFolder, backup: Path, step: Callable[[str], None]) -> Restored:
+    """Put a backup in the place of the data. `step` is told what is done next.
+
+    Raises:
+        FolderRefused: a suite runs on the data folder.
+        BackupRefused: the backup is not whole or not of this suite, or the ledger is missing, older or another one.
+    """
+    step("Checking the backup")
+    manifest = backups.read_manifest(backup, backups.key_of(data))
+    backups.check_files(backup, manifest)
+    with data.lock():
+        async with _postgres_alone(data) as postgres:
+            step("Comparing it with the ledger of facts")
+            facts = await _facts_since(postgres, manifest)
+            step("Restoring the database beside the present one")
+            events = await _fill(postgres, backup / DUMP)
+            # What is published there has been told by data that are no more. Services declare their streams anew.
+            shutil.rmtree(data.nats / "store", ignore_errors=True)
+            step("Sealing, and changing places")
+            await _seal(postgres)
+            await _change_places(postgres)
+    return Restored(manifest, facts, events)
+
+
+@contextlib.asynccontextmanager
+async def _postgres_alone(data: DataFolder) -> AsyncIterator[Postgres]:
+    data.prepare()
+    postgres = Postgres.prepare(data, secrets.load_or_make(data), ports.free_ports(1)[0])
+    if not postgres.files.data.exists():
+        raise BackupRefused(_MISSING)
+    forbid_core_dumps()
+    with contextlib.closing(Logbook(data.logs, wall, is_verbose=False)) as log:
+        supervisor = Supervisor(Nursery(), log, lambda: None)
+        try:
+            await supervisor.start([postgres.program()])
+            yield postgres
+        finally:
+            await supervisor.stop()
+
+
+async def _facts_since(postgres: Postgres, manifest: Manifest) -> int:
+    async with _connected(postgres, FACTS_DATABASE) as connection:
+        if not await connection.fetchval(HAS_LEDGER):
+            raise BackupRefused(_MISSING)
+        number = manifest.ledger.number
+        hash_ = await connection.fetchval(FACT_AT, number)
+        if hash_ is None:
+            first = await connection.fetchval(FIRST_FACT)
+            raise BackupRefused(
+                _MISSING
+                if first is None
+                else "The ledger of facts is older than the backup. Bring back the newest database lethe_facts first."
+                if first <= number
+                else "The backup is older than the ledger of facts reaches back. Use a newer backup."
+            )
+        if hash_ != manifest.ledger.hash:
+            raise BackupRefused("This is another ledger of facts than the one this backup was taken beside.")
+        return int(await connection.fetchval(FACTS_SINCE, number))
+
+
+async def _fill(postgres: Postgres, dump: Path) -> int:
+    async with _connected(postgres) as connection:
+        await connection.execute(f"DROP DATABASE IF EXISTS {_FRESH}")
+        await connection.execute(f"CREATE DATABASE {_FRESH}")
+    await dumps.restore(postgres.port, postgres.secrets.postgres_superuser, _FRESH, dump)
+    async with _connected(postgres, _FRESH) as connection:
+        return await in_flight.settle(connection)
+
+
+async def _seal(postgres: Postgres) -> None:
+    """From now on the gateway waits for every service to have been through the facts."""
+    async with _connected(postgres, FACTS_DATABASE) as connection:
+        await connection.execute(SEAL, [service.value for service in OWNERS])
+
+
+async def _change_places(postgres: Postgres) -> None:
+    async with _connected(postgres) as connection:
+        await connection.execute(f"DROP DATABASE IF EXISTS {_BEFORE}")
+        await connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {_BEFORE}")
+        await connection.execute(f"ALTER DATABASE {_FRESH} RENAME TO {DATABASE}")
+        await connection.execute(f"DROP DATABASE {_BEFORE}")
+
+
+@contextlib.asynccontextmanager
+async def _connected(postgres: Postgres, database: str = "postgres") -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(postgres.superuser_url(database), timeout=10)
+    try:
+        yield connection
+    finally:
+        await asyncio.wait_for(connection.close(), 10)
