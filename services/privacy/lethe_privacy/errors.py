@@ -17,6 +17,7 @@ PrivacyError
 ├── TextNeeded        400  the person has to be told in words
 ├── NameReserved      400  an operator's name that stands for the person or the suite
 ├── StaffMayNotRead   403  the policy gives nobody of the staff access to what is written
+├── TooManyExports    429  there are as many archives as one may have; delete one
 ├── LogShorter        400  the log of certificates never had as many entries
 ├── EpochUnknown      500  a key's epoch is not in the keyring: restore the keyring, see docs/operate.md
 ├── KeyringLost       500  the epoch of the store's class keys is not in the keyring: restore it, see docs/operate.md
@@ -148,6 +149,13 @@ class StaffMayNotRead(PrivacyError):
         super().__init__(
             "The policy gives nobody of the staff access to what people write (staff_access of support.ticket)."
         )
+
+
+class TooManyExports(PrivacyError):
+    code, status = "too_many_exports", 429
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most} exports already. Download and delete one, or wait until its time is over.")
 
 
 class LogShorter(PrivacyError):

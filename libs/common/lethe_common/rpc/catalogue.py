@@ -5,6 +5,7 @@ from typing import Any
 from lethe_common.rpc import (
     billing,
     consents,
+    exports,
     gateway,
     jobs,
     legal_holds,
@@ -25,6 +26,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *privacy.CALLS,
     *consents.CALLS,
     *requests.CALLS,
+    *exports.CALLS,
     *retention.CALLS,
     *legal_holds.CALLS,
     *orphans.CALLS,
