@@ -13,6 +13,7 @@ from lethe_cli.commands import (
     clock,
     demo,
     doctor,
+    exports,
     generate,
     holds,
     keys,
@@ -46,6 +47,8 @@ def build() -> typer.Typer:
     for module in (demo, generate, mine, accounts, calendar, operators, holds, requests):
         module.register(app)
     app.add_typer(keys.app, name="keys")
+    exports.register(accounts.accounts)
+    app.add_typer(exports.app, name="export")
     app.add_typer(certificate.app, name="certificate")
     simulation.register(policy.app)
     app.add_typer(policy.app, name="policy")

@@ -1,7 +1,7 @@
 """Speaking to a running Lethe over HTTP, as the commands need it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -85,14 +85,18 @@ class Api:
                     yield name, json.loads(line[5:])
                     name = "message"
 
-    def download(self, path: str, file: Path) -> int:
-        """Stream an answer's body into a file. Returns its bytes."""
+    def download(self, path: str, file: Path, came: Callable[[int], None] = lambda _count: None) -> int:
+        """Stream an answer's body into a file. Returns its bytes; `came` hears how many came at a time."""
         with self._http.stream("GET", path) as reply:
             if reply.is_error:
                 reply.read()
                 _checked(reply)
             with file.open("wb") as target:
-                return sum(target.write(chunk) for chunk in reply.iter_bytes(_CHUNK_BYTES))
+                total = 0
+                for chunk in reply.iter_bytes(_CHUNK_BYTES):
+                    total += target.write(chunk)
+                    came(len(chunk))
+                return total
 
     def _reply(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
         try:

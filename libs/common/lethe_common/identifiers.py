@@ -141,3 +141,7 @@ class RequestId(Identifier, prefix="req"):
 
 class MailId(Identifier, prefix="mail"):
     """One mail in the gateway's queue."""
+
+
+class ExportId(Identifier, prefix="export"):
+    """One export of a person's data, from the request until its archive is gone."""

@@ -6,6 +6,7 @@ from lethe_billing.adapters.gateway import Gateway
 from lethe_billing.endpoints import AccountEndpoints, HoldEndpoint
 from lethe_billing.erasures import ErasureHandlers
 from lethe_billing.expiries import Expiries
+from lethe_billing.exports import Exports
 from lethe_billing.handlers import OutcomeHandlers
 from lethe_billing.holds import HoldDesk
 from lethe_billing.openings import OpeningHandlers
@@ -17,6 +18,7 @@ from lethe_common.events.jobs import GenerationCancelled, GenerationCompleted, G
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.billing import BalanceGet, HoldPlace, LedgerVerify, PlanChange, PlansCount, QuoteMake
+from lethe_common.rpc.exports import BillingExportPage
 
 
 async def build(frame: Frame, settings: Settings) -> Parts:
@@ -56,6 +58,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             PlanChange: accounts.change_plan,
             PlansCount: accounts.plans_count,
             LedgerVerify: accounts.verify,
+            BillingExportPage: Exports(frame.database).page,
         },
         replay=erasures.bring_about,
         workers=[holds.run],

@@ -5,6 +5,7 @@ Each handler runs in the frame's transaction with its inbox row. Hints to open s
 
 from collections.abc import Sequence
 
+import asyncpg
 import structlog
 
 from lethe_common import crashes
@@ -23,10 +24,13 @@ from lethe_common.events.privacy import (
     StoreCount,
 )
 from lethe_common.events.retention import ItemsRemoved, NoticeDue
+from lethe_common.exports import CATEGORY as EXPORT
 from lethe_common.services import Service
-from lethe_gateway import account_queries, queries
+from lethe_gateway import account_queries, export_queries, queries
 from lethe_gateway import outcome_queries as outcomes
 from lethe_gateway.erasures import Erasures
+from lethe_gateway.errors import AwayForNow
+from lethe_gateway.exports import Exports
 from lethe_gateway.mails import Mails
 from lethe_gateway.notices import Soon
 from lethe_gateway.outcomes import Told, fold
@@ -62,8 +66,9 @@ class GenerationHandlers:
 class SubjectHandlers:
     """How accounts fare."""
 
-    def __init__(self, bus: Bus, uploads: Uploads, erasures: Erasures, mails: Mails) -> None:
-        self._bus, self._uploads, self._erasures, self._mails = bus, uploads, erasures, mails
+    def __init__(self, bus: Bus, uploads: Uploads, exports: Exports, erasures: Erasures, mails: Mails) -> None:
+        self._bus, self._uploads, self._exports = bus, uploads, exports
+        self._erasures, self._mails = erasures, mails
 
     async def on_credits_granted(self, event: CreditsGranted, _tx: Transaction) -> None:
         """Balances are always asked for and never copied; nothing to write."""
@@ -87,6 +92,7 @@ class SubjectHandlers:
         account_id = await tx.fetchval(outcomes.SET_CLOSING, event.subject_ref)
         if account_id is not None:
             await account_queries.revoke_all(tx, account_id)
+            await tx.execute(export_queries.CLOSE_ALL, event.subject_ref)
         await self._bus.say(AccessRevoked(subject_ref=event.subject_ref, cause="erasure"))
 
     async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
@@ -94,12 +100,7 @@ class SubjectHandlers:
         counts: tuple[StoreCount, ...] = ()
         prefixes: tuple[str, ...] = ()
         if account is not None:
-            account_id = account["account_id"]
-            known = [row["object_key"] for row in await tx.fetch(outcomes.UPLOAD_KEYS, account_id)]
-            prefix, removed = await self._uploads.remove_all(account["storage_ref"], known)
-            _UPLOADS_REMOVED.reached()
-            objects = StoreCount(store=f"s3:{UPLOAD}", category=UPLOAD, before=removed, after=0)
-            counts, prefixes = (*await outcomes.erase_account(tx, account_id), objects), (prefix,)
+            counts, prefixes = await self._erase(tx, account)
         tx.tell(
             ErasureStepReported(
                 erasure_id=event.erasure_id,
@@ -109,6 +110,22 @@ class SubjectHandlers:
                 prefixes=prefixes,
             )
         )
+
+    async def _erase(self, tx: Transaction, account: asyncpg.Record) -> tuple[tuple[StoreCount, ...], tuple[str, ...]]:
+        """Remove objects and rows of an account: what there was, and where nothing may be left."""
+        account_id, storage_ref = account["account_id"], account["storage_ref"]
+        if await tx.fetchval(export_queries.IS_WORKED_ON, account_id):
+            # Its worker ends within seconds of the fence; what it wrote after this would outlive the account.
+            raise AwayForNow("An export of this account is just being ended. Try again in a few seconds.")
+        known = [row["object_key"] for row in await tx.fetch(outcomes.UPLOAD_KEYS, account_id)]
+        uploads, removed = await self._uploads.remove_all(storage_ref, known)
+        _UPLOADS_REMOVED.reached()
+        archives, ended = await self._exports.remove_all(storage_ref)
+        objects = (
+            StoreCount(store=f"s3:{UPLOAD}", category=UPLOAD, before=removed, after=0),
+            StoreCount(store=f"s3:{EXPORT}", category=EXPORT, before=ended, after=0),
+        )
+        return (*await outcomes.erase_account(tx, account_id), *objects), (uploads, archives)
 
     async def on_erasure_completed(self, event: ErasureCompleted, _tx: Transaction) -> None:
         self._erasures.wake(event.erasure_id)

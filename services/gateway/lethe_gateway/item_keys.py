@@ -27,7 +27,9 @@ from lethe_common.rpc.privacy import (
 )
 from lethe_gateway.errors import AwayForNow, Gone, NotSignedIn, ProcessingRestricted, UseRefused
 
-_PURPOSES = (Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT)
+_PURPOSES = (
+    Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT, Purpose.EXPORT,
+)  # fmt: skip
 # One question under way at a time gathers twice as many wishes as two would.
 _ASKING_AT_ONCE = 1
 

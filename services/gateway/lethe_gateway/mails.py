@@ -45,6 +45,8 @@ MovedTemplate = Literal["address_change", "address_changed"]
 _NOTICE: Template = "deletion_notice"
 _CHANGE: Template = "policy_change"
 _NEWS: Template = "request_news"
+NOTICES = frozenset({_NOTICE, _CHANGE})
+"""Mails whose sealed part is what they say; that of the others is a link's secret."""
 _SUBJECTS: dict[str, str] = {
     "password_reset": "Set a new password",
     "verify_email": "Confirm your e-mail address",

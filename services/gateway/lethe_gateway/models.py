@@ -166,6 +166,36 @@ class Upload(Table, table=True):
     due_at: datetime | None = Field(default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("deadline"))
 
 
+class ExportArchive(Table, table=True):
+    """The archive of one export: being packed, waiting for its owner, or being removed."""
+
+    __tablename__: ClassVar[Any] = "exports"
+
+    export_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    account_id: str = Field(index=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    subject_ref: str = Field(sa_column_kwargs=_PSEUDONYM)
+    language: str = Field(sa_column_kwargs=held("export.archive", is_sealed=False))
+    state: str = Field(sa_column_kwargs=impersonal("how far it is"))
+    rule: str | None = Field(default=None, sa_column_kwargs=impersonal("removal rule, of a fixed list"))
+    object_prefix: str = Field(unique=True, sa_column_kwargs=impersonal("random object name"))
+    object_key: str | None = Field(default=None, unique=True, sa_column_kwargs=impersonal("random object name"))
+    key_id: str | None = Field(default=None, sa_column_kwargs=_RANDOM_ID)
+    attempts: int = Field(default=0, sa_column_kwargs=_COUNTER)
+    leased_until: datetime | None = Field(
+        default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("lease of a worker")
+    )
+    not_before: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("database time of the next attempt"))
+    packed_bytes: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs=_COUNTER)
+    size_bytes: int | None = Field(
+        default=None, sa_type=BigInteger, sa_column_kwargs=held("export.archive", is_sealed=False)
+    )
+    sealed_size_bytes: int | None = Field(
+        default=None, sa_type=BigInteger, sa_column_kwargs=held("export.archive", is_sealed=False)
+    )
+    requested_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("export.archive", is_sealed=False))
+    due_at: datetime | None = Field(default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("deadline"))
+
+
 class IdempotentRequest(Table, table=True):
     """Which generation an Idempotency-Key led to. Key and body are keyed digests."""
 

@@ -65,6 +65,7 @@ ACCOUNT_STORES = (
     ("tombstones", "content.generation"),
     ("uploads", "upload.image"),
     ("generations", "content.prompt"),
+    ("exports", "export.archive"),
     ("mails", "mail.queue"),
     ("proof_tokens", "identity.credentials"),
     ("address_changes", "identity.email"),
@@ -76,7 +77,7 @@ COUNT = "SELECT count(*) FROM gateway.{table} WHERE account_id = $1"
 DELETE = "DELETE FROM gateway.{table} WHERE account_id = $1"
 UPLOAD_KEYS = "SELECT object_key FROM gateway.uploads WHERE account_id = $1"
 SET_CLOSING = "UPDATE gateway.accounts SET state = 'closing' WHERE subject_ref = $1 RETURNING account_id"
-LOCK_SUBJECT = "SELECT account_id, storage_ref FROM gateway.accounts WHERE subject_ref = $1 FOR UPDATE"
+LOCK_SUBJECT = "SELECT account_id, storage_ref, state FROM gateway.accounts WHERE subject_ref = $1 FOR UPDATE"
 
 
 async def move(tx: Transaction, outcomes: Sequence[Outcome]) -> list[asyncpg.Record]:

@@ -45,6 +45,13 @@ class GatewaySettings(ServiceSettings):
     upload_orphan_minutes: int = Field(default=15, ge=1)
     streams_per_account_most: int = Field(default=32, ge=1)
 
+    exports_per_hour: int = Field(default=20, ge=0)
+    export_lease_seconds: float = Field(default=60.0, gt=0)
+    export_renew_seconds: float = Field(default=2.0, gt=0)
+    export_retry_seconds: float = Field(default=2.0, gt=0)
+    export_retry_most_seconds: float = Field(default=600.0, gt=0)
+    export_poll_seconds: float = Field(default=1.0, gt=0)
+
     delete_wait_seconds: float = Field(default=10.0, gt=0, le=60)
     erasure_wait_seconds: float = Field(default=10.0, gt=0, le=60)
     subject_wait_seconds: float = Field(default=2.0, gt=0, le=10)

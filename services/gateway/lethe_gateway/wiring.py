@@ -13,7 +13,7 @@ from lethe_common.events.gateway import GenerationChanged
 from lethe_common.policy import Policy
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.gateway import GenerationAccepted, GenerationInput
-from lethe_common.rpc.orphans import UploadOrphansRemove
+from lethe_common.rpc.orphans import ExportOrphansRemove, UploadOrphansRemove
 from lethe_common.sealing import Sealer
 from lethe_common.storage import Storage
 from lethe_gateway import account_queries, queries
@@ -39,6 +39,7 @@ from lethe_gateway.endpoints.content import Contents, content_routes
 from lethe_gateway.endpoints.credits import credit_routes
 from lethe_gateway.endpoints.erasure import erasure_routes
 from lethe_gateway.endpoints.events import Streams, event_routes
+from lethe_gateway.endpoints.exports import export_routes
 from lethe_gateway.endpoints.keys import key_routes
 from lethe_gateway.endpoints.legal_holds import legal_hold_routes
 from lethe_gateway.endpoints.models import model_routes
@@ -52,6 +53,7 @@ from lethe_gateway.endpoints.sessions import session_routes
 from lethe_gateway.endpoints.simulation import simulation_routes
 from lethe_gateway.endpoints.videos import video_routes
 from lethe_gateway.erasures import Erasures
+from lethe_gateway.export_wiring import ExportParts
 from lethe_gateway.express import Express, route_of
 from lethe_gateway.facts import Facts
 from lethe_gateway.gallery import Gallery
@@ -153,6 +155,7 @@ class Domain:
             valid=timedelta(minutes=settings.proof_token_minutes),
         )  # fmt: skip
         self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
+        self.exports = ExportParts(frame, settings, self.keys, self.sealer, self.storage)
 
 
 def _mails(frame: Frame, settings: GatewaySettings, keys: ItemKeys, sealer: Sealer) -> Mails:
@@ -196,7 +199,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     console = Gate(SealedApp(inside, seal), lambda _method, _path: settings.body_limit_bytes, is_https=False)
     servers = _servers(settings, public, console)
     generations = GenerationHandlers(domain.watchers, frame.clock)
-    subjects = SubjectHandlers(frame.bus, domain.uploads, domain.erasures, domain.mails)
+    subjects = SubjectHandlers(frame.bus, domain.uploads, domain.exports.desk, domain.erasures, domain.mails)
     answers, watchers = Answers(frame.database), domain.watchers
 
     async def on_access_revoked(event: identity.AccessRevoked) -> None:
@@ -213,12 +216,14 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             privacy.ErasureCompleted: subjects.on_erasure_completed,
             notice.MailRequested: subjects.on_mail_requested,
             retention.NoticeDue: subjects.on_notice_due,
+            **domain.exports.handlers,
         },
         batch_handlers=dict.fromkeys(TELLING, generations.on_told),
         answers={
             GenerationInput: answers.generation_input,
             GenerationAccepted: answers.generation_accepted,
             UploadOrphansRemove: domain.uploads.remove_orphans,
+            ExportOrphansRemove: domain.exports.desk.remove_orphans,
         },
         listeners={
             GenerationChanged: watchers.on_changed,
@@ -230,6 +235,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             *domain.callers.workers,
             domain.holds.run,
             domain.intake.run,
+            domain.exports.packing.run,
         ],
         replay=bring_about,
         waits_for_all=True,
@@ -268,6 +274,7 @@ def public_app(
     signups = Throttle(settings.signup_per_hour, 3600.0)
     signins = Throttle(settings.signin_per_minute, 60.0)
     resets = Throttle(_RESETS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
+    copies = Throttle(settings.exports_per_hour, 3600.0)
     claims = Throttle(_CLAIMS_AN_HOUR if settings.signin_per_minute else 0, 3600.0)
     entrance = Entrance(domain.consents, domain.ways, blinding, signups, age_retry_seconds=settings.age_retry_seconds)
     streams = Streams(
@@ -305,6 +312,7 @@ def public_app(
         calendar_routes(bus, frame.database, callers, _in_force(frame)),
         model_routes(frame.catalogue, frame.clock),
         erasure_routes(domain.erasures, callers, blinding, claims, is_https=settings.is_https),
+        export_routes(domain.exports.desk, callers, domain.consents, blinding, copies),
         studio_screens(pages, callers.has_session),
         policy_pages(published),
     ):

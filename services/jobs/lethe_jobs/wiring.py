@@ -9,6 +9,7 @@ from lethe_common.events.jobs import GenerationCancelRequested, GenerationDelete
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
 from lethe_common.events.retention import ItemsDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.process import Frame, Parts
+from lethe_common.rpc.exports import JobsExportPage
 from lethe_common.rpc.jobs import AssetLocate, RunList, RunPosition
 from lethe_common.rpc.orphans import OutputOrphansRemove
 from lethe_common.sealing import Sealer
@@ -19,6 +20,7 @@ from lethe_jobs.bells import Bells
 from lethe_jobs.endpoints import Endpoints
 from lethe_jobs.erasures import Erasures
 from lethe_jobs.expiries import Expiries
+from lethe_jobs.exports import Exports
 from lethe_jobs.gauges import Gauges
 from lethe_jobs.handlers import GenerationHandlers, RemovalHandlers
 from lethe_jobs.heartbeats import Heart
@@ -99,6 +101,7 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
             RunPosition: answers.position,
             AssetLocate: answers.assets,
             RunList: answers.runs,
+            JobsExportPage: Exports(database).page,
             OutputOrphansRemove: Orphans(database, bus, storage).remove,
         },
         workers=[

@@ -17,6 +17,7 @@ PrivacyError
 ├── TextNeeded        400  the person has to be told in words
 ├── NameReserved      400  an operator's name that stands for the person or the suite
 ├── StaffMayNotRead   403  the policy gives nobody of the staff access to what is written
+├── TooManyExports    429  there are as many archives as one may have; delete one
 ├── LogShorter        400  the log of certificates never had as many entries
 ├── LedgerBehind      409  the ledger of facts does not reach to a fact that is known: bring back the newest one
 ├── LedgerOther       409  this is another ledger of facts than the data knew
@@ -150,6 +151,13 @@ class StaffMayNotRead(PrivacyError):
         super().__init__(
             "The policy gives nobody of the staff access to what people write (staff_access of support.ticket)."
         )
+
+
+class TooManyExports(PrivacyError):
+    code, status = "too_many_exports", 429
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most} exports already. Download and delete one, or wait until its time is over.")
 
 
 class LogShorter(PrivacyError):

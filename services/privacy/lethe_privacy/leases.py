@@ -17,6 +17,7 @@ ALLOWED = frozenset({
     (Service.GATEWAY, Purpose.SERVE),
     (Service.GATEWAY, Purpose.REQUEST),
     (Service.GATEWAY, Purpose.SUPPORT),
+    (Service.GATEWAY, Purpose.EXPORT),
     (Service.JOBS, Purpose.GENERATE),
     (Service.JOBS, Purpose.STORE),
 })  # fmt: skip
@@ -32,11 +33,28 @@ OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
     Purpose.SERVE: (("output.video", "service"), ("output.thumbnail", "service")),
     Purpose.REQUEST: ((TICKET, "support"),),
     Purpose.SUPPORT: ((TICKET, "support"),),
+    # A copy for whom it is about: whatever of it is kept may be opened for that.
+    Purpose.EXPORT: (
+        *(
+            (category, "service")
+            for category in (
+                "identity.email",
+                "mail.queue",
+                "content.prompt",
+                "upload.image",
+                "output.video",
+                "output.thumbnail",
+                "export.archive",
+            )
+        ),
+        (TICKET, "support"),
+    ),
 }
 # What a restriction leaves: what people do themselves with what is theirs, what has to be told to them, their requests,
 # and storage (GDPR Art. 18(2), (3)). A purpose that is not here stops.
 IN_SPITE_OF_RESTRICTION = frozenset({
     Purpose.SIGN_IN, Purpose.SHOW, Purpose.SERVE, Purpose.MAIL, Purpose.STORE, Purpose.REQUEST, Purpose.SUPPORT,
+    Purpose.EXPORT,
 })  # fmt: skip
 STOPPED_BY_RESTRICTION = frozenset({Purpose.GENERATE})
 # What the staff opens only where the policy gives it access, each time with a line in the dossier.

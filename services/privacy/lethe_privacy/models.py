@@ -16,6 +16,7 @@ _NAMES: Any = ARRAY(Text)
 _RECORD = held("erasure.record", is_sealed=False)
 _REFERENCE = held("identity.account", is_sealed=False)
 _KEY = held("key.material")
+_ARCHIVE = held("export.archive", is_sealed=False)
 _CHOICE = held("consent.record", is_sealed=False)
 _TICKET = held("support.ticket", is_sealed=False)
 _RESIDUE_KEYS = declare(Kind.JSON_KEY, each(("store", "method", "found"), impersonal("where something was left")))
@@ -107,6 +108,22 @@ class LogHead(Table, table=True):
 
     size: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("a count"))
     document: str = Field(sa_column_kwargs=impersonal("a count and a hash, signed", keys=HEAD_KEYS))
+
+
+class Export(Table, table=True):
+    """One export of a subject's data, from the request until its archive is seen to be gone."""
+
+    __tablename__ = "exports"
+
+    export_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    subject_ref: str = Field(sa_column_kwargs=_ARCHIVE)
+    language: str = Field(sa_column_kwargs=_ARCHIVE)
+    state: str = Field(sa_column_kwargs=impersonal("how far it is"))
+    asked: int = Field(sa_column_kwargs=impersonal("a count"))
+    not_before: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("database time of the next question"))
+    requested_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_ARCHIVE)
+    ready_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_ARCHIVE)
+    size_bytes: int | None = Field(sa_type=BigInteger, sa_column_kwargs=_ARCHIVE)
 
 
 class Fact(Table, table=True):

@@ -17,6 +17,7 @@ from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.errors import LetheError
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested, StoreCount
+from lethe_common.exports import CATEGORY as EXPORT
 from lethe_common.identifiers import ErasureId, LegalHoldId, SubjectRef
 from lethe_common.logging import describe
 from lethe_common.rpc.facts import FactKind, NewFact
@@ -25,6 +26,7 @@ from lethe_privacy import fact_queries, queries, request_queries
 from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
 from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
+from lethe_privacy.exports import end_all
 from lethe_privacy.facts import Facts
 from lethe_privacy.subjects import KeyCounts, Subjects
 from lethe_privacy.transparency import CertificateLog
@@ -163,7 +165,8 @@ class ErasureSaga:
                 return
             ground = self._attestor.ground_of(CHOICES, self._clock.now())
             filed = await tx.fetchval(request_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
-            await queries.put_report(tx, erasure.erasure_id, _own_report(counts, filed, ground))
+            exports = await end_all(tx, erasure.subject_ref)
+            await queries.put_report(tx, erasure.erasure_id, _own_report(counts, filed, exports, ground))
             await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
             tx.tell(
                 ErasureFenced(
@@ -241,7 +244,7 @@ class ErasureSaga:
         return now is None or now.state is not erasure.state
 
 
-def _own_report(counts: KeyCounts, filed: int, ground: str) -> Report:
+def _own_report(counts: KeyCounts, filed: int, exports: int, ground: str) -> Report:
     """What the key store and the desk had at the fence. After the destruction they have nothing, which is verified.
 
     But for the ledger of choices, of which nobody can tell any more whose they were.
@@ -251,6 +254,7 @@ def _own_report(counts: KeyCounts, filed: int, ground: str) -> Report:
         ("pg:keys.class_keys", "key.material", counts.class_keys),
         ("pg:keys.login_index", "identity.credentials", counts.login_index),
         ("pg:privacy.requests", "support.ticket", filed),
+        ("pg:privacy.exports", EXPORT, exports),
     )
     gone = tuple(
         StoreCount(store=store, category=category, before=before, after=0) for store, category, before in lines

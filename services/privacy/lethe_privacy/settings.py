@@ -41,6 +41,11 @@ class PrivacySettings(ServiceSettings):
     erasure_retry_most_seconds: float = Field(default=600.0, gt=0)
     erasure_hold_retry_seconds: float = Field(default=3600.0, gt=0)
 
+    exports_per_subject: int = Field(default=3, ge=1, le=50)
+    export_poll_seconds: float = Field(default=1.0, gt=0)
+    export_again_first_seconds: float = Field(default=120.0, gt=0)
+    export_again_most_seconds: float = Field(default=3600.0, gt=0)
+
 
 class UpkeepSettings(Environment):
     """What backing up and restoring keys needs: a part of the service's own environment."""

@@ -5,20 +5,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lethe_common import certificates
+from lethe_common.bus.requests import Answer
 from lethe_common.clock import Sweep
 from lethe_common.consents import texts_in_force
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate
 from lethe_common.errors import ConfigurationError
-from lethe_common.events.privacy import ErasureStepReported
-from lethe_common.events.retention import LegalHoldLifted
+from lethe_common.events.privacy import ErasureStepReported, ExportStepReported
+from lethe_common.events.retention import ExportsRemoved, LegalHoldLifted
 from lethe_common.policy import PolicyBook
 from lethe_common.process import Frame, Parts, Worker
 from lethe_common.purposes import uses_in_force
+from lethe_common.rpc import exports as export_calls
+from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
@@ -29,6 +33,8 @@ from lethe_privacy.consents import Consents
 from lethe_privacy.desk import Desk
 from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers, RequestAnswers
 from lethe_privacy.expiries import Expiries
+from lethe_privacy.exported import Exported
+from lethe_privacy.exports import ExportPace, Exports
 from lethe_privacy.fact_endpoints import FactAnswers
 from lethe_privacy.facts import Facts
 from lethe_privacy.finals import FinalCertificates
@@ -100,16 +106,30 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     await facts.begin()
     key_replay = KeyReplay(keys_database, facts, every_seconds=settings.facts_follow_seconds)
     await key_replay.catch_up()
+    exports = Exports(frame.database, frame.clock, _export_pace(settings))
     return Parts(
-        handlers={ErasureStepReported: on_step_reported, LegalHoldLifted: on_hold_lifted},
+        handlers={
+            ErasureStepReported: on_step_reported,
+            LegalHoldLifted: on_hold_lifted,
+            ExportStepReported: exports.on_step_reported,
+            ExportsRemoved: exports.on_exports_removed,
+        },
         answers={
             **key_answers.answers(),
             **ConsentAnswers(consents).answers(),
             **RequestAnswers(desk).answers(),
             **erasure_answers.answers(),
             **FactAnswers(facts, saga.open_again).answers(),
+            **_export_answers(exports, frame.database, keys_database),
         },
-        workers=[key_answers.issuing.run, key_answers.leasing.run, facts.run, key_replay.follow, saga.run],
+        workers=[
+            key_answers.issuing.run,
+            key_answers.leasing.run,
+            facts.run,
+            key_replay.follow,
+            saga.run,
+            exports.run,
+        ],
         sweeps=[
             *aging.sweeps,
             sweeps.warn,
@@ -251,3 +271,23 @@ def _pace(settings: PrivacySettings) -> Pace:
         claims_per_erasure=settings.claims_per_erasure,
         hold_retry=timedelta(seconds=settings.erasure_hold_retry_seconds),
     )
+
+
+def _export_pace(settings: PrivacySettings) -> ExportPace:
+    return ExportPace(
+        poll_seconds=settings.export_poll_seconds,
+        again_first=timedelta(seconds=settings.export_again_first_seconds),
+        again_most=timedelta(seconds=settings.export_again_most_seconds),
+        per_subject=settings.exports_per_subject,
+    )
+
+
+def _export_answers(
+    exports: Exports, database: Database, keys_database: Database
+) -> dict[type[Call[Any, Any]], Answer]:
+    return {
+        export_calls.ExportOpen: exports.open,
+        export_calls.ExportList: exports.list,
+        export_calls.ExportEnd: exports.end,
+        export_calls.PrivacyExportPage: Exported(database, keys_database).page,
+    }

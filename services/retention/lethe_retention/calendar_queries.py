@@ -46,7 +46,7 @@ PAGE = f"""
     SELECT item_id, subject_ref, category, started_at, due_at, state, stored_bytes,
            state <> 'removed' AND {HELD} AS is_held
       FROM deadlines d
-     WHERE subject_ref = $1 AND item_id > $2 AND state IN ('open', 'due', 'removed')
+     WHERE subject_ref = $1 AND item_id > $2 AND state IN ('open', 'due', 'removed') AND category <> 'export.archive'
      ORDER BY item_id LIMIT $3
 """  # noqa: S608  our own condition; index deadlines_subject; ids are in the order of creation
 

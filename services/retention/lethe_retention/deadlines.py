@@ -5,11 +5,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lethe_common.events.jobs import RemovalRule
-from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.exports import CATEGORY as EXPORT
+from lethe_common.identifiers import ExportId, GenerationId, SubjectRef
 from lethe_common.policy import Catalogue, Policy, PolicyBook, PolicyError
 from lethe_common.policy.rules import BY_COMPLETION, ITEM
 
 CATEGORY = ITEM
+
+ItemId = GenerationId | ExportId
+"""What has a deadline: a generation, or the archive of an export."""
 
 PlanSince = tuple[str, datetime]
 """A plan's id in the catalogue, and since when it was held."""
@@ -19,7 +23,7 @@ PlanSince = tuple[str, datetime]
 class Deadline:
     """Until when one item is kept. `due_at` is None while no clock runs, as for what is kept until it is deleted."""
 
-    item_id: GenerationId
+    item_id: ItemId
     subject_ref: SubjectRef
     category: str
     started_at: datetime
@@ -76,10 +80,17 @@ class Timetable:
         due_at = self.due_at(CATEGORY, started_at, plans, now)
         return Deadline(item_id, subject_ref, CATEGORY, started_at, due_at, stored_bytes)
 
+    def deadline_of_export(
+        self, export_id: ExportId, subject_ref: SubjectRef, ready_at: datetime, now: datetime, stored_bytes: int
+    ) -> Deadline:
+        """The deadline of an export's archive: it counts from when it is ready, whatever its owner's plan."""
+        due_at = self.due_at(EXPORT, ready_at, (), now)
+        return Deadline(export_id, subject_ref, EXPORT, ready_at, due_at, stored_bytes)
+
     def notice_at(self, deadline: Deadline, now: datetime) -> datetime | None:
-        """When its owner is told, by the version that decides now; None: never."""
+        """When its owner is told, by the version that decides now; None: never, as of a copy, whose end they know."""
         policy = self._book.governing(now)
-        if deadline.category not in policy.categories:
+        if deadline.category == EXPORT or deadline.category not in policy.categories:
             return None
         return policy.notice_at(deadline.category, deadline.started_at, deadline.due_at)
 
@@ -116,3 +127,8 @@ class Timetable:
         held = [(self._catalogue.plan(plan).retention, since) for plan, since in plans]
         opening = [(self._catalogue.opening_plan.retention, started_at)]
         return self._book.due_at(category, held or opening, dict.fromkeys(BY_COMPLETION, started_at), now)
+
+
+def item_id(text: str) -> ItemId:
+    """An item's id as our own rows have it, as what it is."""
+    return ExportId.trusted(text) if text.startswith(f"{ExportId.prefix}_") else GenerationId.trusted(text)

@@ -7,8 +7,8 @@ from datetime import datetime
 import asyncpg
 
 from lethe_common.database import Transaction
-from lethe_common.identifiers import GenerationId, SubjectRef
-from lethe_retention.deadlines import Deadline, PlanSince, Removal
+from lethe_common.identifiers import SubjectRef
+from lethe_retention.deadlines import Deadline, PlanSince, Removal, item_id
 
 # A new item and a new plan of one subject must see each other: items share the lock, plans have it alone.
 LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(hashtextextended(ref, 0)) FROM unnest($1::text[]) ref"
@@ -69,12 +69,13 @@ BEHIND_HELD = """
        FOR UPDATE
 """  # the primary key
 
-# Holds and pauses are few: each item costs one look into two small indexes.
+# Holds and pauses are few: each item costs one look into two small indexes. They keep what there is, not its copies.
 HELD = """
-    (EXISTS (SELECT 1 FROM legal_holds h
-              WHERE h.state = 'in_force' AND h.subject_ref = d.subject_ref
-                AND (h.item_id IS NULL OR h.item_id = d.item_id))
-     OR EXISTS (SELECT 1 FROM pauses p WHERE p.subject_ref = d.subject_ref AND p.ended_at IS NULL))
+    (d.category <> 'export.archive'
+     AND (EXISTS (SELECT 1 FROM legal_holds h
+                   WHERE h.state = 'in_force' AND h.subject_ref = d.subject_ref
+                     AND (h.item_id IS NULL OR h.item_id = d.item_id))
+          OR EXISTS (SELECT 1 FROM pauses p WHERE p.subject_ref = d.subject_ref AND p.ended_at IS NULL)))
 """  # indexes legal_holds_in_force, pauses_subject
 
 DUE_PAGE = f"""
@@ -255,7 +256,7 @@ async def removed(tx: Transaction, removals: Mapping[str, Removal], category: st
 def deadline(row: asyncpg.Record) -> Deadline:
     """A row as a deadline."""
     return Deadline(
-        GenerationId.trusted(row["item_id"]),
+        item_id(row["item_id"]),
         SubjectRef.trusted(row["subject_ref"]),
         row["category"],
         row["started_at"],

@@ -4,27 +4,39 @@ from collections.abc import Sequence
 
 from lethe_common.database import Transaction
 from lethe_common.events.envelope import portions
-from lethe_common.events.retention import ItemsDue, ItemsScheduled
+from lethe_common.events.retention import ExportsDue, ExportsScheduled, ItemsDue, ItemsScheduled
+from lethe_common.identifiers import ExportId
 from lethe_retention.deadlines import Deadline
 
 
 def tell_scheduled(tx: Transaction, deadlines: Sequence[Deadline]) -> None:
     """Tell new or moved deadlines, and which items have none any more."""
-    for items in portions([ItemsScheduled.Item(generation_id=one.item_id, due_at=one.due_at) for one in deadlines]):
+    generations, exports = [], []
+    for one in deadlines:
+        if isinstance(one.item_id, ExportId):
+            exports.append(ExportsScheduled.Item(export_id=one.item_id, due_at=one.due_at))
+        else:
+            generations.append(ItemsScheduled.Item(generation_id=one.item_id, due_at=one.due_at))
+    for items in portions(generations):
         tx.tell(ItemsScheduled(items=items))
+    for archives in portions(exports):
+        tx.tell(ExportsScheduled(items=archives))
 
 
 def tell_due(tx: Transaction, deadlines: Sequence[Deadline]) -> None:
     """Tell whose time is over."""
-    for items in portions([_due(deadline) for deadline in deadlines]):
+    generations, exports = [], []
+    for one in deadlines:
+        assert one.due_at is not None  # noqa: S101  the statements take only what has a clock
+        if isinstance(one.item_id, ExportId):
+            exports.append(ExportsDue.Item(export_id=one.item_id, subject_ref=one.subject_ref, due_at=one.due_at))
+        else:
+            generations.append(
+                ItemsDue.Item(
+                    generation_id=one.item_id, subject_ref=one.subject_ref, category=one.category, due_at=one.due_at
+                )
+            )
+    for items in portions(generations):
         tx.tell(ItemsDue(items=items))
-
-
-def _due(deadline: Deadline) -> ItemsDue.Item:
-    assert deadline.due_at is not None  # noqa: S101  the statements take only what has a clock
-    return ItemsDue.Item(
-        generation_id=deadline.item_id,
-        subject_ref=deadline.subject_ref,
-        category=deadline.category,
-        due_at=deadline.due_at,
-    )
+    for archives in portions(exports):
+        tx.tell(ExportsDue(items=archives))

@@ -9,13 +9,14 @@ import asyncpg
 import structlog
 
 from lethe_common.clock import Clock
-from lethe_common.database import Database
+from lethe_common.database import Database, Transaction
 from lethe_common.errors import LetheError
 from lethe_common.events.envelope import portions
 from lethe_common.events.jobs import RemovalRule
-from lethe_common.events.retention import ItemsRemoved
-from lethe_common.identifiers import GenerationId
+from lethe_common.events.retention import ExportsRemoved, ItemsRemoved
+from lethe_common.identifiers import ExportId
 from lethe_retention import queries
+from lethe_retention.deadlines import item_id
 from lethe_retention.gauges import Gauges
 
 log = structlog.get_logger()
@@ -73,16 +74,23 @@ class Verification:
             if present:
                 await tx.execute(queries.LOOK_LATER, sorted(present), self._again)
             closed = {row[0] for row in await tx.fetch(queries.CLOSE, gone, self._clock.now())}
-            for told in portions([self._told(row) for row in rows if row["item_id"] in closed]):
-                tx.tell(ItemsRemoved(items=told))
+            self._tell(tx, [row for row in rows if row["item_id"] in closed])
         self._gauges.still_there.inc(len(present))
         self._gauges.verified.inc(len(closed))
         return len(items)
 
-    def _told(self, row: asyncpg.Record) -> ItemsRemoved.Item:
-        return ItemsRemoved.Item(
-            generation_id=GenerationId.trusted(row["item_id"]),
-            rule=RemovalRule(row["rule"]),
-            removed_at=row["removed_at"],
-            verified_at=self._clock.now(),
-        )
+    def _tell(self, tx: Transaction, rows: Sequence[asyncpg.Record]) -> None:
+        generations, exports, now = [], [], self._clock.now()
+        for row in rows:
+            item, rule = item_id(row["item_id"]), RemovalRule(row["rule"])
+            if isinstance(item, ExportId):
+                exports.append(ExportsRemoved.Item(export_id=item, rule=rule, verified_at=now))
+            else:
+                removed_at = row["removed_at"]
+                generations.append(
+                    ItemsRemoved.Item(generation_id=item, rule=rule, removed_at=removed_at, verified_at=now)
+                )
+        for told in portions(generations):
+            tx.tell(ItemsRemoved(items=told))
+        for archives in portions(exports):
+            tx.tell(ExportsRemoved(items=archives))

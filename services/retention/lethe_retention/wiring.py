@@ -9,9 +9,17 @@ from lethe_common.clock import Sweep
 from lethe_common.database import Database
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import AssetsRemoved, GenerationCancelled, GenerationCompleted, GenerationFailed
-from lethe_common.events.privacy import ErasureCompleted, ErasureStepRequested, PauseBegan, PauseEnded
+from lethe_common.events.privacy import (
+    ErasureCompleted,
+    ErasureStepRequested,
+    ExportReady,
+    ExportRemoved,
+    PauseBegan,
+    PauseEnded,
+)
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.envelope import Call
+from lethe_common.rpc.exports import RetentionExportPage
 from lethe_common.rpc.legal_holds import LegalHoldApprove, LegalHoldLift, LegalHoldList, LegalHoldPropose
 from lethe_common.rpc.orphans import OrphanList
 from lethe_common.rpc.retention import (
@@ -36,6 +44,7 @@ from lethe_retention.endpoints.legal_holds import LegalHolds
 from lethe_retention.endpoints.orphans import Orphans
 from lethe_retention.endpoints.simulation import Simulations
 from lethe_retention.erasures import ErasureHandlers
+from lethe_retention.exports import ExportHandlers, Exports
 from lethe_retention.gauges import Gauges
 from lethe_retention.handlers import ItemHandlers, PlanHandlers
 from lethe_retention.orphan_sweep import OrphanSweep, Pace
@@ -66,6 +75,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     )
     items = ItemHandlers(timetable, frame.clock, verification.wake)
     erasures = ErasureHandlers(frame.book, frame.clock)
+    exports = ExportHandlers(timetable, frame.clock, verification)
     sweeps = _sweeps(frame, settings, gauges)
     versions = Versions(frame.database, frame.book, timetable, frame.clock, batch=settings.versions_batch)
     due: list[Sweep] = [versions.apply, sweeps.tell_due]
@@ -78,6 +88,8 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             ErasureCompleted: erasures.on_erasure_completed,
             PauseBegan: on_pause_began,
             PauseEnded: on_pause_ended,
+            ExportReady: exports.on_export_ready,
+            ExportRemoved: exports.on_export_removed,
         },
         batch_handlers={
             GenerationCompleted: items.on_generations_ended,
@@ -104,6 +116,7 @@ def _answers(frame: Frame, timetable: Timetable) -> Mapping[type[Call[Any, Any]]
         CalendarForecast: calendar.forecast,
         CalendarPage: calendar.page,
         RemovalCheck: holds.check,
+        RetentionExportPage: Exports(frame.database).page,
         PolicySimulate: Simulations(frame.database, frame.book, frame.catalogue, frame.clock).simulate,
         ErasureClear: holds.clear,
         LegalHoldList: holds.list,

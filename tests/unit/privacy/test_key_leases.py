@@ -25,7 +25,7 @@ from tests.tree import ROOT
 def test_only_the_listed_pairs_of_service_and_purpose_open_anything(caller: Service, purpose: Purpose) -> None:
     listed = {
         Service.GATEWAY: {
-            Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT,
+            Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT, Purpose.EXPORT,
         },
         Service.JOBS: {Purpose.GENERATE, Purpose.STORE},
     }  # fmt: skip

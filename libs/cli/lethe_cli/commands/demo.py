@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from lethe_cli.api import Answer, Api
+from lethe_cli.commands.exports import taken
 from lethe_cli.commands.generate import follow, submit
 from lethe_cli.errors import CommandError
 from lethe_cli.local.ports import free_ports
@@ -25,6 +26,7 @@ from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
 from lethe_common.catalogue import Kind, declare, held
 from lethe_common.certificates import render, verify
+from lethe_common.exports import read_export
 
 _FOLDER = "lethe-demo-"
 # A whole suite with a person of its own lives there until the demo ends.
@@ -59,6 +61,7 @@ def demo(
             video = _generate(client, output, is_clocked=_is_clocked(profile))
             _ledger(client, Path(folder))
             _say("deletion", _end_of(video))
+            _export(client, Path(folder))
             certificate = _erase(client)
         _verify(url, certificate)
     _say("done", f"everything is stopped and its data is gone; the clip stays at {output.resolve()}")
@@ -171,6 +174,17 @@ def _ledger(client: Api, folder: Path) -> None:
     if not books["is_balanced"]:
         raise CommandError("The books do not balance: " + "; ".join(books["differences"]))
     _say("ledger", f"balances: {books['transfers']} transfers add up, {books['open_holds']} holds open")
+
+
+def _export(client: Api, folder: Path) -> None:
+    """Take a copy of everything the service keeps of the person, and check it; it goes with the folder."""
+    file = folder / "tmp" / "export.zip"
+    copy, digest = taken(client, file)
+    export = read_export(file)
+    for name, document in export.documents.items():
+        _say("export", f"{name:<16} {sum(map(len, document.values())):>3} records")
+    _say("export", f"media/           {len(export.media):>3} files")
+    _say("export", f"whole, digest {digest[:16]}…; the service deletes its copy on {day(copy['expires_at'])}")
 
 
 def _erase(client: Api) -> Answer:

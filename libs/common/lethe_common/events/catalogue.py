@@ -74,6 +74,7 @@ _PARAMETERS = held("content.generation", is_sealed=False)
 _ACCOUNT = held("identity.account", is_sealed=False)
 _RECORD = held("erasure.record", is_sealed=False)
 _MONEY = held("ledger.transfer", is_sealed=False)
+_ARCHIVE = held("export.archive", is_sealed=False)
 _REFERENCE = impersonal("random reference; who it is stands sealed in the gateway's accounts")
 
 FIELDS = declare(
@@ -82,17 +83,18 @@ FIELDS = declare(
         **each(("subject_ref", "holds.subject_ref", "items.subject_ref"), _REFERENCE),
         **each(
             (
-                "asset_ids", "certificate_id", "changes.generation_id", "items.generation_id", "erasure_id", "generation_id", "grant_id",
-                "hold_id", "holds.generation_id", "holds.hold_id", "mail_id", "request_id", "upload_id",
+                "asset_ids", "certificate_id", "changes.generation_id", "items.generation_id", "erasure_id", "export_id", "generation_id", "grant_id",
+                "hold_id", "holds.generation_id", "holds.hold_id", "items.export_id", "mail_id", "request_id", "upload_id",
             ),
             impersonal("random id"),
         ),
         **each(("prefixes", "items.prefixes"), impersonal("random object prefixes")),
-        **each(("changes.state_version", "items.object_versions", "items.rows", "percent"), impersonal("a count")),
-        **each(("items.category", "owner", "template"), impersonal("a name of ours")),
-        **each(("cause", "code", "items.rule"), impersonal("a word of a fixed list")),
+        **each(("changes.state_version", "counts.records", "items.object_versions", "items.rows", "percent"), impersonal("a count")),
+        **each(("counts.owner", "counts.section", "items.category", "owner", "template"), impersonal("a name of ours")),
+        **each(("cause", "code", "items.rule", "language", "rule"), impersonal("a word of a fixed list")),
         **each(("plan", "since", "opened_at", "began_at", "ended_at"), _ACCOUNT),
         **each(("credits", "holds.credits", "source"), _MONEY),
+        **each(("ready_at", "size_bytes"), _ARCHIVE),
         **each(
             (
                 "model", "width_px", "height_px", "seconds", "requested_at", "started_at", "completed_at", "failed_at",

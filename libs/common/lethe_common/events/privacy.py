@@ -1,4 +1,4 @@
-"""What the privacy service tells about erasures, and about requests that keep what is over from being deleted."""
+"""What the privacy service tells about erasures, exports, and requests that keep what is over from being deleted."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -6,7 +6,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from lethe_common.events.envelope import Event
-from lethe_common.identifiers import CertificateId, ErasureId, RequestId, SubjectRef
+from lethe_common.events.jobs import RemovalRule
+from lethe_common.identifiers import CertificateId, ErasureId, ExportId, RequestId, SubjectRef
 from lethe_common.services import Service
 
 _PRIVACY = (Service.PRIVACY,)
@@ -95,3 +96,73 @@ class PauseEnded(Event):
     request_id: RequestId
     subject_ref: SubjectRef
     ended_at: datetime
+
+
+class ExportStepRequested(Event):
+    """Somebody asked for a copy of their data: collect it from its owners and pack it. Told again until it is reported."""
+
+    type: ClassVar[str] = "privacy.export.step_requested.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+
+    export_id: ExportId
+    subject_ref: SubjectRef
+    language: str = Field(pattern="^[a-z]{2}$")
+
+
+class ExportCount(Event.Part):
+    """How many records one section of an archive has, and whose they are."""
+
+    owner: Service
+    section: str
+    records: int = Field(ge=0)
+
+
+class ExportStepReported(Event):
+    """An archive is packed and sealed. `counts` has a line for each section, those without a record included."""
+
+    type: ClassVar[str] = "privacy.export.step_reported.v1"
+    speakers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+    listeners: ClassVar[tuple[Service, ...]] = _PRIVACY
+
+    export_id: ExportId
+    subject_ref: SubjectRef
+    size_bytes: int = Field(ge=0)
+    counts: tuple[ExportCount, ...] = Field(max_length=64)
+
+
+class ExportReady(Event):
+    """Everything of the subject is in its archive, whose period begins."""
+
+    type: ClassVar[str] = "privacy.export.ready.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY, Service.RETENTION)
+
+    export_id: ExportId
+    subject_ref: SubjectRef
+    ready_at: datetime
+    size_bytes: int = Field(ge=0)
+
+
+class ExportRemovalRequested(Event):
+    """Its owner wants an export to end, packed or not: remove its archive. Told again until it is seen to be gone."""
+
+    type: ClassVar[str] = "privacy.export.removal_requested.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+
+    export_id: ExportId
+    subject_ref: SubjectRef
+
+
+class ExportRemoved(Event):
+    """An archive, its key and its row are gone, says who had them. `prefixes` are where nothing may be left."""
+
+    type: ClassVar[str] = "privacy.export.removed.v1"
+    speakers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+    listeners: ClassVar[tuple[Service, ...]] = (Service.RETENTION,)
+
+    export_id: ExportId
+    subject_ref: SubjectRef
+    rule: RemovalRule
+    prefixes: tuple[str, ...] = Field(default=(), max_length=16)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lethe_common.events.envelope import ITEMS_MOST, Event
 from lethe_common.events.jobs import RemovalRule
-from lethe_common.identifiers import GenerationId, LegalHoldId, SubjectRef
+from lethe_common.identifiers import ExportId, GenerationId, LegalHoldId, SubjectRef
 from lethe_common.services import Service
 
 _RETENTION = (Service.RETENTION,)
@@ -106,4 +106,54 @@ class NoticeDue(Event):
         due_at: datetime
 
     subject_ref: SubjectRef
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
+
+
+class ExportsScheduled(Event):
+    """Archives of exports have a new deadline; until it each is served. None: no clock runs."""
+
+    type: ClassVar[str] = "retention.exports.scheduled.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _RETENTION
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+
+    class Item(Event.Part):
+        """One export and its archive's deadline."""
+
+        export_id: ExportId
+        due_at: datetime | None
+
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
+
+
+class ExportsDue(Event):
+    """The time of these archives has come: the gateway removes them."""
+
+    type: ClassVar[str] = "retention.exports.due.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _RETENTION
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+
+    class Item(Event.Part):
+        """One export, its owner, and when its archive's time was over."""
+
+        export_id: ExportId
+        subject_ref: SubjectRef
+        due_at: datetime
+
+    items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
+
+
+class ExportsRemoved(Event):
+    """Retention saw with its own credentials that nothing of these archives is left."""
+
+    type: ClassVar[str] = "retention.exports.removed.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _RETENTION
+    listeners: ClassVar[tuple[Service, ...]] = (Service.PRIVACY,)
+
+    class Item(Event.Part):
+        """One export, why its archive went, and when that was verified."""
+
+        export_id: ExportId
+        rule: RemovalRule
+        verified_at: datetime
+
     items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)

@@ -5,6 +5,7 @@ from typing import Any
 from lethe_common.rpc import (
     billing,
     consents,
+    exports,
     facts,
     gateway,
     jobs,
@@ -27,6 +28,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *consents.CALLS,
     *requests.CALLS,
     *facts.CALLS,
+    *exports.CALLS,
     *retention.CALLS,
     *legal_holds.CALLS,
     *orphans.CALLS,

@@ -80,4 +80,13 @@ class UploadOrphansRemove(Call[OrphansRemoveQuestion, OrphansRemoveAnswer]):
     idempotency: ClassVar[str] = "removing what is gone removes nothing"
 
 
-CALLS = (OrphanList, OutputOrphansRemove, UploadOrphansRemove)
+class ExportOrphansRemove(Call[OrphansRemoveQuestion, OrphansRemoveAnswer]):
+    name: ClassVar[str] = "export_orphans.remove"
+    callee: ClassVar[Service] = Service.GATEWAY
+    callers: ClassVar[tuple[Service, ...]] = (Service.RETENTION,)
+    question, answer = OrphansRemoveQuestion, OrphansRemoveAnswer
+    timeout_seconds: ClassVar[float] = 60.0
+    idempotency: ClassVar[str] = "removing what is gone removes nothing"
+
+
+CALLS = (OrphanList, OutputOrphansRemove, UploadOrphansRemove, ExportOrphansRemove)

@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     SERVE = "serve"
     REQUEST = "request"
     SUPPORT = "support"
+    EXPORT = "export"
 
 
 class SubjectOpenQuestion(Message):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -17,6 +16,7 @@ from lethe_gateway.callers import Caller, Callers
 from lethe_gateway.errors import BadRequest, Gone, NotFound
 from lethe_gateway.gallery import Gallery
 from lethe_gateway.item_keys import ItemKeys
+from lethe_gateway.media_files import with_first
 
 _VARIANTS = frozenset({"video", "thumbnail", "spritesheet"})
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -74,7 +74,7 @@ class Contents:
             first = await anext(opened, b"")
         except ObjectMissing as error:
             raise Gone("Its output has been removed.") from error
-        return _with_first(first, opened)
+        return with_first(first, opened)
 
 
 def content_routes(callers: Callers, contents: Contents) -> APIRouter:
@@ -123,11 +123,3 @@ def wanted_range(header: str | None, if_range: str | None, etag: str, size: int)
         if last and int(last) < int(first):
             return 0, size, False
     return (start, end, True) if start < end else None
-
-
-async def _with_first(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    async with aclosing(rest):
-        if first:
-            yield first
-        async for piece in rest:
-            yield piece

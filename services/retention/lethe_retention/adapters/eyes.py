@@ -40,6 +40,7 @@ class Place:
 PLACES = (
     Place(Cluster.DATA, "jobs.runs", "generation_id"),
     Place(Cluster.DATA, "jobs.assets", "generation_id"),
+    Place(Cluster.DATA, "gateway.exports", "export_id"),
     Place(Cluster.KEYS, "keys.item_keys", "item_id"),
 )
 

@@ -3,8 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from lethe_common.bus import Bus
-from lethe_common.rpc.orphans import OrphansRemoveQuestion, OutputOrphansRemove, UploadOrphansRemove
-from lethe_retention.adapters.places import OUTPUTS, UPLOADS
+from lethe_common.rpc.orphans import (
+    ExportOrphansRemove,
+    OrphansRemoveQuestion,
+    OutputOrphansRemove,
+    UploadOrphansRemove,
+)
+from lethe_retention.adapters.places import EXPORTS, OUTPUTS, UPLOADS
 from lethe_retention.orphan_sweep import Remove
 
 
@@ -17,4 +22,7 @@ def owners(bus: Bus) -> Mapping[str, Remove]:
     async def gateway(keys: Sequence[str]) -> Sequence[str]:
         return (await bus.ask(UploadOrphansRemove, OrphansRemoveQuestion(keys=tuple(keys)))).removed
 
-    return {OUTPUTS: jobs, UPLOADS: gateway}
+    async def archives(keys: Sequence[str]) -> Sequence[str]:
+        return (await bus.ask(ExportOrphansRemove, OrphansRemoveQuestion(keys=tuple(keys)))).removed
+
+    return {OUTPUTS: jobs, UPLOADS: gateway, EXPORTS: archives}

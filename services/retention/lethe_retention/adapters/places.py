@@ -26,10 +26,14 @@ class ObjectPlace:
         )
 
 
-OUTPUTS, UPLOADS = "outputs/", "upload.image/"
+OUTPUTS, UPLOADS, EXPORTS = "outputs/", "upload.image/", "export.archive/"
 """Where jobs and the gateway keep their objects."""
 
-OBJECT_PLACES = (ObjectPlace(OUTPUTS, "jobs.assets"), ObjectPlace(UPLOADS, "gateway.uploads"))
+OBJECT_PLACES = (
+    ObjectPlace(OUTPUTS, "jobs.assets"),
+    ObjectPlace(UPLOADS, "gateway.uploads"),
+    ObjectPlace(EXPORTS, "gateway.exports"),
+)
 
 ENDED = {
     "jobs.runs": """
@@ -40,8 +44,11 @@ ENDED = {
         SELECT generation_id FROM gateway.generations
          WHERE generation_id > $1 AND state IN ('completed', 'failed', 'cancelled') ORDER BY generation_id LIMIT $2
     """,
+    "gateway.exports": """
+        SELECT export_id FROM gateway.exports WHERE export_id > $1 AND state = 'ready' ORDER BY export_id LIMIT $2
+    """,
 }
-"""Where generations are whose end should have given them a deadline; by primary key."""
+"""Where items are whose end should have given them a deadline; by primary key."""
 
 
 class Places:

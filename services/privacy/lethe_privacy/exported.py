@@ -1,0 +1,61 @@
+"""What privacy itself has of a subject, as an archive tells it: what it chose, line by line, and where it stands."""
+
+from lethe_common.database import Database
+from lethe_common.exports import Query, answer_page
+from lethe_common.rpc.exports import ExportPageAnswer, ExportPageQuestion
+from lethe_common.services import Service
+
+SECTIONS = {
+    "choices": Query(
+        ("consents",),
+        """
+        SELECT lpad(line::text, 20, '0') AS cursor, purpose, choice, policy_version, policy_hash, text_hash, language, way, at
+          FROM consents JOIN subjects USING (holder_ref)
+         WHERE subject_ref = $1 AND line > coalesce(nullif($2, ''), '0')::bigint ORDER BY line LIMIT $3
+        """,  # index consents_holder
+    ),
+    "standing": Query(
+        ("subjects",),
+        """
+        SELECT subject_ref AS cursor, state, consents, objections, is_restricted
+          FROM subjects WHERE subject_ref = $1 AND subject_ref > $2 LIMIT $3
+        """,
+    ),
+}
+
+
+REQUESTS = {
+    "requests": Query(
+        ("requests",),
+        """
+        SELECT request_id AS cursor, request_id, kind, state, generation_id, received_at, due_at, is_extended, is_paused
+          FROM requests WHERE subject_ref = $1 AND request_id > $2 ORDER BY request_id LIMIT $3
+        """,
+    ),
+    "request_steps": Query(
+        ("request_steps",),
+        """
+        SELECT s.request_id || '/' || s.number AS cursor, s.request_id, s.number, s.step, s.actor, s.at, s.ground,
+               encode(s.text_sealed, 'base64') AS text_sealed
+          FROM request_steps s JOIN requests r USING (request_id)
+         WHERE r.subject_ref = $1
+           AND (s.request_id, s.number)
+               > (split_part($2, '/', 1), coalesce(nullif(split_part($2, '/', 2), ''), '0')::integer)
+         ORDER BY s.request_id, s.number LIMIT $3
+        """,
+    ),
+}
+"""The rights desk's, in the service's own database. What was written stays sealed on the way; the gateway opens it."""
+
+
+class Exported:
+    """Answers pages of the sections above, each from its database."""
+
+    def __init__(self, database: Database, keys_database: Database) -> None:
+        self._database, self._keys_database = database, keys_database
+
+    async def page(self, question: ExportPageQuestion, _caller: Service) -> ExportPageAnswer:
+        """One page of a section."""
+        if question.section in REQUESTS:
+            return await answer_page(self._database, REQUESTS, question)
+        return await answer_page(self._keys_database, SECTIONS, question)
