@@ -12,7 +12,7 @@ _LINE = "export_id, state, requested_at, ready_at, size_bytes"
 
 # An export and a fence of one subject see each other: whoever comes second waits.
 LOCK_SUBJECT = "SELECT pg_advisory_xact_lock(hashtextextended('export ' || $1::text, 0))"
-IS_FORGOTTEN = "SELECT EXISTS (SELECT 1 FROM facts WHERE subject_ref = $1 AND fact IN ('erasure_requested', 'erased'))"
+IS_FORGOTTEN = "SELECT EXISTS (SELECT 1 FROM facts WHERE subject_ref = $1 AND kind IN ('erasure_requested', 'erased'))"
 UNDER_WAY = f"SELECT {_LINE} FROM exports WHERE subject_ref = $1 AND state = 'packing'"  # noqa: S608  a constant list of columns
 COUNT_OF_SUBJECT = "SELECT count(*) FROM exports WHERE subject_ref = $1 AND state <> 'removing'"
 OPEN = f"""
