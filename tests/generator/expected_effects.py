@@ -168,8 +168,15 @@ def terms(document: Document, plans: Mapping[str, str]) -> dict[tuple[str, ...],
         "proof_period": document.data["erasure.record"]["keep"].get("at_least", ""),
         "contact": document.tree["controller"]["contact"],
         "horizon": _written(_horizon(document)),
+        "provider": _provider(document),
     }
     return {("studio", name): value for name, value in found.items()}
+
+
+def _provider(document: Document) -> str:
+    """Whom people sign in by, where the policy lets them in so."""
+    names = [one["name"] for one in document.recipients if one.get("adapter") == "oidc"]
+    return names[0] if names and "external" in document.tree["identity"] else ""
 
 
 def _used_for(document: Document, purpose: str) -> list[str]:

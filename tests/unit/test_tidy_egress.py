@@ -19,6 +19,7 @@ ALLOWED: dict[str, str] = {
     "libs/common/lethe_common/bus/": "NATS and its monitor: own servers, checked at start",
     "libs/common/lethe_common/database/": "PostgreSQL: an own server, checked at start",
     "libs/common/lethe_common/storage/": "the object store: an own server or a recipient, checked at start",
+    "services/gateway/lethe_gateway/adapters/oidc.py": "the vendor's client, whose only transport is the egress",
     "services/gateway/lethe_gateway/adapters/smtp.py": "mail: an own server, or a recipient through the egress's tunnel",
     "services/gateway/lethe_gateway/server.py": "listens, and dials nobody",
     "libs/cli/": "the operator's and the user's own command line, no service",

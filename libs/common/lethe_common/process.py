@@ -20,13 +20,13 @@ from sqlalchemy import MetaData
 
 from lethe_common import crashes, telemetry
 from lethe_common import logging as logs
-from lethe_common.bus import Bus
+from lethe_common.bus import Bus, parking
 from lethe_common.bus.client import CoreListener
 from lethe_common.bus.dispatcher import BatchHandler, Handler
 from lethe_common.bus.requests import Answer
 from lethe_common.clock import Clock, RealClock, Sweep, VirtualClock, monotonic_seconds
 from lethe_common.database import Database
-from lethe_common.database.migration import Schema, keep_partitions, migrate, turn_partitions
+from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.egress import DirectWay, Egress, PorterWay, Refusals
 from lethe_common.egress.declared import endpoints, must_be_declared, recipients_in_force, words
 from lethe_common.errors import Unavailable
@@ -45,6 +45,7 @@ S = TypeVar("S", bound=ServiceSettings)
 Worker = Callable[[], Awaitable[None]]
 _SWEEP_RETRY_SECONDS = 0.2
 _FIRST_RESTART_SECONDS, _MOST_RESTART_SECONDS = 0.1, 10.0
+_DAYS_END_SECONDS = 3600.0
 _NEW_OBJECTS_PER_COLLECTION = 20_000
 
 
@@ -164,7 +165,7 @@ class Process(Generic[S]):
         self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps
         bus, database = self.frame.bus, self.frame.database
         followers = await self._catch_up(parts)
-        await turn_partitions(database.pool, settings.outbox_days, settings.inbox_days)
+        await self._end_days()
         consumers = await bus.consume(database, parts.handlers, parts.batch_handlers)
         for kind, listener in parts.listeners.items():
             await bus.hear(kind, listener)
@@ -280,8 +281,17 @@ class Process(Generic[S]):
         self._tasks.append(asyncio.create_task(_for_ever(worker)))
 
     async def _keep_partitions(self) -> None:
-        settings = self._settings
-        await keep_partitions(self.frame.database.pool, settings.outbox_days, settings.inbox_days)
+        while True:
+            await asyncio.sleep(_DAYS_END_SECONDS)
+            await self._end_days()
+
+    async def _end_days(self) -> None:
+        """Make the coming days' partitions and drop what is over. Parked messages hold what logs may, and go as those do."""
+        settings, frame = self._settings, self.frame
+        await turn_partitions(frame.database.pool, settings.outbox_days, settings.inbox_days)
+        kept = frame.book.governing(frame.clock.now()).shortest_timer("log")
+        if kept is not None:
+            await parking.forget(frame.database.pool, kept)
 
     async def _sweep_regularly(self) -> None:
         while True:

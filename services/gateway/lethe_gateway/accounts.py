@@ -79,7 +79,7 @@ class Accounts:
             AddressTaken: there is one with this address.
         """
         encoded = await self._passwords.hash(password)
-        subject_ref = await self._subject_for(normal_email(email))
+        subject_ref = await self._subject_for(self._blinding.login_index(normal_email(email)))
         return await self._open_for(subject_ref, answers, email.strip(), encoded)
 
     async def open_guest(self, answers: Answers) -> tuple[Opened, str, timedelta]:
@@ -97,13 +97,35 @@ class Accounts:
         period = guest_period(answers.policy) or self._session_period
         return opened, await self._begin_session(opened.account_id, period), period
 
+    async def open_external(self, index: str, answers: Answers, email: str | None) -> None:
+        """Open an account for somebody whom a provider vouches for, with the address that it verified, if it told one.
+
+        Nobody sees a key of it: who wants one makes it in the studio.
+
+        Raises:
+            AddressTaken: there is one by this name of the provider's already.
+        """
+        subject_ref = await self._subject_for(index)
+        await self._open_for(subject_ref, answers, email, None, is_proven=True)
+
+    async def enter(self, index: str) -> str | None:
+        """A new session's token for whom a provider vouches for; None where there is no account."""
+        account = await self._account_by(index)
+        return None if account is None else await self._begin_session(account["account_id"], self._session_period)
+
     async def _open_for(
-        self, subject_ref: SubjectRef, answers: Answers, email: str | None, encoded: str | None
+        self,
+        subject_ref: SubjectRef,
+        answers: Answers,
+        email: str | None,
+        encoded: str | None,
+        *,
+        is_proven: bool = False,
     ) -> Opened:
         account_id, key_id, key = AccountId.new(), ApiKeyId.new(), new_key()
         await self._consents.sign_up(subject_ref, answers)
         held = await self._keys.issue(subject_ref, account_id, KeyClass.IDENTITY)
-        is_verifying = self._is_verifying and email is not None
+        is_verifying = self._is_verifying and email is not None and not is_proven
         now, state = self._clock.now(), "unverified" if is_verifying else "active"
         mail = await self._mails.write(account_id, subject_ref, "verify_email") if is_verifying else None
         async with self._database.transaction() as tx:
@@ -121,7 +143,8 @@ class Accounts:
             )
             if not is_new:
                 raise AddressTaken
-            await queries.add_key(tx, key_id, account_id, digest(key), now)
+            if not is_proven:
+                await queries.add_key(tx, key_id, account_id, digest(key), now)
             if mail is None:
                 tx.tell(AccountOpened(subject_ref=subject_ref, plan=self._plan, opened_at=now))
             else:
@@ -208,8 +231,8 @@ class Accounts:
             await tx.execute(queries.INSERT_SESSION, digest(token), account_id, now, now + period)
         return token
 
-    async def _subject_for(self, email: str) -> SubjectRef:
-        index, fresh = self._blinding.login_index(email), SubjectRef.new()
+    async def _subject_for(self, index: str) -> SubjectRef:
+        fresh = SubjectRef.new()
         opened = await self._bus.ask(SubjectOpen, SubjectOpenQuestion(subject_ref=fresh, login_index=index))
         if opened.is_opened:
             return fresh
@@ -220,7 +243,9 @@ class Accounts:
         return known
 
     async def _find(self, email: str) -> asyncpg.Record | None:
-        index = self._blinding.login_index(normal_email(email))
+        return await self._account_by(self._blinding.login_index(normal_email(email)))
+
+    async def _account_by(self, index: str) -> asyncpg.Record | None:
         ref = (await self._bus.ask(IndexLookup, IndexLookupQuestion(login_index=index))).subject_ref
         return await self._database.pool.fetchrow(queries.ACCOUNT_OF_SUBJECT, ref or SubjectRef.new())
 

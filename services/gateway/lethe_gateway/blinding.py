@@ -17,13 +17,18 @@ class Blinding:
 
     def __init__(self, pepper: SecretStr) -> None:
         root = bytes.fromhex(pepper.get_secret_value())
-        self._login, self._request, self._body, self._throttle = (
-            hmac.digest(root, use, hashlib.sha256) for use in (b"login", b"request", b"body", b"throttle")
+        self._login, self._request, self._body, self._throttle, self._external, self.journey_key = (
+            hmac.digest(root, use, hashlib.sha256)
+            for use in (b"login", b"request", b"body", b"throttle", b"external", b"journey")
         )
 
     def login_index(self, email: str) -> str:
         """What the privacy service knows instead of a (normalised) address."""
         return _hex(self._login, email.encode())
+
+    def external_index(self, issuer: str, subject: str) -> str:
+        """The same for who signs in by a provider, which alone knows this name. No address is ever taken for it."""
+        return _hex(self._external, issuer.encode() + b"|" + subject.encode())
 
     def request_key(self, account_id: str, key: str) -> str:
         """An Idempotency-Key of one account."""

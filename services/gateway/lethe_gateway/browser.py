@@ -14,6 +14,7 @@ from lethe_common.policy import Policy
 
 SESSION_COOKIE, SECURE_SESSION_COOKIE = "lethe_session", "__Host-lethe_session"
 GUEST_COOKIE, SECURE_GUEST_COOKIE = "lethe_guest", "__Host-lethe_guest"
+EXTERNAL_COOKIE, SECURE_EXTERNAL_COOKIE = "lethe_external", "__Host-lethe_external"
 CONSOLE_COOKIE = "lethe_console"
 LANGUAGE_COOKIE = "lethe_language"
 
@@ -24,6 +25,8 @@ COOKIES = declare(
             (SESSION_COOKIE, SECURE_SESSION_COOKIE, GUEST_COOKIE, SECURE_GUEST_COOKIE),
             held("identity.session", is_sealed=False),
         ),
+        # On the way to an external provider and back: a state, a nonce, a verifier and a newcomer's answers.
+        **each((EXTERNAL_COOKIE, SECURE_EXTERNAL_COOKIE), held("identity.session")),
         CONSOLE_COOKIE: impersonal("an operator's sign-in, not a visitor's"),
         LANGUAGE_COOKIE: impersonal("en or ru, as the visitor asked for"),
     },
@@ -35,6 +38,11 @@ def guest_period(policy: Policy) -> timedelta | None:
     """How long a guest's cookie lasts by the policy's own list; None when it is not on it."""
     lasts = next((cookie.lasts for cookie in policy.content.cookies if cookie.name == GUEST_COOKIE), None)
     return lasts if isinstance(lasts, timedelta) else None
+
+
+def external_cookie(*, is_https: bool) -> str:
+    """The name of the cookie that goes along to an external provider and back."""
+    return SECURE_EXTERNAL_COOKIE if is_https else EXTERNAL_COOKIE
 
 
 def set_cookie(response: Response, name: str, token: str, period: timedelta, *, is_https: bool) -> None:

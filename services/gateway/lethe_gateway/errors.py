@@ -5,9 +5,11 @@ GatewayError
 │   ├── UnknownConsent    400  nobody is asked about this purpose
 │   ├── ConsentNeeded     400  without this consent no account is opened
 │   ├── AgeNotTold        400  the policy asks for an age, and it is missing
-│   └── AgeNotAsked       400  the policy does not ask for this
+│   ├── AgeNotAsked       400  the policy does not ask for this
+│   └── SignInRefused     400  what came back from the provider is not what was begun here
 ├── NotSignedIn           401  no key, a wrong key, or a session that ended
-│   └── WrongLogin        401  address or password do not fit
+│   ├── WrongLogin        401  address or password do not fit
+│   └── NoAccountYet      401  the provider knows them, and there is no account here yet
 ├── InsufficientCredits   402  buy credits or choose a cheaper setting
 ├── Forbidden             403  understood, and not allowed
 │   ├── ForeignOrigin     403  a browser sent this from another site
@@ -27,7 +29,8 @@ GatewayError
 ├── KeyReused             422  an Idempotency-Key with another body
 ├── TooManyRequests       429  slow down
 └── AwayForNow            503  something needed is away; retry
-    └── Sealed            503  started, and facts are gone through before anything is served
+    ├── Sealed            503  started, and facts are gone through before anything is served
+    └── ProviderAway      503  the provider people sign in by does not answer
 ConfigurationError             the gateway does not start
 ├── NoticeTooLate              a version of the policy takes effect before people can hear of it as promised
 └── AnnouncedOtherwise         a version of the policy was announced with another text
@@ -109,6 +112,22 @@ class WrongLogin(NotSignedIn):
 
     def __init__(self) -> None:
         super().__init__("Address or password do not fit. Try again, or reset the password.")
+
+
+class NoAccountYet(NotSignedIn):
+    code = "no_account_yet"
+
+    def __init__(self) -> None:
+        super().__init__("There is no account here for this sign-in yet. Begin under New account on the front page.")
+
+
+class SignInRefused(BadRequest):
+    code = "sign_in_refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This sign-in was not begun in this browser, took too long, or is not vouched for. Begin again."
+        )
 
 
 class InsufficientCredits(GatewayError):
@@ -265,6 +284,13 @@ class Sealed(AwayForNow):
             "The service is starting and makes sure first that what was deleted and revoked stays so. "
             "Try again in a few seconds."
         )
+
+
+class ProviderAway(AwayForNow):
+    code = "provider_away"
+
+    def __init__(self) -> None:
+        super().__init__("The sign-in service does not answer. Try again in a few minutes; nothing was changed.")
 
 
 class NoticeTooLate(ConfigurationError):

@@ -13,6 +13,7 @@ from lethe_common.policy import Catalogue, Policy, PolicyBook
 from lethe_common.policy.languages import LANGUAGES, Language
 from lethe_common.policy.wording import Wording
 from lethe_common.rpc.requests import RefusalGround, RequestKind
+from lethe_gateway.identity import EXTERNAL, provider_of
 from lethe_gateway.published import ADDRESSES, links
 from lethe_gateway.words import Words, load_words
 
@@ -56,6 +57,8 @@ class Terms:
     proof_period: str
     horizon: str
     contact: str
+    provider: str
+    """What the provider is called that people sign in by; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,13 @@ def terms_of(policy: Policy, catalogue: Catalogue) -> Terms:
         proof_period=str(policy.keep("erasure.record").at_least or ""),
         horizon=str(policy.content.forgetting.horizon),
         contact=policy.content.controller.contact,
+        provider=_provider(policy),
     )
+
+
+def _provider(policy: Policy) -> str:
+    declared = provider_of(policy) if EXTERNAL in policy.content.identity else None
+    return "" if declared is None else declared.name
 
 
 def _upload_end(policy: Policy) -> UploadEnd:
@@ -158,9 +167,9 @@ class Pages:
         """How far an erasure is, and its certificate; works when the account is gone."""
         return self._render("erasure.html", language)
 
-    def problem(self, language: Language, status: int) -> str:
-        """A page that is not there (404), no more (410) or not yet (503)."""
-        return self._render("problem.html", language, status=status)
+    def problem(self, language: Language, status: int, kind: str | None = None) -> str:
+        """A page that is not there (404), no more (410) or not yet (503); or of this kind, as a sign-in that did not work."""
+        return self._render("problem.html", language, status=status, kind=kind)
 
     def _render(self, template: str, language: Language, **more: object) -> str:
         words: Words = self._words[language]

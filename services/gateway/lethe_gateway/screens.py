@@ -85,11 +85,11 @@ def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
     return router
 
 
-def problem_page(pages: Pages, request: Request, status: int) -> Response | None:
+def problem_page(pages: Pages, request: Request, status: int, kind: str | None = None) -> Response | None:
     """The page for a browser that went to an address where nothing is; None where JSON is expected."""
     if request.url.path.startswith(("/v1/", "/api/")) or "text/html" not in request.headers.get("accept", ""):
         return None
-    page = _page(request, pages.problem(language_of(request), status), status)
+    page = _page(request, pages.problem(language_of(request), status, kind), status)
     if status == _UNAVAILABLE:
         page.headers["Retry-After"] = str(_RETRY_SECONDS)
     return page

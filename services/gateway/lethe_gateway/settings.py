@@ -23,6 +23,9 @@ class GatewaySettings(ServiceSettings):
 
     verify_email: bool = False
     identity_stand_in: Literal["password", "guest"] | None = None
+    oidc_issuer_url: str | None = None
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
     signup_per_hour: int = Field(default=0, ge=0)
     signin_per_minute: int = Field(default=0, ge=0)
     age_retry_seconds: float = Field(default=600.0, ge=0)
@@ -65,6 +68,11 @@ class GatewaySettings(ServiceSettings):
         if len(bytes.fromhex(pepper.get_secret_value())) < _PEPPER_BYTES:
             raise ValueError("LETHE_PEPPER must be at least 32 bytes in hex")
         return pepper
+
+    @property
+    def has_provider(self) -> bool:
+        """Whether there is a provider that people can sign in by."""
+        return bool(self.oidc_issuer_url and self.oidc_client_id)
 
     @property
     def is_https(self) -> bool:

@@ -71,6 +71,7 @@ from lethe_gateway.outcomes import TELLING
 from lethe_gateway.pages import Pages, terms_in_force
 from lethe_gateway.passwords import Passwords
 from lethe_gateway.positions import Positions
+from lethe_gateway.provider_wiring import external_way
 from lethe_gateway.published import Published
 from lethe_gateway.purses import Purses
 from lethe_gateway.refusals import install
@@ -103,7 +104,7 @@ class Domain:
         self.callers = Callers(
             database, clock, cookie=cookie, guest_cookie=guest_cookie, public_url=settings.public_url
         )
-        self.ways = Ways(frame.book, clock, settings.identity_stand_in)
+        self.ways = Ways(frame.book, clock, settings.identity_stand_in, has_provider=settings.has_provider)
         self.session_period = timedelta(days=settings.session_days)
         self.mails = _mails(frame, settings, self.keys, self.sealer)
         self.announcements = Announcements(database, frame.book, clock, self.mails)
@@ -179,7 +180,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     Raises:
         ConfigurationError: the policy lets people in by a way that nobody implements.
     """
-    must_be_made(frame.book, settings.identity_stand_in)
+    must_be_made(frame.book, settings.identity_stand_in, has_provider=settings.has_provider)
     domain = Domain(frame, settings)
     await domain.announcements.register()
     terms = terms_in_force(frame.book, frame.catalogue, frame.clock)
@@ -317,6 +318,8 @@ def public_app(
         policy_pages(published),
     ):
         app.include_router(router)
+    if settings.has_provider:
+        app.include_router(external_way(frame, settings, domain, entrance, signins, pages))
     return app
 
 

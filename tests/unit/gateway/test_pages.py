@@ -16,6 +16,7 @@ PROFILE = Path(__file__).parents[3] / "deploy/profiles/aisora2"
 TERMS = Terms(
     credits=600, video_periods={"free": "P7D", "pro": "P90D"}, is_clocked=True, upload_end="hours",
     upload_period="PT1H", ledger_period="P7Y", proof_period="P3Y", horizon="P3D", contact="privacy@example.org",
+    provider="An Example Service",
 )  # fmt: skip
 SCRIPTS = sorted((ROOM / "static").glob("*.js"))
 

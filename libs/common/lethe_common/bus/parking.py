@@ -4,11 +4,14 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
+import structlog
 
 from lethe_common.rpc.operators import ParkedMessage
+
+log = structlog.get_logger()
 
 # The server counts deliveries, not effects: what used them all up may have been handled by the last one.
 PARK = """
@@ -24,6 +27,8 @@ LIST = """
 """
 COUNT = "SELECT count(*) FROM parked"
 TAKE = "DELETE FROM parked WHERE parked_id = $1 RETURNING consumer, subject, headers, data"
+# Their age is the machine's, as that of outbox and inbox: what the bus forgot long ago replays nothing any more.
+FORGET = "DELETE FROM parked WHERE parked_at <= now() - $1::interval"
 KNOWN = "SELECT event_id FROM parked WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
 HANDLED_AFTER_ALL = "DELETE FROM parked WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
 
@@ -76,6 +81,14 @@ async def listing(pool: asyncpg.Pool, limit: int) -> tuple[list[ParkedMessage], 
         )
         for row in rows
     ], total
+
+
+async def forget(pool: asyncpg.Pool, kept: timedelta) -> None:
+    """Let messages go that nobody replayed for so long; that is logged, with how many."""
+    tag = await pool.execute(FORGET, kept)
+    count = int(tag.rpartition(" ")[2])
+    if count:
+        log.warning("parked_forgotten", count=count)
 
 
 async def known(connection: asyncpg.Connection, consumer: str, event_ids: list[uuid.UUID]) -> set[uuid.UUID]:

@@ -4,7 +4,6 @@
 `lethe migrate --post`.
 """
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from lethe_common.database import frame_tables
 
 log = structlog.get_logger()
 
-_TURN_SECONDS = 3600
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('migrate:' || :schema, 0))"
 
 
@@ -105,10 +103,3 @@ async def turn_partitions(pool: asyncpg.Pool, outbox_days: int, inbox_days: int)
     async with pool.acquire() as connection:
         await connection.fetchval(frame_tables.TURN, "outbox", outbox_days)
         await connection.fetchval(frame_tables.TURN, "inbox", inbox_days)
-
-
-async def keep_partitions(pool: asyncpg.Pool, outbox_days: int, inbox_days: int) -> None:
-    """Turn partitions every hour, for ever; a worker of the frame."""
-    while True:
-        await asyncio.sleep(_TURN_SECONDS)
-        await turn_partitions(pool, outbox_days, inbox_days)

@@ -59,20 +59,26 @@ def recipients_in_force(book: PolicyBook, clock: Clock, private: Collection[str]
 
 
 def recipients_of(parties: Iterable[Party], private: Collection[str] = ()) -> list[Recipient]:
-    """The policy's recipients; those of the ids in `private` may be in one's own network, and speak plain HTTP."""
+    """The policy's recipients. Those in `private` (`id`, or `id:port`) may be in one's own network, and speak plain HTTP."""
+    own = {name: port for name, _, port in (one.partition(":") for one in private)}
     return [
         Recipient(
             id=party.id,
             hosts=frozenset(party.hosts),
             purposes=frozenset(party.purposes),
             fields=frozenset(party.fields),
-            ports=_PORTS_BY_ADAPTER.get(party.adapter or "", frozenset({443})),
+            ports=_ports(party, own.get(party.id, "")),
             expires=party.contract_expires,
-            is_private=party.id in private,
-            is_plain_http=party.id in private,
+            is_private=party.id in own,
+            is_plain_http=party.id in own,
         )
         for party in parties
     ]
+
+
+def _ports(party: Party, own: str) -> frozenset[int]:
+    usual = _PORTS_BY_ADAPTER.get(party.adapter or "", frozenset({443}))
+    return frozenset({int(own)}) if own.isdecimal() else usual
 
 
 def endpoints(settings: BaseSettings, environment: Mapping[str, str]) -> list[Endpoint]:

@@ -23,6 +23,15 @@ onSubmit($("guest"), async () => {
   location.reload();
 });
 
+// The provider's own page comes next; who comes back from it is signed in.
+onSubmit($("external-up"), async () => {
+  location.href = (await call("POST", "/v1/external", answersIn($("external-asks")))).url;
+});
+
+onSubmit($("external-in"), async () => {
+  location.href = (await call("POST", "/v1/external")).url;
+});
+
 onSubmit($("in"), async (given) => {
   await call("POST", "/v1/sessions", given);
   location.reload();

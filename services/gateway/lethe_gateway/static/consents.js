@@ -46,7 +46,8 @@ async function askNewcomers() {
   version = asked.policy_version;
   $("with-password").hidden = !asked.ways.includes("password");
   $("as-guest").hidden = !asked.ways.includes("guest");
-  for (const place of [$("up-asks"), $("guest-asks")]) {
+  if ($("with-external")) $("with-external").hidden = !asked.ways.includes("external");
+  for (const place of [$("up-asks"), $("guest-asks"), $("external-asks")].filter(Boolean)) {
     if (asked.age) place.append(ageField(asked.age, "min"));
     if (asked.age?.ask === "declaration" && asked.consents.length && asked.age.consent > asked.age.min) {
       place.append(ageField(asked.age, "consent"));
