@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from minio import Minio
 
 from lethe_common.database.roles import DATABASES
-from lethe_gateway import wiring
+from lethe_gateway import apps
 from tests.flows.outside import objects
 from tests.flows.steps import made, picture
 from tests.suite import Account, RunningSuite, answered, fresh_suite
@@ -118,8 +118,8 @@ def test_their_own_person_sees_all_of_it(person: Person) -> None:
 def _console_routes() -> list[tuple[str, str]]:
     """Every route of the console's application, and its methods: whatever router its wiring includes."""
     found = []
-    for name in re.findall(r"include_router\((\w+)\(", inspect.getsource(wiring.console_app)):
-        make = getattr(wiring, name)
+    for name in re.findall(r"include_router\((\w+)\(", inspect.getsource(apps.console_app)):
+        make = getattr(apps, name)
         # What a router is made of is only used when it is asked something.
         router = make(*(None for _ in inspect.signature(make).parameters))
         routes = [route for route in router.routes if isinstance(route, APIRoute)]

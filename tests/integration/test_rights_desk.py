@@ -16,6 +16,7 @@ from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.identifiers import GenerationId, RequestId, SealKeyId, SubjectRef
 from lethe_common.policy import load_book
+from lethe_common.policy.languages import Language
 from lethe_common.purposes import uses_of
 from lethe_common.rpc import requests as rpc
 from lethe_common.rpc.facts import FactKind, NewFact
@@ -65,7 +66,7 @@ class Office:
     answers: RequestAnswers
     sweeps: RequestSweeps
     gauges: Gauges
-    exports: list[tuple[SubjectRef, RequestId]]
+    exports: list[tuple[SubjectRef, Language]]
     facts: Facts
 
     async def subject(self) -> SubjectRef:
@@ -123,8 +124,8 @@ async def opened_office(servers: RunningServers, folder: Path, profile: Path) ->
     recording = asyncio.ensure_future(facts.run())
     consents = Consents(keys_database, book, lambda: texts_of(book.versions[0]), clock, facts.record, lines_most=100)
 
-    async def begin_export(subject_ref: SubjectRef, request_id: RequestId) -> None:
-        exports.append((subject_ref, request_id))
+    async def begin_export(subject_ref: SubjectRef, language: Language) -> None:
+        exports.append((subject_ref, language))
 
     desk = Desk(database, subjects, consents, book, clock, facts, open_most=3, begin_export=begin_export)
     items, gauges = ItemKeys(keys_database, ClassKeys(keyring), clock), Gauges(Metrics())
@@ -207,11 +208,11 @@ async def test_a_copy_is_begun_at_once_pauses_expiry_and_ends_the_pause_when_it_
     subject_ref = await office.subject()
     request = await office.file(subject_ref, RequestKind.ACCESS)
     async with office.database.transaction() as tx:
-        await office.desk.answered(tx, request.request_id)
+        await office.desk.answer_copies(tx, subject_ref)
     async with office.database.transaction() as tx:
-        await office.desk.answered(tx, request.request_id)
+        await office.desk.answer_copies(tx, subject_ref)
 
-    assert office.exports == [(subject_ref, request.request_id)]
+    assert office.exports == [(subject_ref, "en")]
     assert await office.told(request.request_id) == ["privacy.pause.began.v1", "privacy.pause.ended.v1"]
     ended = await office.own(subject_ref, request.request_id)
     assert (ended.state, ended.is_paused, len(ended.steps)) == (RequestState.ANSWERED, False, 3)

@@ -1,12 +1,11 @@
 """Builds the way in by an external provider, where the settings name one."""
 
-from typing import TYPE_CHECKING
-
 from fastapi import APIRouter
 
 from lethe_common.policy import Policy
 from lethe_common.process import Frame
 from lethe_gateway.adapters.oidc import Client, Provider
+from lethe_gateway.domain import Domain
 from lethe_gateway.endpoints.external import CALLBACK, External, external_routes
 from lethe_gateway.endpoints.newcomers import Entrance
 from lethe_gateway.identity import provider_of
@@ -14,12 +13,9 @@ from lethe_gateway.pages import Pages
 from lethe_gateway.settings import GatewaySettings
 from lethe_gateway.throttle import Throttle
 
-if TYPE_CHECKING:
-    from lethe_gateway.wiring import Domain
-
 
 def external_way(
-    frame: Frame, settings: GatewaySettings, domain: "Domain", entrance: Entrance, signins: Throttle, pages: Pages
+    frame: Frame, settings: GatewaySettings, domain: Domain, entrance: Entrance, signins: Throttle, pages: Pages
 ) -> APIRouter:
     """The routes of signing in by the provider that the settings name."""
 

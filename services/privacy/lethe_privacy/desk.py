@@ -15,6 +15,7 @@ from lethe_common.identifiers import RequestId, SubjectRef
 from lethe_common.policy import Policy, PolicyBook
 from lethe_common.policy.clocks import Extension, answer_by, extension_of, warn_at
 from lethe_common.policy.errors import UnknownRight
+from lethe_common.policy.languages import Language
 from lethe_common.policy.rules import Fact
 from lethe_common.rpc import requests as rpc
 from lethe_common.rpc.consents import ConsentsChangeQuestion
@@ -38,8 +39,8 @@ from lethe_privacy.requests import CHOICES, COPIES, LETHE, PERSON, Act, Done, Re
 from lethe_privacy.subjects import Subjects
 
 TICKET = "support.ticket"
-BeginExport = Callable[[SubjectRef, RequestId], Awaitable[None]]
-"""Begins the copy that a request asks for; whoever makes it calls `Desk.answered` with the request when it is ready."""
+BeginExport = Callable[[SubjectRef, Language], Awaitable[None]]
+"""Begins the copy that a request asks for; whoever makes it calls `Desk.answer_copies` when it is ready."""
 
 
 class Desk:
@@ -99,7 +100,7 @@ class Desk:
                 await self._note(tx, FactKind.PAUSE_BEGAN, request.subject_ref, request.request_id)
                 tx.tell(PauseBegan(request_id=request.request_id, subject_ref=request.subject_ref, began_at=now))
         if self._begin_export is not None and request.kind in COPIES:
-            await self._begin_export(request.subject_ref, request.request_id)
+            await self._begin_export(request.subject_ref, question.language)
         return request
 
     async def own(self, subject_ref: SubjectRef, request_id: RequestId) -> Request:
@@ -187,11 +188,11 @@ class Desk:
             await self._end_restriction(tx, before)
             return await self._write(tx, before, moved)
 
-    async def answered(self, tx: Transaction, request_id: RequestId) -> None:
-        """What a request asks for was done by the suite itself, in this transaction. One that is over or gone stays so."""
-        before = await queries.lock(tx, request_id)
-        if before is not None:
-            await self._write(tx, before, requests.answered(before, self._clock.now()))
+    async def answer_copies(self, tx: Transaction, subject_ref: SubjectRef) -> None:
+        """A copy of what is kept of somebody is there: what they asked for by right is answered, in this transaction."""
+        now = self._clock.now()
+        for before in await queries.find(tx, queries.OPEN_COPIES, subject_ref, sorted(COPIES)):
+            await self._write(tx, before, requests.answered(before, now))
 
     async def correct_login(self, subject_ref: SubjectRef, login_index: str, request_id: RequestId) -> bool:
         """Have a subject found by the login that it proved, and answer its request; False when the login is another's.

@@ -8,7 +8,7 @@ followed by the same step. An erasure takes all rows of its subject with its fen
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,6 +26,7 @@ from lethe_common.events.privacy import (
 from lethe_common.events.retention import ExportsRemoved
 from lethe_common.exports import SECTIONS
 from lethe_common.identifiers import ExportId, SubjectRef
+from lethe_common.policy.languages import Language
 from lethe_common.rpc.exports import (
     ExportEndAnswer,
     ExportEndQuestion,
@@ -41,6 +42,8 @@ from lethe_privacy.errors import SubjectGone, TooManyExports
 log = structlog.get_logger()
 
 _REMOVING = "removing"
+OnReady = Callable[[Transaction, SubjectRef], Awaitable[None]]
+"""What follows once a copy is ready, in the same transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,8 @@ def missing_sections(counts: Iterable[ExportCount]) -> set[str]:
 class Exports:
     """Opens exports, and sees to it that they are packed, and end."""
 
-    def __init__(self, database: Database, clock: Clock, pace: ExportPace) -> None:
-        self._database, self._clock, self._pace = database, clock, pace
+    def __init__(self, database: Database, clock: Clock, pace: ExportPace, on_ready: OnReady) -> None:
+        self._database, self._clock, self._pace, self._on_ready = database, clock, pace, on_ready
 
     async def open(self, question: ExportOpenQuestion, _caller: Service) -> ExportLine:
         """Begin an export, or join the one under way.
@@ -86,6 +89,17 @@ class Exports:
             line = await queries.opened(tx, export_id, ref, question.language, now, self._pace.again_first)
             tx.tell(ExportStepRequested(export_id=export_id, subject_ref=ref, language=question.language))
         return line
+
+    async def begin(self, subject_ref: SubjectRef, language: Language) -> None:
+        """Begin an export for somebody who asks by right. Whoever has as many as they may deletes one first.
+
+        Raises:
+            SubjectGone: the subject is being forgotten.
+        """
+        try:
+            await self.open(ExportOpenQuestion(subject_ref=subject_ref, language=language), Service.PRIVACY)
+        except TooManyExports:
+            log.info("export_not_begun", cause="too_many_exports")
 
     async def list(self, question: ExportListQuestion, _caller: Service) -> ExportListAnswer:
         """All exports of a subject that are not gone, the newest first."""
@@ -140,6 +154,7 @@ class Exports:
         else:
             now = self._clock.now()
             await tx.execute(queries.READY, event.export_id, now, event.size_bytes)
+            await self._on_ready(tx, event.subject_ref)
             tx.tell(_ready(event, now, event.size_bytes))
 
     async def on_exports_removed(self, event: ExportsRemoved, tx: Transaction) -> None:

@@ -32,6 +32,7 @@ FIND = f"SELECT {_REQUEST} FROM requests WHERE request_id = $1"  # noqa: S608  a
 LOCK = f"{FIND} FOR UPDATE"
 OWN = f"SELECT {_REQUEST} FROM requests WHERE subject_ref = $1 ORDER BY request_id DESC LIMIT $2"  # noqa: S608  as above
 COUNT_OPEN_OF = f"SELECT count(*) FROM requests WHERE subject_ref = $1 AND {_OPEN}"  # noqa: S608  as above
+OPEN_COPIES = f"SELECT {_REQUEST} FROM requests WHERE subject_ref = $1 AND kind = ANY($2) AND {_OPEN} FOR UPDATE"  # noqa: S608  as above
 URGENT = f"SELECT {_REQUEST} FROM requests WHERE {_OPEN} ORDER BY due_at, request_id LIMIT $1"  # noqa: S608  as above; index requests_open
 NEWEST = f"SELECT {_REQUEST} FROM requests ORDER BY request_id DESC LIMIT $1"  # noqa: S608  as above; primary key
 STEPS = """

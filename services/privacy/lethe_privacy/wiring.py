@@ -13,11 +13,12 @@ from lethe_common import certificates
 from lethe_common.bus.requests import Answer
 from lethe_common.clock import Sweep
 from lethe_common.consents import texts_in_force
-from lethe_common.database import Database
+from lethe_common.database import Database, Transaction
 from lethe_common.database.migration import Schema, migrate
 from lethe_common.errors import ConfigurationError
 from lethe_common.events.privacy import ErasureStepReported, ExportStepReported
 from lethe_common.events.retention import ExportsRemoved, LegalHoldLifted
+from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import PolicyBook
 from lethe_common.process import Frame, Parts, Worker
 from lethe_common.purposes import uses_in_force
@@ -69,9 +70,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     signing_key = _signing_key(settings.signing_key)
     await migrate_keys(settings.keys_database_owner_url.get_secret_value())
     keys_database = await _open_key_store(
-        settings,
-        size=settings.keys_database_pool_size,
-        timeout_seconds=settings.database_statement_timeout_seconds,
+        settings, size=settings.keys_database_pool_size, timeout_seconds=settings.database_statement_timeout_seconds
     )
     storage = _storage(settings)
     keyring = FolderKeyring(settings.keyring)
@@ -82,31 +81,28 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     key_answers = _key_answers(frame, settings, subjects, keys)
     facts = Facts(frame.database, frame.book, frame.clock)
     consents = _consents(frame, settings, keys_database, facts)
+
+    async def on_copy_ready(tx: Transaction, subject_ref: SubjectRef) -> None:
+        await desk.answer_copies(tx, subject_ref)
+
+    exports = Exports(frame.database, frame.clock, _export_pace(settings), on_copy_ready)
     desk = Desk(
-        frame.database, subjects, consents, frame.book, frame.clock, facts, open_most=settings.requests_open_most
-    )
+        frame.database, subjects, consents, frame.book, frame.clock, facts,
+        open_most=settings.requests_open_most, begin_export=exports.begin,
+    )  # fmt: skip
     sweeps = RequestSweeps(frame.database, keys, frame.book, Gauges(frame.metrics), batch=settings.request_sweep_batch)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     verifier = Verifier(_verifier_urls(settings), storage)
     certificate_log = CertificateLog(signing_key, frame.clock)
     saga = ErasureSaga(
-        frame.database,
-        subjects,
-        verifier,
-        attestor,
-        signing_key,
-        certificate_log,
-        frame.clock,
-        _pace(settings),
-        Retention(frame.bus).held_by,
-        facts,
-    )
+        frame.database, subjects, verifier, attestor, signing_key, certificate_log, frame.clock, _pace(settings),
+        Retention(frame.bus).held_by, facts,
+    )  # fmt: skip
     aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
     erasure_answers = ErasureAnswers(saga, frame.database, certificate_log, certificates.public_pem(signing_key))
     await facts.begin()
     key_replay = KeyReplay(keys_database, facts, every_seconds=settings.facts_follow_seconds)
     await key_replay.catch_up()
-    exports = Exports(frame.database, frame.clock, _export_pace(settings))
     return Parts(
         handlers={
             ErasureStepReported: on_step_reported,
