@@ -49,7 +49,7 @@ class GatewaySettings(ServiceSettings):
     streams_per_account_most: int = Field(default=32, ge=1)
 
     exports_per_hour: int = Field(default=20, ge=0)
-    export_lease_seconds: float = Field(default=60.0, gt=0)
+    export_lease_seconds: float = Field(default=20.0, gt=0)
     export_renew_seconds: float = Field(default=2.0, gt=0)
     export_retry_seconds: float = Field(default=2.0, gt=0)
     export_retry_most_seconds: float = Field(default=600.0, gt=0)
