@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from lethe_common.clock import Sweep
 from lethe_common.events import billing, identity, jobs, notice, privacy, retention
 from lethe_common.events.gateway import GenerationChanged
-from lethe_common.process import Frame, Parts
+from lethe_common.process import Frame, Parts, Worker
 from lethe_common.rpc.gateway import GenerationAccepted, GenerationInput
 from lethe_common.rpc.orphans import ExportOrphansRemove, UploadOrphansRemove
 from lethe_gateway import account_queries, queries
@@ -85,13 +85,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             jobs.GenerationProgressed: watchers.on_progressed,
             identity.AccessRevoked: on_access_revoked,
         },
-        workers=[
-            *domain.keys.workers,
-            *domain.callers.workers,
-            domain.holds.run,
-            domain.intake.run,
-            domain.exports.packing.run,
-        ],
+        workers=_workers(domain),
         replay=bring_about,
         waits_for_all=True,
         faces=[server.run for server in servers],
@@ -100,6 +94,11 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         on_stop=[server.stop for server in servers],
         on_close=[domain.storage.close],
     )
+
+
+def _workers(domain: Domain) -> list[Worker]:
+    own = [domain.holds.run, domain.intake.run, domain.exports.packing.run]
+    return [*domain.keys.workers, *domain.callers.workers, *own]
 
 
 def _servers(settings: GatewaySettings, public: Gate, console: Gate) -> list[Server]:

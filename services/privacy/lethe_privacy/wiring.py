@@ -118,14 +118,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
             **FactAnswers(facts, saga.open_again).answers(),
             **_export_answers(exports, frame.database, keys_database),
         },
-        workers=[
-            key_answers.issuing.run,
-            key_answers.leasing.run,
-            facts.run,
-            key_replay.follow,
-            saga.run,
-            exports.run,
-        ],
+        workers=[key_answers.issuing.run, key_answers.leasing.run, facts.run, key_replay.follow, saga.run, exports.run],
         sweeps=[
             *aging.sweeps,
             sweeps.warn,
