@@ -3,7 +3,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -13,9 +13,9 @@ import asyncpg
 import pytest
 
 from lethe_common.database import Database
-from lethe_common.identifiers import SealKeyId, SubjectRef
+from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc.privacy import ItemKey, KeyWish
-from lethe_common.sealing import CannotOpen, SealContext
+from lethe_common.sealing import CannotOpen
 from lethe_privacy import rotation_queries as queries
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.classkeys import ClassKeys, WrappedClassKey
@@ -25,6 +25,7 @@ from lethe_privacy.keybackups import KeyBackups
 from lethe_privacy.keyring import Keyring
 from lethe_privacy.rotation import Batches, Rotation, Rules, begin_first
 from tests.hand_clock import HandClock
+from tests.integration.dying_keyring import Died, DyingKeyring
 from tests.integration.key_store import empty_key_store
 from tests.integration.test_privacy_keys import KeyStore, keys, lease, opened_subject, refusals, wish
 from tests.servers import RunningServers
@@ -37,45 +38,6 @@ ROWS = """
     SELECT i.item_id, i.subject_ref, i.wrapped AS item_wrapped, c.key_id, c.wrapped, c.epoch_id
       FROM item_keys i JOIN class_keys c USING (subject_ref, key_class)
 """
-
-
-class Died(Exception):
-    """What a process that is killed would not have survived."""
-
-
-class DyingKeyring(FolderKeyring):
-    """A folder whose owner dies at a call: before it, or right after it."""
-
-    def __init__(self, folder: Path, dies_at: int, *, is_after: bool) -> None:
-        super().__init__(folder)
-        self._calls, self._dies_at, self._is_after = count(), dies_at, is_after
-
-    def _count(self, *, is_after: bool) -> None:
-        if is_after is self._is_after and (next(self._calls)) == self._dies_at:
-            raise Died
-
-    async def new_epoch(self) -> SealKeyId:
-        self._count(is_after=False)
-        made = await super().new_epoch()
-        self._count(is_after=True)
-        return made
-
-    async def wrap(self, keys: Sequence[tuple[SealContext, bytes]]) -> list[bytes]:
-        self._count(is_after=False)
-        wrapped = await super().wrap(keys)
-        self._count(is_after=True)
-        return wrapped
-
-    async def keys_to_back_up(self, epoch_id: SealKeyId) -> Mapping[str, bytes]:
-        self._count(is_after=False)
-        found = await super().keys_to_back_up(epoch_id)
-        self._count(is_after=True)
-        return found
-
-    async def destroy(self, epoch_id: SealKeyId) -> None:
-        self._count(is_after=False)
-        await super().destroy(epoch_id)
-        self._count(is_after=True)
 
 
 @dataclass
