@@ -14,8 +14,8 @@ from tests.generator.trees import Path_, Tree, at, changed, spelled, written
 from tests.generator.values import instead_of
 from tests.unit.common.policy_files import PROFILES
 
-BETWEEN = timedelta(minutes=1)
-"""From one version's instant to the next one's; pages tell instants to the minute."""
+BETWEEN = timedelta(seconds=1)
+"""From one version's instant to the next one's, so that the second before a version is the instant of the one before it."""
 _KINDS = {"a period": re.compile(r"^P(T?[0-9]+[A-Z])+$|^[0-9]+bd$"), "a text": re.compile(" ")}
 _ANOTHER_BOOK = ("profile",)
 

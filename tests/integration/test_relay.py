@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from lethe_common.bus.relay import BatchRefused, publish_batch, publish_singly
@@ -195,6 +196,21 @@ async def test_days_over_are_dropped_and_rows_among_the_rest_neither_hinder_nor_
 
         left = [row[0] for row in await pool.fetch("SELECT event_id FROM outbox")]
         assert left == [waiting], "what is not published yet is never dropped"
+
+
+async def test_replicas_that_start_at_once_make_each_day_once(servers: RunningServers) -> None:
+    children = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'gateway.outbox'::regclass"
+    async with members(servers, Service.GATEWAY) as seats:
+        pool = seats[Service.GATEWAY].database.pool
+        owner = await asyncpg.connect(servers.superuser_dsn())
+        made = sorted(row[0] for row in await owner.fetch(children))
+        for _ in range(5):
+            await owner.execute(f"DROP TABLE {', '.join(day for day in made if not day.endswith('_rest'))}")
+
+            await asyncio.gather(*(turn_partitions(pool, 3, 7) for _ in range(4)))
+
+            assert sorted(row[0] for row in await owner.fetch(children)) == made
+        await owner.close()
 
 
 class _Told:

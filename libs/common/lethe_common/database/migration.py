@@ -21,6 +21,7 @@ from lethe_common.database import frame_tables
 log = structlog.get_logger()
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('migrate:' || :schema, 0))"
+_ONE_TURNS = "SELECT pg_advisory_xact_lock(hashtextextended('partitions:' || current_schema(), 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ async def _script(connection: Any, sql: str) -> None:
 
 async def turn_partitions(pool: asyncpg.Pool, outbox_days: int, inbox_days: int) -> None:
     """Make the coming days' partitions and drop the days that are over."""
-    async with pool.acquire() as connection:
+    async with pool.acquire() as connection, connection.transaction():
+        # Replicas start at the same time, and only one of them can make a day's table.
+        await connection.execute(_ONE_TURNS)
         await connection.fetchval(frame_tables.TURN, "outbox", outbox_days)
         await connection.fetchval(frame_tables.TURN, "inbox", inbox_days)
