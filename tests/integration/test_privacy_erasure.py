@@ -15,7 +15,6 @@ from lethe_common.certificates import public_pem, render, verify
 from lethe_common.clock import RealClock, monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
-from lethe_common.database.roles import FACTS_DATABASE
 from lethe_common.errors import Unavailable
 from lethe_common.events.privacy import ErasureStepReported, StoreCount
 from lethe_common.events.retention import LegalHoldLifted
@@ -147,11 +146,7 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     store, seen = storage(servers, "jobs"), storage(servers, "verifier")
     clock, keyring, signing_key = RealClock(), FolderKeyring(tmp_path), Ed25519PrivateKey.generate()
     subjects = Subjects(keys_database, keyring)
-    urls = {
-        Cluster.DATA: servers.dsn("verifier"),
-        Cluster.KEYS: servers.keys_dsn("verifier"),
-        Cluster.FACTS: servers.dsn("verifier", FACTS_DATABASE),
-    }
+    urls = {cluster: servers.dsn("verifier", cluster.value) for cluster in Cluster}
     book = load_book(ROOT / "deploy/profiles/aisora2")
     attestor, facts = Attestor(book, clock.kind, "0.1.0"), Facts(database, book, clock)
     holds, eyes, log = Holds(), Verifier(urls, seen, PLACES), CertificateLog(signing_key, clock)
