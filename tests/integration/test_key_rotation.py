@@ -1,6 +1,4 @@
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -288,7 +286,7 @@ async def test_a_process_that_is_killed_while_it_rotates_is_followed_by_another(
         await asyncio.to_thread(process.stdout.readline)
         await asyncio.sleep(seconds)
         kills += process.poll() is None
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         await asyncio.to_thread(process.wait)
         process.stdout.close()
         assert await stand.opened(wishes) == before

@@ -146,7 +146,7 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     store, seen = storage(servers, "jobs"), storage(servers, "verifier")
     clock, keyring, signing_key = RealClock(), FolderKeyring(tmp_path), Ed25519PrivateKey.generate()
     subjects = Subjects(keys_database, keyring)
-    urls = {cluster: servers.dsn("verifier", cluster) for cluster in Cluster}
+    urls = {cluster: servers.dsn("verifier", cluster.value) for cluster in Cluster}
     book = load_book(ROOT / "deploy/profiles/aisora2")
     attestor, facts = Attestor(book, clock.kind, "0.1.0"), Facts(database, book, clock)
     holds, eyes, log = Holds(), Verifier(urls, seen, PLACES), CertificateLog(signing_key, clock)
