@@ -74,7 +74,7 @@ class Removals:
 
     async def work(self) -> int:
         """Take one batch of due removals and finish what can be. Returns how many were taken."""
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(queries.IN_ORDER) as tx:
             due = await queries.take(tx, self._batch, self._lease)
         if not due:
             return 0

@@ -25,7 +25,9 @@ REMOVED = "SELECT generation_id FROM removals WHERE generation_id = ANY($1::text
 # `next_attempt_at` is also the lease of who removes: removing twice is harmless, telling twice impossible.
 # In the order of the store's keys: what lies together goes in one walk of it. Keys are random, so nobody waits longer.
 # Here and in FINISH arrays lead from one step to the next, not joins: the table is empty most of the time, and a plan
-# made then for a join reads all of it for each batch once it is full.
+# made then for a join, or for the index of open ones, reads all of it for each batch once it is full.
+# For a table that it thinks is empty PostgreSQL would rather read and sort all there is.
+IN_ORDER = "SET LOCAL enable_sort = off"
 TAKE = """
     WITH chosen AS (
         SELECT m.generation_id FROM removals m
@@ -60,10 +62,11 @@ DEFER = """
 
 FINISH = """
     WITH held AS (
-        SELECT generation_id FROM removals
-         WHERE generation_id = ANY($1::text[]) AND removed_at IS NULL ORDER BY generation_id FOR UPDATE
+        SELECT generation_id, removed_at FROM removals
+         WHERE generation_id = ANY($1::text[]) ORDER BY generation_id FOR UPDATE
     ), open AS (
-        UPDATE removals SET removed_at = now() WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM held))
+        UPDATE removals SET removed_at = now()
+         WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM held WHERE removed_at IS NULL))
         RETURNING generation_id, object_versions
     ), assets_gone AS (
         DELETE FROM assets WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM open))
