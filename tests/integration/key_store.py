@@ -17,7 +17,7 @@ _EMPTY = """
     DROP TABLE IF EXISTS keys.class_keys_next, keys.item_keys_next, keys.class_keys_old, keys.item_keys_old;
     DROP TRIGGER IF EXISTS touched ON keys.class_keys;
     DROP TRIGGER IF EXISTS touched ON keys.item_keys;
-    TRUNCATE keys.class_keys, keys.item_keys, keys.login_index, keys.subjects, keys.consents, keys.closed_holders, keys.losses, keys.touched;
+    TRUNCATE keys.class_keys, keys.item_keys, keys.login_index, keys.subjects, keys.consents, keys.facts_mark, keys.closed_holders, keys.losses, keys.touched;
     UPDATE keys.generation SET number = 0, epoch_id = NULL, began_at = NULL, phase = 'resting', next_epoch_id = NULL,
            next_began_at = NULL, copied_subject = '', copied_item = '';
 """

@@ -79,7 +79,7 @@ async def test_after_the_horizon_a_final_certificate_stands_beside_the_first_and
     pem = public_pem(later.desk.signing_key).encode()
     checked = verify(render(answer.final_certificate), pem)
     assert checked.payload["interim"] == first["payload"]["certificate_id"]
-    assert answer.final_certificate["log"]["index"] == first["log"]["index"] + 1
+    assert answer.final_certificate["log"]["index"] > first["log"]["index"]
     head = published(answer.final_certificate["log"]["head"], None, [])
     assert verify(render(answer.final_certificate), pem, render(head)).other_head is not None
 

@@ -18,6 +18,7 @@ from lethe_common.sealing import CannotOpen
 from lethe_common.services import Service
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.errors import KeyBackupInvalid, KeyringLost
+from lethe_privacy.key_replays import SET_MARK
 from lethe_privacy.keybackups import KeyBackups, KeyRestoration
 from lethe_privacy.recovery import Label
 from lethe_privacy.rotation import Rotation, Rules, back_up_now, begin_first
@@ -78,6 +79,11 @@ class Vault:
                 return await restoration.restore(file, tx)
         finally:
             await owner.close()
+
+    async def mark(self, number: int) -> None:
+        """Say up to which fact all hold in the key store."""
+        async with self.database.transaction() as tx:
+            await tx.execute(SET_MARK, number)
 
     def lose_keyring(self) -> None:
         shutil.rmtree(self.path / "keyring")
@@ -151,6 +157,7 @@ async def test_drill_a_lost_key_store_comes_back_as_it_was_at_its_last_rotation(
     subject = SubjectRef(wishes[0].subject_ref)
     assert await vault.store.subjects.open(subject, index)
     before = await vault.opened(wishes)
+    await vault.mark(5)
     await vault.rotate()
     late = await vault.people(1)
     file = vault.backups.files()[-1][1]
@@ -158,12 +165,15 @@ async def test_drill_a_lost_key_store_comes_back_as_it_was_at_its_last_rotation(
     vault.lose_keyring()
     await vault.database.close()
     vault.database = await empty_key_store(vault.servers, vault.path / "keyring", vault.clock)
+    await vault.mark(9)
     vault.lose_keyring()
     label = await vault.restore(file, recovery_key, with_store=True)
     await begin_first(vault.database, FolderKeyring(vault.path / "keyring"), vault.clock)
 
     assert label.generation == 1
     assert await vault.opened(wishes) == before
+    # From here on the ledger of facts is gone through again: nothing that was decided since may be undone.
+    assert await vault.database.pool.fetchval("SELECT number FROM facts_mark") == 5
     assert await vault.store.subjects.find(index) == subject
     assert refusals(await vault.store.lease([lease(one) for one in late])) == ["subject_unknown"]
     await vault.rotate()

@@ -68,6 +68,7 @@ class KeyReplay:
                     await tx.execute(queries.FENCE, fact.subject_ref)
                 elif fact.kind is FactKind.ERASED:
                     await tx.execute(queries.DESTROY_SUBJECT, fact.subject_ref, fact.at)
+                    await tx.execute(queries.FORGET_LOSS, fact.subject_ref)
                 elif fact.kind in _RESTRICTIONS:
                     await tx.fetchval(queries.RESTRICT, fact.subject_ref, _RESTRICTIONS[fact.kind])
                 elif fact.kind in _CHOICES:

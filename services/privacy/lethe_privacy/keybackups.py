@@ -29,6 +29,7 @@ TABLES = {
     "consents": (
         "line", "holder_ref", "purpose", "choice", "policy_version", "policy_hash", "text_hash", "language", "way", "at",
     ),
+    "facts_mark": ("is_only", "number"),
     "closed_holders": ("holder_ref", "closed_at"),
     "login_index": ("index_digest", "subject_ref"),
     "class_keys": ("subject_ref", "key_class", "key_id", "wrapped", "epoch_id"),
@@ -130,9 +131,8 @@ class KeyRestoration:
         sections = Sections(self._body(file, len(line), file_key))
         keys: dict[str, bytes] = {}
         if tx is not None:
-            await tx.execute(
-                "TRUNCATE subjects, consents, closed_holders, login_index, class_keys, item_keys, losses, touched"
-            )
+            # The mark goes back with the rest: what was decided since is gone through again at the next start.
+            await tx.execute(f"TRUNCATE {', '.join(TABLES)}, losses, touched")
         while (name := await sections.next_name()) is not None:
             if name.startswith(_KEYRING):
                 keys[name.removeprefix(_KEYRING)] = b"".join([part async for part in sections.pieces()])

@@ -69,7 +69,7 @@ async def _restore(given: argparse.Namespace) -> str:
         await database.close()
     return (
         f"Keyring and key store are those of generation {label.generation}, which began at {label.began_at.isoformat()}. "
-        "Keys made since then are lost; what was erased since then has to be erased again."
+        "Keys made since then are lost; what people decided since then is gone through again at the start."
     )
 
 
