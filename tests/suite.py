@@ -5,6 +5,7 @@ settings, sealing off) are made with `running_suite`.
 """
 
 import asyncio
+import re
 import secrets
 import subprocess
 import sys
@@ -171,7 +172,8 @@ class RunningSuite(RunningServers):
 
 
 def _database_in(sql: str) -> str:
-    return FACTS_DATABASE if "privacy." in sql else DATABASE
+    # Types of events begin with a domain's name, too.
+    return FACTS_DATABASE if re.search(r"\b(FROM|JOIN|INTO|UPDATE)\s+privacy\.", sql, re.IGNORECASE) else DATABASE
 
 
 def answered(response: httpx2.Response) -> dict[str, Any]:

@@ -70,14 +70,14 @@ def wait_until_all_is_done(suite: RunningSuite, timeout_seconds: float = _QUIET_
 
 def unsent(suite: RunningSuite) -> int:
     """Rows of all outboxes that wait for the relay."""
-    counts = ", ".join(f"(SELECT count(*) FROM {name}.outbox WHERE stream_seq IS NULL)" for name in Service)
-    return sum(suite.look(f"SELECT {counts}")[0])
+    waiting = (suite.look(f"SELECT count(*) FROM {name}.outbox WHERE stream_seq IS NULL") for name in Service)
+    return sum(int(rows[0][0]) for rows in waiting)
 
 
 def parked(suite: RunningSuite) -> list[str]:
     """What any service set aside, and why."""
-    parts = (f"SELECT '{name}' AS service, subject, error, deliveries FROM {name}.parked" for name in Service)
-    return [" ".join(map(str, row)) for row in suite.look(" UNION ALL ".join(parts))]
+    sql = "SELECT '{0}' AS service, subject, error, deliveries FROM {0}.parked"
+    return [" ".join(map(str, row)) for name in Service for row in suite.look(sql.format(name))]
 
 
 def is_in_order(suite: RunningSuite, crowd: Crowd) -> int:
