@@ -190,12 +190,14 @@ class Persona:
 
     def _reset_password(self, http: httpx2.Client) -> None:
         assert http.post("/v1/password-resets", json={"email": self._email}).status_code == 202
-        mail = until(lambda: next((mail for mail in self._sink.mails if self._email in mail), None), "the mail")
-        link = _LINK.search(mail.replace("=\r\n", "").replace("=3D", "="))
-        assert link is not None
+        link = until(self._mailed_link, "the mail with the link")
         self._canaries.pieces["mailed token"] = link[1][:24].encode()
         wish = {"token": link[1], "password": self._canaries.token("new password")}
         assert http.post("/v1/password-resets/confirm", json=wish).status_code == 204
+
+    def _mailed_link(self) -> re.Match[str] | None:
+        mine = (mail.replace("=\r\n", "").replace("=3D", "=") for mail in self._sink.mails if self._email in mail)
+        return next((link for mail in mine if (link := _LINK.search(mail))), None)
 
     def _be_refused(self, http: httpx2.Client, key: str) -> None:
         token = self._canaries.token

@@ -62,7 +62,7 @@ class Canaries:
             while at >= 0:
                 near = content[max(at - _NEAR_BYTES, 0) : at + _NEAR_BYTES]
                 found |= self._names(near) or {UNKNOWN}
-                at = content.find(form, at + _NEAR_BYTES)
+                at = content.find(form, at + len(form))
         return found
 
     def _names(self, near: bytes) -> set[str]:

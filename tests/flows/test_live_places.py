@@ -12,7 +12,13 @@ from lethe_common.bus.permissions import durables
 from lethe_common.catalogue import Kind
 from lethe_common.events.catalogue import STREAMS, heard_by
 from lethe_common.services import Service
-from lethe_gateway.browser import GUEST_COOKIE, SECURE_GUEST_COOKIE, SECURE_SESSION_COOKIE
+from lethe_gateway.browser import (
+    EXTERNAL_COOKIE,
+    GUEST_COOKIE,
+    SECURE_EXTERNAL_COOKIE,
+    SECURE_GUEST_COOKIE,
+    SECURE_SESSION_COOKIE,
+)
 from tests.flows.persona import Persona, mail_sink
 from tests.flows.scanner import Canaries, machine_folders
 from tests.flows.steps import created, made, picture
@@ -59,6 +65,8 @@ def used() -> Iterator[Used]:
             video = made(client, "a lantern on the river")
             answers += visit.watch_a_video(account, video.id)
             answers += visit.sign_in_and_out(suite, account)
+            _take_a_copy(http)
+            prefixes += live.bucket_prefixes(suite)
             claim = answered(http.delete("/v1/account"))["claim"]
         answers += told
         until(lambda: _certificate(suite, claim), "the certificate", timeout_seconds=60)
@@ -67,6 +75,8 @@ def used() -> Iterator[Used]:
             claim = answered(http.delete("/v1/account"))["claim"]
         until(lambda: _certificate(suite, claim), "a second certificate", timeout_seconds=60)
         visit.park_a_message(suite)
+        suite.advance("P4D")
+        until(lambda: _certificate(suite, claim, "final_certificate"), "the final certificate", timeout_seconds=60)
         yield Used(suite, answers, before, prefixes)
 
 
@@ -134,8 +144,9 @@ def test_answers_carry_the_declared_headers_and_cookies(used: Used) -> None:
     none(undeclared(found, declarations()))
     frame = {each.name for each in declarations() if each.variable == "FRAME_HEADERS"}
     assert frame <= seen
-    # The names with __Host- are for https, which no local suite speaks; this profile lets no guests in.
-    assert names(Kind.COOKIE) - seen == {SECURE_SESSION_COOKIE, GUEST_COOKIE, SECURE_GUEST_COOKIE}
+    # The names with __Host- are for https, which no local suite speaks; this profile lets in no guests, and nobody by a provider.
+    https = {SECURE_SESSION_COOKIE, SECURE_GUEST_COOKIE, SECURE_EXTERNAL_COOKIE}
+    assert names(Kind.COOKIE) - seen == {GUEST_COOKIE, EXTERNAL_COOKIE, *https}
 
 
 def test_temporary_files_are_the_declared_ones(used: Used) -> None:
@@ -160,6 +171,11 @@ def none(found: list[str]) -> None:
     assert not found, "\n" + "\n".join(found)
 
 
-def _certificate(suite: RunningSuite, claim: str) -> bool:
+def _certificate(suite: RunningSuite, claim: str, kind: str = "certificate") -> bool:
     with suite.anonymous() as http:
-        return bool(answered(http.post("/v1/erasures/status", json={"claim": claim}))["certificate"])
+        return bool(answered(http.post("/v1/erasures/status", json={"claim": claim}))[kind])
+
+
+def _take_a_copy(http: httpx2.Client) -> None:
+    copy = answered(http.post("/v1/account/export"))["id"]
+    until(lambda: answered(http.get(f"/v1/account/export/{copy}"))["state"] == "ready", "the copy", timeout_seconds=60)
