@@ -111,7 +111,7 @@ def _settled(suite: RunningSuite, wanted: Content) -> Content:
 
 
 def _live(suite: RunningSuite) -> None:
-    """Sign-up, plans, videos of every ending, mail, expiry, a restriction, a legal hold, erasure."""
+    """Sign-up, plans, videos of every ending, mail, expiry, copies, a restriction, a legal hold, erasure."""
     stays, leaves = suite.open_account(), suite.open_account()
     with stays.openai() as client, stays.http() as http:
         drawn = {**DRAWN, "input_reference": ("b.png", picture(), "image/png")}
@@ -124,7 +124,9 @@ def _live(suite: RunningSuite) -> None:
         _fail_one(suite, http)
         answered(http.post("/v1/password-resets", json={"email": stays.email}))
         wait_until_all_is_done(suite)
+        _take_a_copy(http)
         suite.advance("P7D")
+        assert http.delete(f"/v1/account/export/{_take_a_copy(http)}").is_success
         for plan in ("pro", "basic"):
             suite.change_plan(stays, plan)
             suite.advance("PT1S")  # no two plans begin at the same moment
@@ -134,6 +136,12 @@ def _live(suite: RunningSuite) -> None:
     lethe(suite, "lift", hold(suite, kept.id), "--operator", "A. Clerk")
     _erase_one(suite, leaves)
     wait_until_all_is_done(suite)
+
+
+def _take_a_copy(http: httpx2.Client) -> str:
+    copy = str(answered(http.post("/v1/account/export"))["id"])
+    until(lambda: answered(http.get(f"/v1/account/export/{copy}"))["state"] == "ready", "the copy", timeout_seconds=60)
+    return copy
 
 
 def _cancel_one(suite: RunningSuite, http: httpx2.Client) -> None:

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.timeout(300)
 LOCKED_SECONDS = 3.0
 PASSWORD = "a long enough password"
 ROWS = {
-    "lethe": ("gateway.accounts", "gateway.mails", "gateway.outbox", "privacy.outbox"),
+    "lethe": ("gateway.accounts", "gateway.mails", "gateway.outbox"),
+    "lethe_facts": ("privacy.outbox",),
     "lethe_keys": ("keys.subjects", "keys.login_index", "keys.item_keys", "keys.consents"),
 }
 

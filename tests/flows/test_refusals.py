@@ -160,8 +160,12 @@ def _is_well_formed(refused: httpx2.Response) -> None:
 
 
 def _everything(suite: RunningSuite, account: Account) -> tuple[dict[str, int], int, dict[str, Any]]:
-    """Rows of every table, versions of every object, and the account's money."""
-    return asyncio.run(row_counts(suite)), len(objects(suite)), account.balance()
+    """Rows of every table, versions of every object, and the account's money.
+
+    But for the note that a subject's key was deleted, which a key has that was made beside a hold that was refused.
+    """
+    rows = {table: count for table, count in asyncio.run(row_counts(suite)).items() if table != "keys.losses"}
+    return rows, len(objects(suite)), account.balance()
 
 
 def _is_quiet(suite: RunningSuite, account: Account) -> None:

@@ -23,11 +23,14 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lethe_cli.local.ports import free_ports
 from lethe_common.clock import monotonic_seconds
 from lethe_common.egress import DirectWay, Porter, Recipient, Recipients
 from lethe_common.services import Service
+from tests.integration.key_store import emptied_for_a_process
 from tests.servers import RunningServers
 from tests.tree import ROOT
 from tests.witness import Witness, witness
@@ -161,23 +164,32 @@ async def test_the_exit_status_and_the_signals_are_the_commands_own() -> None:
 
 
 @pytest.fixture(scope="module")
-def confined_billing(servers: RunningServers) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
-    """The real service, which reaches PostgreSQL, NATS and its monitor and S3, and is asked for its health."""
-    (health,) = free_ports(1)
-    urls = (servers.dsn("billing"), servers.nats_url, servers.runtime.nats_monitor_url, f"//{servers.s3_endpoint}")
+def confined_privacy(
+    servers: RunningServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """A real service, which reaches PostgreSQL, NATS and its monitor and S3, and is asked for its health."""
+    (health,), folder = free_ports(1), tmp_path_factory.mktemp("privacy")
+    pem = folder / "signing.pem"
+    pem.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    own = {
+        "LETHE_PROFILE": str(ROOT / "deploy/profiles/aisora2"),
+        "LETHE_HEALTH_PORT": str(health),
+        "LETHE_KEYRING": str(emptied_for_a_process(servers, folder / "keyring")),
+        "LETHE_SIGNING_KEY": str(pem),
+    }
+    urls = (servers.dsn("privacy"), servers.nats_url, servers.runtime.nats_monitor_url, f"//{servers.s3_endpoint}")
     outlets = [part for url in urls for part in ("--outlet", str(urlsplit(url).port))]
     process = subprocess.Popen(
-        [*CONFINED, *outlets, "--inlet", str(health), "--", sys.executable, "-m", "lethe_billing"],
-        env=servers.environment(Service.BILLING)
-        | {"LETHE_PROFILE": str(ROOT / "deploy/profiles/aisora2"), "LETHE_HEALTH_PORT": str(health)},
+        [*CONFINED, *outlets, "--inlet", str(health), "--", sys.executable, "-m", "lethe_privacy"],
+        env=servers.environment(Service.PRIVACY) | own,
     )
     yield process, health
     process.terminate()
     assert process.wait(timeout=30) == 0
 
 
-def test_a_real_service_works_where_it_has_no_network(confined_billing: tuple["subprocess.Popen[bytes]", int]) -> None:
-    process, health = confined_billing
+def test_a_real_service_works_where_it_has_no_network(confined_privacy: tuple["subprocess.Popen[bytes]", int]) -> None:
+    process, health = confined_privacy
     give_up_at = monotonic_seconds() + READY_SECONDS
     while not _is_ready(health):
         assert monotonic_seconds() < give_up_at
@@ -187,7 +199,7 @@ def test_a_real_service_works_where_it_has_no_network(confined_billing: tuple["s
     (service,) = [
         pid
         for pid in _children(process.pid)
-        if b"lethe_billing" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"--")[0]
+        if b"lethe_privacy" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"--")[0]
     ]
     status = Path(f"/proc/{service}/status").read_text()
     interfaces = [line.split(":")[0].strip() for line in Path(f"/proc/{service}/net/dev").read_text().splitlines()[2:]]

@@ -16,6 +16,7 @@ from lethe_common.events.privacy import ExportReady, ExportRemovalRequested, Exp
 from lethe_common.events.retention import ExportsDue, ExportsScheduled
 from lethe_common.exports import CATEGORY
 from lethe_common.identifiers import ExportId, SealKeyId, SubjectRef
+from lethe_common.policy.languages import Language
 from lethe_common.rpc.exports import (
     ExportEnd,
     ExportEndQuestion,
@@ -87,7 +88,7 @@ class Exports:
         self._database, self._bus, self._clock, self._keys = database, bus, clock, keys
         self._sealer, self._storage, self._wait_seconds = sealer, storage, wait_seconds
 
-    async def open(self, caller: Caller, language: str) -> Shown:
+    async def open(self, caller: Caller, language: Language) -> Shown:
         """Begin an export, or join the one under way.
 
         Raises:

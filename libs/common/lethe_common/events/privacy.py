@@ -8,6 +8,7 @@ from pydantic import Field
 from lethe_common.events.envelope import Event
 from lethe_common.events.jobs import RemovalRule
 from lethe_common.identifiers import CertificateId, ErasureId, ExportId, RequestId, SubjectRef
+from lethe_common.policy.languages import Language
 from lethe_common.services import Service
 
 _PRIVACY = (Service.PRIVACY,)
@@ -107,7 +108,7 @@ class ExportStepRequested(Event):
 
     export_id: ExportId
     subject_ref: SubjectRef
-    language: str = Field(pattern="^[a-z]{2}$")
+    language: Language
 
 
 class ExportCount(Event.Part):

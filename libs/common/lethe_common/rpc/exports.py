@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import Field, JsonValue
 
 from lethe_common.identifiers import ExportId, SubjectRef
+from lethe_common.policy.languages import Language
 from lethe_common.rpc.envelope import Call, Message
 from lethe_common.services import Service
 
@@ -81,7 +82,7 @@ class ExportOpenQuestion(Message):
     """The owner, signed in, asks for a copy. `language` is the one its explanation is written in."""
 
     subject_ref: SubjectRef
-    language: str = Field(pattern="^[a-z]{2}$")
+    language: Language
 
 
 class ExportOpen(Call[ExportOpenQuestion, ExportLine]):

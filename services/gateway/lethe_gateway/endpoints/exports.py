@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from lethe_common.policy import Policy
+from lethe_common.policy.languages import Language
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
@@ -70,7 +71,7 @@ def export_routes(
     return router
 
 
-def _language(request: Request, policy: Policy) -> str:
+def _language(request: Request, policy: Policy) -> Language:
     return language_of(request, policy.languages)
 
 
