@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from lethe_common.bus import Bus
 from lethe_common.bus.dispatcher import Handler
 from lethe_common.events import privacy, retention
 from lethe_common.events.envelope import Event
+from lethe_common.identifiers import ExportId, SubjectRef
 from lethe_common.process import Frame
+from lethe_common.rpc.exports import ExportList, ExportListQuestion
 from lethe_common.sealing import Sealer
 from lethe_common.storage import Storage
 from lethe_gateway.exports import ExportHandlers, Exports
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.manifests import Manifests
 from lethe_gateway.media_files import MediaFiles
-from lethe_gateway.packing import Packing, PackingPace
+from lethe_gateway.packing import IsWanted, Packing, PackingPace
 from lethe_gateway.records import Records
 from lethe_gateway.settings import GatewaySettings
 from lethe_gateway.words import load_words
@@ -34,6 +37,7 @@ class ExportParts:
             Records(database, bus, keys, sealer),
             MediaFiles(database, bus, keys, sealer, storage),
             Manifests(frame.book, clock, load_words()),
+            _wanted(bus),
             _pace(settings),
         )
         self.desk = Exports(database, bus, clock, keys, sealer, storage, wait_seconds=settings.delete_wait_seconds)
@@ -50,6 +54,14 @@ class ExportParts:
             retention.ExportsScheduled: on.on_scheduled,
             retention.ExportsDue: on.on_due,
         }
+
+
+def _wanted(bus: Bus) -> IsWanted:
+    async def is_wanted(subject_ref: SubjectRef, export_id: ExportId) -> bool:
+        known = (await bus.ask(ExportList, ExportListQuestion(subject_ref=subject_ref))).exports
+        return any(one.export_id == export_id and one.state == "packing" for one in known)
+
+    return is_wanted
 
 
 def _pace(settings: GatewaySettings) -> PackingPace:

@@ -6,7 +6,7 @@ upload is aborted, or swept as unfinished, and the next attempt begins anew.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -66,6 +66,10 @@ class Work:
         self.counts.append(ExportCount(owner=section.owner, section=section.name, records=records))
 
 
+IsWanted = Callable[[SubjectRef, ExportId], Awaitable[bool]]
+"""Is this export still to be packed? Raises Unavailable."""
+
+
 class Packing:
     """Packs and removes archives, one at a time."""
 
@@ -78,10 +82,12 @@ class Packing:
         records: Records,
         media: MediaFiles,
         manifests: Manifests,
+        is_wanted: IsWanted,
         pace: PackingPace,
     ) -> None:
         self._database, self._keys, self._sealer, self._storage = database, keys, sealer, storage
-        self._records, self._media, self._manifests, self._pace = records, media, manifests, pace
+        self._records, self._media, self._manifests = records, media, manifests
+        self._is_wanted, self._pace = is_wanted, pace
         self._rung = asyncio.Event()
 
     def wake(self) -> None:
@@ -117,8 +123,12 @@ class Packing:
         return True
 
     async def _pack(self, work: Work) -> None:
-        """Write the archive, and tell what is in it."""
+        """Write the archive, and tell what is in it. One that was asked for long ago and is gone is not made again."""
         ref = work.person.subject_ref
+        if not await self._is_wanted(ref, work.export_id):
+            async with self._database.transaction() as tx:
+                await tx.execute(queries.DELETE, work.export_id, work.attempt)
+            return
         await self._storage.remove_all_versions(work.object_prefix)
         held = await self._keys.issue(ref, work.export_id, KeyClass.CONTENT)
         key = f"{work.object_prefix}archive-{work.attempt}"

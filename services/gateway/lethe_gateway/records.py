@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import structlog
 from pydantic import JsonValue
 
 from lethe_common.bus import Bus
@@ -16,7 +17,7 @@ from lethe_common.exports.pages import record
 from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc.exports import PAGE_CALLS, PAGE_RECORDS, ExportPageQuestion
 from lethe_common.rpc.privacy import Purpose
-from lethe_common.sealing import SealContext, Sealer
+from lethe_common.sealing import CannotOpen, SealContext, Sealer
 from lethe_common.services import Service
 from lethe_gateway import export_queries as queries
 from lethe_gateway.accounts import EMAIL
@@ -39,6 +40,8 @@ SECTIONS = {
     "uploads": Query(("uploads",), queries.UPLOADS),
 }
 """What the gateway has, by the name of the section it is in; here $1 is the account."""
+
+log = structlog.get_logger()
 
 _WRITTEN = "request_steps"
 JsonRecord = dict[str, JsonValue]
@@ -113,7 +116,7 @@ class Records:
         return {**step, "text": text}
 
     async def _opened(self, person: Person, row: asyncpg.Record, name: str, category: str, item_id: str) -> JsonRecord:
-        """A row with its sealed column opened; None where it is empty, or its key was destroyed a moment ago."""
+        """A row with its sealed column opened; None where it is empty, damaged, or its key was destroyed a moment ago."""
         sealed = row[f"{name}_sealed"]
         plain = {column: value for column, value in row.items() if column not in {"cursor", f"{name}_sealed"}}
         return {**record(plain), name: None if sealed is None else await self._open(person, category, item_id, sealed)}
@@ -124,7 +127,12 @@ class Records:
         except Gone:
             return None
         context = SealContext(category, person.subject_ref, item_id, held.key_id)
-        return self._sealer.open(held.key, context, sealed).decode()
+        try:
+            return self._sealer.open(held.key, context, sealed).decode()
+        except CannotOpen:
+            # One damaged value keeps nobody from a copy of all the others; nothing that opens it exists.
+            log.warning("record_unreadable", category=category)
+            return None
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, JsonRecord]]) -> list[JsonRecord]:
