@@ -11,9 +11,9 @@ BIN = .venv/bin
 UV = $(BIN)/uv
 SYNC = $(UV) sync --frozen --inexact
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
-# Two cores are what a small machine has; a file's tests stay together, so that they share their servers.
+# Two cores are what a small machine has, and tests wait a lot; a file's tests stay together, so that they share their servers.
 PYTEST = $(BIN)/pytest
-WORKERS = 2
+WORKERS = 3
 PARALLEL = -n $(WORKERS) --dist loadfile
 # More for the test runner: make test-unit ARGS="-k ledger".
 ARGS =

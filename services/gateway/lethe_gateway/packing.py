@@ -125,11 +125,12 @@ class Packing:
     async def _pack(self, work: Work) -> None:
         """Write the archive, and tell what is in it. One that was asked for long ago and is gone is not made again."""
         ref = work.person.subject_ref
+        await self._storage.remove_all_versions(work.object_prefix)
         if not await self._is_wanted(ref, work.export_id):
+            await self._keys.destroy([(ref, work.export_id)])
             async with self._database.transaction() as tx:
                 await tx.execute(queries.DELETE, work.export_id, work.attempt)
             return
-        await self._storage.remove_all_versions(work.object_prefix)
         held = await self._keys.issue(ref, work.export_id, KeyClass.CONTENT)
         key = f"{work.object_prefix}archive-{work.attempt}"
         sealed = self._sealer.seal_stream(held.key, _context(work, held), self._watched(work))
@@ -160,7 +161,8 @@ class Packing:
         async with self._database.transaction() as tx:
             if await tx.fetchval(queries.DELETE, work.export_id, work.attempt) is not None:
                 rule = RemovalRule(work.rule or RemovalRule.EXPIRED)
-                prefixes = (work.object_prefix,)
+                # Of what nobody began to pack there is no place to look at.
+                prefixes = (work.object_prefix,) if work.attempt > 1 else ()
                 tx.tell(ExportRemoved(export_id=work.export_id, subject_ref=ref, rule=rule, prefixes=prefixes))
 
     async def _watched(self, work: Work) -> AsyncGenerator[bytes, None]:
