@@ -119,9 +119,9 @@ def test_with_sealing_off_the_same_scan_finds_each_where_it_belongs(unsealed: Fo
 
 
 def test_what_is_never_stored_is_found_only_in_the_file_where_the_test_put_it(unsealed: Found) -> None:
-    found = {
-        name: places for name, places in unsealed.items() if name not in {*IN_CLEAR_WITHOUT_SEALING, *ALWAYS_FOUND}
-    }
+    # What lies in clear without sealing may be cut by the edge of a page of the write-ahead log, and is nameless then.
+    elsewhere = {*IN_CLEAR_WITHOUT_SEALING, *ALWAYS_FOUND, UNKNOWN}
+    found = {name: places for name, places in unsealed.items() if name not in elsewhere}
     assert found == {name: {"files:tmp", "machine"} for name in NOWHERE_ANYWAY}
 
 
