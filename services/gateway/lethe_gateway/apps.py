@@ -7,9 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.telemetry import TelemetryConfig
 
 from lethe_common.process import Frame
-from lethe_gateway.browser import (
-    CONSOLE_COOKIE,
-)
+from lethe_gateway.browser import CONSOLE_COOKIE
 from lethe_gateway.domain import Domain, in_force
 from lethe_gateway.endpoints.accounts import account_routes
 from lethe_gateway.endpoints.calendar import calendar_routes

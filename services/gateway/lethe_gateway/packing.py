@@ -5,7 +5,6 @@ way and in its object, so an attempt that dies leaves nothing to look for: its
 upload is aborted, or swept as unfinished, and the next attempt begins anew.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import structlog
 
+from lethe_common.bells import Bell
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.errors import LetheError
@@ -88,23 +88,18 @@ class Packing:
         self._database, self._keys, self._sealer, self._storage = database, keys, sealer, storage
         self._records, self._media, self._manifests = records, media, manifests
         self._is_wanted, self._pace = is_wanted, pace
-        self._rung = asyncio.Event()
+        self._bell = Bell()
 
     def wake(self) -> None:
         """There is something to pack or to remove."""
-        self._rung.set()
+        self._bell.ring()
 
     async def run(self) -> None:
-        """Work for ever; a worker of the frame. The poll is the safety net of the wake-up."""
+        """Work for ever; a worker of the frame."""
         while True:
-            self._rung.clear()
             while await self.take_one():
                 pass
-            try:
-                async with asyncio.timeout(self._pace.poll_seconds):
-                    await self._rung.wait()
-            except TimeoutError:
-                continue
+            await self._bell.wait(self._pace.poll_seconds)
 
     async def take_one(self) -> bool:
         """Pack or remove one archive; False when there is none. A failed one comes back after a while."""

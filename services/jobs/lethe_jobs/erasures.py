@@ -9,12 +9,12 @@ from datetime import timedelta
 import structlog
 
 from lethe_common import crashes
+from lethe_common.bells import Bell
 from lethe_common.database import Database
 from lethe_common.errors import LetheError, Unavailable
 from lethe_common.events.privacy import ErasureStepReported, StoreCount
 from lethe_common.services import Service
 from lethe_common.storage import Storage, subject_prefix
-from lethe_jobs.bells import Bell
 from lethe_jobs.leases import delay_after
 from lethe_jobs.models import OUTPUT_PREFIX
 from lethe_jobs.queries import erasures as queries

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import structlog
 
+from lethe_common.bells import Bell
 from lethe_common.bus import Bus
 from lethe_common.database import Database
 from lethe_common.errors import Unavailable
 from lethe_common.events.jobs import GenerationProgressed
 from lethe_common.identifiers import GenerationId
-from lethe_jobs.bells import Bell
 from lethe_jobs.leases import Run
 from lethe_jobs.providers import Watch
 from lethe_jobs.queries import runs as queries

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from lethe_common import crashes
+from lethe_common.bells import Bell
 from lethe_common.bus import Bus
 from lethe_common.database import Database
 from lethe_common.errors import LetheError, Unavailable
@@ -21,7 +22,6 @@ from lethe_common.rpc.privacy import KeyDestroy, KeyDestroyQuestion, LeaseWish
 from lethe_common.rpc.retention import RemovalCheck, RemovalCheckQuestion, RemovalWish
 from lethe_common.services import Service
 from lethe_common.storage import Storage
-from lethe_jobs.bells import Bell
 from lethe_jobs.gauges import Gauges
 from lethe_jobs.leases import delay_after
 from lethe_jobs.queries import removals as queries

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import structlog
 
+from lethe_common.bells import Bell
 from lethe_common.database import Database
 from lethe_common.errors import Unavailable
 from lethe_common.identifiers import GenerationId
 from lethe_common.logging import describe, places
-from lethe_jobs.bells import Bell
 from lethe_jobs.gauges import Gauges
 from lethe_jobs.heartbeats import Heart
 from lethe_jobs.inputs import Inputs, Ready

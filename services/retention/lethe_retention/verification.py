@@ -1,13 +1,12 @@
 """Verification: an item is closed only when retention has seen for itself that nothing of it is left."""
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 
 import asyncpg
 import structlog
 
+from lethe_common.bells import Bell
 from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.errors import LetheError
@@ -41,21 +40,18 @@ class Verification:
     ) -> None:
         self._database, self._still_there, self._clock, self._gauges = database, still_there, clock, gauges
         self._batch, self._poll_seconds, self._again = batch, poll_seconds, again
-        self._rung = asyncio.Event()
+        self._bell = Bell()
 
     def wake(self) -> None:
         """Something was reported as gone."""
-        self._rung.set()
+        self._bell.ring()
 
     async def run(self) -> None:
-        """Look for ever; a worker of the frame. The poll is the safety net of the wake-up."""
+        """Look for ever; a worker of the frame."""
         while True:
-            self._rung.clear()
             while await self.look():
                 pass
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(self._poll_seconds, self._again.total_seconds())):
-                    await self._rung.wait()
+            await self._bell.wait(min(self._poll_seconds, self._again.total_seconds()))
 
     async def look(self) -> int:
         """Look at one batch, close what is seen to be gone, and return how many were looked at."""

@@ -72,6 +72,6 @@ def restore(
     done = asyncio.run(put_back(DataFolder(data.absolute()), backup, lambda text: ERR.print(text, markup=False)))
     OUT.print(
         f"Restored the data of {done.manifest.taken_at:%Y-%m-%d %H:%M} UTC; {done.events} events are told again. "
-        f"Start with `lethe up`: it opens when all services have been through the {done.facts} facts since.",
+        f"Start with `lethe up`: it opens when all services have been through what was decided since ({done.facts}).",
         markup=False,
     )

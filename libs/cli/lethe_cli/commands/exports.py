@@ -70,7 +70,9 @@ def taken(client: Api, output: Path) -> tuple[Answer, str]:
 
 
 @app.command("digest")
-def digest(file: Annotated[Path, typer.Argument(help="The zip file, as it was saved.")]) -> None:
+def digest(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The zip file, as it was saved.")],
+) -> None:
     """Check a copy offline and print the digest of its content. Ends with 1 and the reason when it is not whole.
 
     The digest is one of what is in the copy, not of how and when it was packed: two copies of the same have the same.
