@@ -17,6 +17,7 @@ import pytest
 
 from lethe_cli.local import control
 from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.postgres import LEFT_BY_RESTORES
 from lethe_cli.local.programs import BACKGROUND
 from lethe_cli.local.supervisor import State
 from lethe_common.clock import monotonic_seconds
@@ -103,6 +104,22 @@ async def test_data_is_there_after_a_restart_and_two_suites_run_side_by_side(
                 assert await connection.fetchval("SELECT number FROM billing.kept") == 7
             finally:
                 await connection.close()
+
+
+async def test_what_a_killed_restore_has_left_goes_at_the_next_start(data: Path) -> None:
+    for attempt in range(2):
+        with running_servers(data) as suite:
+            connection = await asyncpg.connect(suite.superuser_dsn())
+            try:
+                if attempt == 0:
+                    for name in LEFT_BY_RESTORES:
+                        await connection.execute(f"CREATE DATABASE {name}")
+                left = await connection.fetch(
+                    "SELECT datname FROM pg_database WHERE datname = ANY($1)", list(LEFT_BY_RESTORES)
+                )
+            finally:
+                await connection.close()
+        assert len(left) == (2 if attempt == 0 else 0)
 
 
 @pytest.mark.parametrize(("option", "other"), [("--port", "--console-port"), ("--console-port", "--port")])

@@ -70,6 +70,10 @@ _SETTINGS = {
 }
 _ACCESS = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 
+RESTORED, BEFORE = "lethe_restored", "lethe_before"
+LEFT_BY_RESTORES = frozenset({RESTORED, BEFORE})
+"""Databases that only a restore that was killed leaves: people's data that nothing would ever end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
@@ -179,6 +183,8 @@ class Postgres:
             for statement in [*role_statements(self.secrets.postgres), *system_statements()]:
                 await connection.execute(statement)
             existing = [row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")]
+            for left in LEFT_BY_RESTORES.intersection(existing):
+                await connection.execute(f"DROP DATABASE {left}")
             for statement in missing_databases(existing):
                 await connection.execute(statement)
         finally:

@@ -19,13 +19,12 @@ from lethe_cli.local.backups import DUMP, Manifest
 from lethe_cli.local.children import Nursery, forbid_core_dumps
 from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.logbook import Logbook
-from lethe_cli.local.postgres import Postgres
+from lethe_cli.local.postgres import BEFORE, RESTORED, Postgres
 from lethe_cli.local.supervisor import Supervisor
 from lethe_common.clock import wall
 from lethe_common.database.roles import DATABASE, FACTS_DATABASE
 from lethe_common.rpc.facts import OWNERS
 
-_FRESH, _BEFORE = "lethe_restored", "lethe_before"
 HAS_LEDGER = "SELECT to_regclass('privacy.facts') IS NOT NULL"
 FACT_AT = "SELECT encode(hash, 'hex') FROM privacy.facts WHERE number = $1"
 FACTS_SINCE = "SELECT count(*) FROM privacy.facts WHERE number > $1"
@@ -111,10 +110,9 @@ async def _facts_since(postgres: Postgres, manifest: Manifest) -> int:
 
 async def _fill(postgres: Postgres, dump: Path) -> int:
     async with _connected(postgres) as connection:
-        await connection.execute(f"DROP DATABASE IF EXISTS {_FRESH}")
-        await connection.execute(f"CREATE DATABASE {_FRESH}")
-    await dumps.restore(postgres.port, postgres.secrets.postgres_superuser, _FRESH, dump)
-    async with _connected(postgres, _FRESH) as connection:
+        await connection.execute(f"CREATE DATABASE {RESTORED}")
+    await dumps.restore(postgres.port, postgres.secrets.postgres_superuser, RESTORED, dump)
+    async with _connected(postgres, RESTORED) as connection:
         return await in_flight.settle(connection)
 
 
@@ -126,10 +124,11 @@ async def _seal(postgres: Postgres) -> None:
 
 async def _change_places(postgres: Postgres) -> None:
     async with _connected(postgres) as connection:
-        await connection.execute(f"DROP DATABASE IF EXISTS {_BEFORE}")
-        await connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {_BEFORE}")
-        await connection.execute(f"ALTER DATABASE {_FRESH} RENAME TO {DATABASE}")
-        await connection.execute(f"DROP DATABASE {_BEFORE}")
+        # Both or neither: after a kill in between the next start would begin with no data at all.
+        async with connection.transaction():
+            await connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {BEFORE}")
+            await connection.execute(f"ALTER DATABASE {RESTORED} RENAME TO {DATABASE}")
+        await connection.execute(f"DROP DATABASE {BEFORE}")
 
 
 @contextlib.asynccontextmanager
