@@ -241,6 +241,27 @@ async def test_issuing_leasing_and_deleting_go_on_while_it_rotates(stand: Stand)
         assert set(refusals(await stand.store.lease([lease(one) for one in gone]))) == {"key_unknown"}
 
 
+@pytest.mark.parametrize("phase", [Phase.SWAPPING, Phase.SWAPPED])
+async def test_a_lease_that_has_one_of_the_tables_is_waited_for_and_gets_the_other(stand: Stand, phase: Phase) -> None:
+    await stand.people(1)
+    now, rotation = stand.clock.advance(days=1), stand.rotation()
+    while (await stand.generation()).phase is not phase:
+        await rotation.take_step(now)
+    ending = "_old" if phase is Phase.SWAPPED else ""
+
+    async with stand.database.transaction() as reader:
+        await reader.execute(f"LOCK TABLE item_keys{ending} IN ACCESS SHARE MODE")
+        step = asyncio.create_task(rotation.take_step(now))
+        while not await reader.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"):
+            assert not step.done()
+            await asyncio.sleep(0.01)
+        # Refused at once if the rotation has it, while it waits for the first one.
+        await reader.execute(f"LOCK TABLE class_keys{ending} IN ACCESS SHARE MODE NOWAIT")
+
+    assert await step
+    assert (await stand.generation()).phase is not phase
+
+
 @pytest.mark.parametrize("is_after", [False, True])
 async def test_a_crash_at_any_call_of_the_keyring_is_followed_by_the_rest_of_the_rotation(
     stand: Stand, *, is_after: bool

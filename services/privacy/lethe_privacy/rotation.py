@@ -77,6 +77,7 @@ async def back_up_now(database: Database, backups: KeyBackups) -> Path | None:
     None when there is no recovery key.
     """
     async with database.transaction(_COUNTING) as tx:
+        await tx.execute(queries.KEEP_NAMES)
         generation = await queries.load(tx)
         if generation is None:
             return None
@@ -217,7 +218,7 @@ class Rotation:
 
     async def _clear(self, generation: Generation) -> None:
         """What is left of the old generation goes: its tables, its epoch's key, backups beyond those kept."""
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(key_queries.EXCLUDE) as tx:
             await tx.execute(queries.DROP_OLD)
         others = list(await self._keyring.epochs() - {generation.epoch_id})
         async with self._database.transaction() as tx:

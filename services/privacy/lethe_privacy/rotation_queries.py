@@ -39,6 +39,8 @@ ABANDONED = """
        SET phase = 'resting', next_epoch_id = NULL, next_began_at = NULL, copied_subject = '', copied_item = ''
 """
 NEEDED_EPOCHS = "SELECT DISTINCT epoch_id FROM class_keys WHERE epoch_id = ANY ($1::text[])"
+# In the order in which a swap takes them, and before the snapshot: what is read is of one generation.
+KEEP_NAMES = "LOCK TABLE item_keys, class_keys IN ACCESS SHARE MODE"
 DROP_OLD = "SELECT drop_old_generation()"
 
 CLASS_BATCH = """
