@@ -143,6 +143,10 @@ def test_the_certificate_stays_in_a_log_that_only_grows(
     command = [*lethe, "verify", str(file), "--key", str(key), "--head", str(head)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "The log only grew between the two heads" in done.stdout) == (0, True), done.stdout
+    with suite.anonymous() as http:
+        published, policy = http.get("/certificates").text, http.get("/privacy").text
+    assert json.loads(head.read_bytes())["head"]["payload"]["root"] in published
+    assert 'href="/certificates"' in policy
 
 
 def test_a_claim_that_nobody_was_given_finds_nothing(suite: RunningSuite) -> None:

@@ -20,6 +20,7 @@ _PAGES = (
     "/reset",
     "/verify",
     "/erasure",
+    "/certificates",
     "/static/lethe.js",
     "/favicon.ico",
     "/nothing",

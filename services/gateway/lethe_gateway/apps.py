@@ -100,7 +100,7 @@ def public_app(
         model_routes(frame.catalogue, frame.clock),
         erasure_routes(domain.erasures, callers, blinding, claims, is_https=settings.is_https),
         export_routes(domain.exports.desk, callers, domain.consents, blinding, copies),
-        studio_screens(pages, callers.has_session),
+        studio_screens(pages, callers.has_session, domain.erasures.newest_head),
         policy_pages(published),
     ):
         app.include_router(router)

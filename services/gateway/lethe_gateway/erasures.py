@@ -89,15 +89,23 @@ class Erasures:
             NotFound: no certificate was issued yet.
             Refused: the log never had as many entries.
         """
-        document = (await self._bus.ask(LogHead, LogHeadQuestion(since=since))).document
+        document = await self._log(since)
         if document is None:
             raise NotFound("No certificate was issued yet, so the log has no head.")
         return document
+
+    async def newest_head(self) -> dict[str, Any] | None:
+        """The newest signed head of the log; None while no certificate was issued."""
+        document = await self._log(None)
+        return None if document is None else document["head"]
 
     def wake(self, erasure_id: str) -> None:
         """An erasure was completed."""
         if erasure_id in self._waiting:
             self._waiting[erasure_id].set()
+
+    async def _log(self, since: int | None) -> dict[str, Any] | None:
+        return (await self._bus.ask(LogHead, LogHeadQuestion(since=since))).document
 
     async def _ask(self, claim: str) -> ErasureStateAnswer:
         return await self._bus.ask(ErasureState, ErasureStateQuestion(claim_hash=_hash(claim)))

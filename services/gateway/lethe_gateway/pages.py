@@ -1,10 +1,10 @@
 """The pages people see: templates filled with words and with what the policy promises. No request in here."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -166,6 +166,13 @@ class Pages:
     def erasure(self, language: Language) -> str:
         """How far an erasure is, and its certificate; works when the account is gone."""
         return self._render("erasure.html", language)
+
+    def certificates(self, language: Language, head: Mapping[str, Any] | None) -> str:
+        """The newest signed head of the log of certificates, for whoever keeps one; None while there is none."""
+        shown = None if head is None else {**head["payload"], "key": head["key_id"]}
+        if shown is not None:
+            shown["moment"] = Wording(language, language).moment(shown["at"])
+        return self._render("certificates.html", language, head=shown)
 
     def problem(self, language: Language, status: int, kind: str | None = None) -> str:
         """A page that is not there (404), no more (410) or not yet (503); or of this kind, as a sign-in that did not work."""

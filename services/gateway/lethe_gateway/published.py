@@ -21,6 +21,8 @@ ADDRESSES: Mapping[Name, str] = {
     "versions": "/privacy/versions",
 }
 """The public pages. The record is for operators, on the console's application."""
+LOG_ADDRESS = "/certificates"
+"""Where the newest head of the log of certificates is published, beside the policy."""
 
 _MADE: Mapping[Name, Callable[[Policy, Language], Page]] = {
     "policy": pages.policy_page,
@@ -104,4 +106,5 @@ class Published:
 def links(language: Language, current: Name | None = None) -> tuple[Link, ...]:
     """The public pages, as every page links to them."""
     words = words_in(language)
-    return tuple(Link(address, words(f"page.link.{name}"), name == current) for name, address in ADDRESSES.items())
+    made = tuple(Link(address, words(f"page.link.{name}"), name == current) for name, address in ADDRESSES.items())
+    return *made, Link(LOG_ADDRESS, words("page.link.certificates"), is_current=False)

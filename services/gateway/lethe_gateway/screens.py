@@ -5,12 +5,14 @@ it, so it is in no log.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from lethe_common.policy.languages import LANGUAGES, Language
 from lethe_gateway.browser import LANGUAGE_COOKIE
 from lethe_gateway.pages import Pages
+from lethe_gateway.published import LOG_ADDRESS
 from lethe_gateway.words import choose
 
 _YEAR_SECONDS = 365 * 24 * 3600
@@ -18,10 +20,11 @@ _NOT_FOUND, _UNAVAILABLE = 404, 503
 _RETRY_SECONDS = 5
 
 IsSignedIn = Callable[[Request], Awaitable[bool]]
+NewestHead = Callable[[], Awaitable[dict[str, Any] | None]]
 
 
-def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
-    """GET /, /requests, /reset, /verify, /address, /unsubscribe, /erasure and /static/*."""
+def studio_screens(pages: Pages, is_signed_in: IsSignedIn, newest_head: NewestHead) -> APIRouter:
+    """GET /, /requests, /reset, /verify, /address, /unsubscribe, /erasure, /certificates and /static/*."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -54,6 +57,10 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn) -> APIRouter:
     @router.get("/erasure")
     async def erasure(request: Request) -> Response:
         return _page(request, pages.erasure(language_of(request)))
+
+    @router.get(LOG_ADDRESS)
+    async def certificates(request: Request) -> Response:
+        return _page(request, pages.certificates(language_of(request), await newest_head()))
 
     _serve_files(router, pages)
     return router

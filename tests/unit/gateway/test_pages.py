@@ -1,11 +1,15 @@
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI, Request
 
 import lethe_gateway
+from lethe_common import certificates
 from lethe_common.policy import load_profile
 from lethe_common.policy.languages import LANGUAGES
 from lethe_gateway.pages import Pages, Terms, terms_of
@@ -18,6 +22,9 @@ TERMS = Terms(
     upload_period="PT1H", ledger_period="P7Y", proof_period="P3Y", horizon="P3D", contact="privacy@example.org",
     provider="An Example Service",
 )  # fmt: skip
+HEAD: dict[str, Any] = certificates.signed_head(
+    certificates.Head(41, bytes(range(32))), datetime(2027, 3, 4, 5, 6, 7, tzinfo=UTC), Ed25519PrivateKey.generate()
+)
 SCRIPTS = sorted((ROOM / "static").glob("*.js"))
 
 
@@ -39,6 +46,8 @@ def all_pages() -> dict[str, str]:
             "new address": pages.new_address(language),
             "unsubscribe": pages.unsubscribe(language),
             "erasure": pages.erasure(language),
+            "log": pages.certificates(language, HEAD),
+            "empty log": pages.certificates(language, None),
             "missing": pages.problem(language, 404),
             "gone": pages.problem(language, 410),
         }.items()
@@ -51,7 +60,10 @@ def client(*, is_signed_in: bool = False) -> httpx2.AsyncClient:
     async def answer(_request: Request) -> bool:
         return is_signed_in
 
-    app.include_router(studio_screens(pages, answer))
+    async def newest_head() -> dict[str, Any]:
+        return HEAD
+
+    app.include_router(studio_screens(pages, answer, newest_head))
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://studio")
 
 
@@ -117,6 +129,16 @@ async def test_the_first_page_depends_on_being_signed_in() -> None:
         assert 'id="composer"' in (await inside.get("/")).text
         assert 'id="request-form"' not in (await outside.get("/requests")).text
         assert 'id="request-form"' in (await inside.get("/requests")).text
+
+
+async def test_the_newest_head_of_the_log_is_published_with_what_it_takes_to_check_by_it() -> None:
+    async with client() as browser:
+        page = (await browser.get("/certificates")).text
+
+    assert all(told in page for told in ("<dd>41</dd>", HEAD["payload"]["root"], HEAD["key_id"], "4 March 2027, 05:06"))
+    assert 'href="/v1/certificates/log"' in page
+    assert 'href="/v1/certificates/public-key"' in page
+    assert "has been issued yet" in Pages(lambda: TERMS).certificates("en", None)
 
 
 async def test_a_language_asked_for_is_remembered() -> None:
