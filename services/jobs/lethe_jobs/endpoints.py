@@ -10,13 +10,16 @@ from lethe_common.rpc.jobs import (
     PositionQuestion,
     RunListAnswer,
     RunListQuestion,
+    StatisticsAnswer,
+    StatisticsQuestion,
 )
 from lethe_common.services import Service
 from lethe_jobs.admissions import eta_seconds, place_of
 from lethe_jobs.paces import Pace
 from lethe_jobs.queries import answers as queries
+from lethe_jobs.queries import statistics
 from lethe_jobs.runs import State
-from lethe_jobs.schemas import located_asset, run_row
+from lethe_jobs.schemas import located_asset, run_row, statistics_spans
 
 
 class Endpoints:
@@ -50,3 +53,9 @@ class Endpoints:
             found = await queries.listing(tx, question.state, question.limit)
             counts = await queries.by_state(tx)
         return RunListAnswer(runs=tuple(map(run_row, found)), by_state=counts)
+
+    async def statistics(self, question: StatisticsQuestion, _caller: Service) -> StatisticsAnswer:
+        """What was counted of the last spans."""
+        async with self._database.transaction() as tx:
+            found = await statistics.newest(tx, question.spans)
+        return StatisticsAnswer(spans=statistics_spans(found))

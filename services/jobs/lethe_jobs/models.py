@@ -17,6 +17,7 @@ _PSEUDONYM = held("identity.account", is_sealed=False)
 _PARAMETER = held("content.generation", is_sealed=False)
 _OUTPUT = held("output.video", is_sealed=False)
 _RECORD = held("erasure.record", is_sealed=False)
+_GROUP = impersonal("of a group of at least `k` people, rounded: aggregates of the policy")
 _MARK = impersonal("SHA-256 of a random reference that exists nowhere any more once the erasure is done")
 
 
@@ -159,3 +160,26 @@ class Fence(Table, table=True):
 
     mark: bytes = Field(sa_column=Column(LargeBinary, primary_key=True, **_MARK))
     done_at: datetime = _time(_RECORD)
+
+
+class StatisticsSpan(Table, table=True):
+    """A span of time that was counted, and the policy's bounds at that time."""
+
+    __tablename__ = "statistics_spans"
+
+    began_at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True, **_GROUP))
+    ended_at: datetime = _time(_GROUP)
+    k: int = Field(sa_column_kwargs=_GROUP)
+    rounding: int = Field(sa_column_kwargs=_GROUP)
+
+
+class StatisticsGroup(Table, table=True):
+    """How many videos of one kind were made in a span. Never changed."""
+
+    __tablename__ = "statistics_groups"
+
+    began_at: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True, **_GROUP))
+    model: str = Field(primary_key=True, sa_column_kwargs=_GROUP)
+    width_px: int = Field(primary_key=True, sa_column_kwargs=_GROUP)
+    height_px: int = Field(primary_key=True, sa_column_kwargs=_GROUP)
+    videos: int = Field(sa_column=Column(BigInteger, nullable=False, **_GROUP))

@@ -1,7 +1,12 @@
 """What goes out: our rows as the messages of the RPC catalogue."""
 
+from collections.abc import Iterable
+from itertools import groupby
+
+import asyncpg
+
 from lethe_common.identifiers import GenerationId, SealKeyId
-from lethe_common.rpc.jobs import LocatedAsset, RunRow
+from lethe_common.rpc.jobs import LocatedAsset, RunRow, StatisticsGroup, StatisticsSpan
 from lethe_jobs.queries.answers import Listed, Located
 
 
@@ -30,3 +35,18 @@ def run_row(found: Listed) -> RunRow:
         queued_at=found.queued_at,
         updated_at=found.updated_at,
     )
+
+
+def statistics_spans(rows: Iterable[asyncpg.Record]) -> tuple[StatisticsSpan, ...]:
+    """Spans with their groups, from the rows of the groups in order."""
+    return tuple(_span(list(of_span)) for _, of_span in groupby(rows, key=lambda row: row["began_at"]))
+
+
+def _span(rows: list[asyncpg.Record]) -> StatisticsSpan:
+    of_all = {name: rows[0][name] for name in ("began_at", "ended_at", "k", "rounding")}
+    groups = [
+        StatisticsGroup(**{name: row[name] for name in StatisticsGroup.model_fields})
+        for row in rows
+        if row["model"] is not None
+    ]
+    return StatisticsSpan(**of_all, groups=tuple(groups))

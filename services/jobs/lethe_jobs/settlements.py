@@ -70,6 +70,7 @@ class Settlements:
         async with self._database.transaction() as tx:
             known = await subjects.lock(tx, [verdict.run.subject_ref for verdict in verdicts])
             settled = await queries.settle(tx, verdicts, only_expired=only_expired)
+            now = self._clock.now()
             outcomes = [(verdict, settled.get(verdict.run.generation_id)) for verdict in verdicts]
             stored = [
                 (verdict, asset)
@@ -78,9 +79,9 @@ class Settlements:
                 for asset in verdict.assets
             ]
             if stored:
-                await queries.store_assets(tx, stored)
+                await queries.store_assets(tx, stored, now)
             admitted = await subjects.admit_waiting(tx, self._plans.limits(known)) if known else 0
-            self._tell(tx, outcomes)
+            _tell(tx, outcomes, now)
             states = {outcome.state if outcome is not None else None for _, outcome in outcomes}
             if admitted or State.QUEUED in states:
                 tx.after_commit(self._bells.queue.ring)
@@ -90,28 +91,28 @@ class Settlements:
         self._count(outcomes)
         return [outcome for _, outcome in outcomes]
 
-    def _tell(self, tx: Transaction, outcomes: Sequence[tuple[Verdict, Settled | None]]) -> None:
-        now = self._clock.now()
-        for verdict, outcome in outcomes:
-            if outcome is None or not outcome.state.is_final:
-                continue
-            tx.tell(_fact(verdict, outcome, now))
-            if verdict.run.upload_id is not None:
-                tx.tell(
-                    UploadProcessed(
-                        upload_id=verdict.run.upload_id,
-                        generation_id=verdict.run.generation_id,
-                        subject_ref=verdict.run.subject_ref,
-                        processed_at=now,
-                    )
-                )
-
     def _count(self, outcomes: Sequence[tuple[Verdict, Settled | None]]) -> None:
         for _, outcome in outcomes:
             if outcome is None:
                 self._gauges.lost.inc()
             else:
                 self._gauges.settled.labels(outcome.state, outcome.cause).inc()
+
+
+def _tell(tx: Transaction, outcomes: Sequence[tuple[Verdict, Settled | None]], now: datetime) -> None:
+    for verdict, outcome in outcomes:
+        if outcome is None or not outcome.state.is_final:
+            continue
+        tx.tell(_fact(verdict, outcome, now))
+        if verdict.run.upload_id is not None:
+            tx.tell(
+                UploadProcessed(
+                    upload_id=verdict.run.upload_id,
+                    generation_id=verdict.run.generation_id,
+                    subject_ref=verdict.run.subject_ref,
+                    processed_at=now,
+                )
+            )
 
 
 def _fact(verdict: Verdict, outcome: Settled, now: datetime) -> Event:

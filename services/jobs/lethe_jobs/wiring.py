@@ -10,7 +10,7 @@ from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, Erasure
 from lethe_common.events.retention import ItemsDue, LegalHoldLifted, LegalHoldPlaced
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.exports import JobsExportPage
-from lethe_common.rpc.jobs import AssetLocate, RunList, RunPosition
+from lethe_common.rpc.jobs import AssetLocate, RunList, RunPosition, StatisticsList
 from lethe_common.rpc.orphans import OutputOrphansRemove
 from lethe_common.sealing import Sealer
 from lethe_common.storage import Storage
@@ -37,6 +37,7 @@ from lethe_jobs.replays import Replays
 from lethe_jobs.routes import routes
 from lethe_jobs.settings import JobsSettings
 from lethe_jobs.settlements import Settlements
+from lethe_jobs.statistics import Statistics
 from lethe_jobs.workers import Workers
 
 _EXPIRY_LOOKS_PER_LEASE = 4
@@ -101,13 +102,14 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
             RunPosition: answers.position,
             AssetLocate: answers.assets,
             RunList: answers.runs,
+            StatisticsList: answers.statistics,
             JobsExportPage: Exports(database).page,
             OutputOrphansRemove: Orphans(database, bus, storage).remove,
         },
         workers=[
             workers.run, settlements.run, heart.run, heart.say_progress, expiries.run, removals.run, erasures.run,
         ],
-        sweeps=[removals.prune, QueueWatch(database, gauges).sweep],
+        sweeps=[Statistics(database, frame.book).sweep, removals.prune, QueueWatch(database, gauges).sweep],
         on_stop=[workers.stop],
         on_close=[storage.close],
     )  # fmt: skip

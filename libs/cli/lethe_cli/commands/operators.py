@@ -1,4 +1,4 @@
-"""What operators ask from the command line: parked messages and the ledger."""
+"""What operators ask from the command line: parked messages, the ledger, statistics."""
 
 from typing import Annotated
 
@@ -16,6 +16,33 @@ def register(app: typer.Typer) -> None:
     """Add the groups."""
     app.add_typer(parked, name="parked")
     app.add_typer(ledger, name="ledger")
+    app.command("statistics")(statistics)
+
+
+def statistics(
+    spans: Annotated[int, typer.Option(min=1, max=120, help="How many of the last spans.")] = 12,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Show how many videos were made, by model and size: of groups that tell of nobody, as the policy bounds them."""
+    with console(data) as client:
+        known = client.get("/api/statistics", spans=spans)["spans"]
+    if as_json:
+        records(known)
+        return
+    lines = [
+        (
+            day(span["began_at"]),
+            day(span["ended_at"]),
+            group["model"],
+            f"{group['width_px']}x{group['height_px']}",
+            group["videos"],
+        )
+        for span in known
+        for group in span["groups"]
+    ]
+    empty = "There are none: the policy has no `aggregates`, no span is over yet, or every group was too small."
+    table(("from", "until", "model", "size", "videos (rounded)"), lines, empty)
 
 
 @parked.command("list")

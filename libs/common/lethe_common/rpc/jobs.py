@@ -93,4 +93,41 @@ class RunList(Call[RunListQuestion, RunListAnswer]):
     idempotency: ClassVar[str] = "reads only"
 
 
-CALLS = (RunPosition, AssetLocate, RunList)
+class StatisticsGroup(Message):
+    """Videos of one kind, rounded, of at least as many people as the policy says."""
+
+    model: str
+    width_px: int
+    height_px: int
+    videos: int
+
+
+class StatisticsSpan(Message):
+    """A span of policy time that was counted, with the bounds that held then; groups that were too small are missing."""
+
+    began_at: datetime
+    ended_at: datetime
+    k: int
+    rounding: int
+    groups: tuple[StatisticsGroup, ...]
+
+
+class StatisticsQuestion(Message):
+    spans: int = Field(default=12, ge=1, le=120)
+
+
+class StatisticsAnswer(Message):
+    """Newest first."""
+
+    spans: tuple[StatisticsSpan, ...]
+
+
+class StatisticsList(Call[StatisticsQuestion, StatisticsAnswer]):
+    name: ClassVar[str] = "statistics.list"
+    callee: ClassVar[Service] = Service.JOBS
+    callers: ClassVar[tuple[Service, ...]] = _GATEWAY
+    question, answer = StatisticsQuestion, StatisticsAnswer
+    idempotency: ClassVar[str] = "reads only"
+
+
+CALLS = (RunPosition, AssetLocate, RunList, StatisticsList)

@@ -14,7 +14,7 @@ from lethe_common.errors import LetheError
 from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc import operators as calls
 from lethe_common.rpc.billing import LedgerVerify, LedgerVerifyQuestion, PlanChange, PlanChangeQuestion
-from lethe_common.rpc.jobs import RunList, RunListQuestion
+from lethe_common.rpc.jobs import RunList, RunListQuestion, StatisticsList, StatisticsQuestion
 from lethe_common.services import Service
 from lethe_gateway import account_queries
 from lethe_gateway.browser import set_cookie
@@ -33,6 +33,14 @@ class RunsQuery(BaseModel):
     limit: int = Field(default=50, ge=1, le=200)
 
 
+class SpansQuery(BaseModel):
+    """The query of the statistics."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    spans: int = Field(default=12, ge=1, le=120)
+
+
 def console_routes(bus: Bus, database: Database, operators: Operators) -> APIRouter:
     """What operators see and do, as JSON."""
     router = APIRouter(prefix="/api")
@@ -45,6 +53,11 @@ def console_routes(bus: Bus, database: Database, operators: Operators) -> APIRou
         operators.must_be(request)
         query = read_query(request, RunsQuery)
         return reply(await bus.ask(RunList, RunListQuestion(state=query.state, limit=query.limit)))
+
+    @router.get("/statistics")
+    async def statistics(request: Request) -> Response:
+        operators.must_be(request)
+        return reply(await bus.ask(StatisticsList, StatisticsQuestion(spans=read_query(request, SpansQuery).spans)))
 
     @router.get("/health")
     async def health(request: Request) -> Response:

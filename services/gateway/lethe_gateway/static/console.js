@@ -86,6 +86,15 @@ async function showRefused() {
   $("no-egress").hidden = rows.length > 0;
 }
 
+async function showStatistics() {
+  const { spans } = await call("GET", "/api/statistics");
+  const rows = spans.flatMap((span) => span.groups.map((group) => make("tr", {},
+    cell(say("js.span"), `${moment(span.began_at)} – ${moment(span.ended_at)}`), cell(say("js.model"), group.model),
+    cell(say("js.pixels"), `${group.width_px} × ${group.height_px}`), cell(say("js.videos"), `≈ ${group.videos}`, "number"))));
+  $("statistics-rows").replaceChildren(...rows);
+  $("no-statistics").hidden = rows.length > 0;
+}
+
 async function verifyLedger() {
   $("verify-ledger").disabled = true;
   try {
@@ -131,5 +140,7 @@ if ($("console")) {
     location.reload();
   };
   show();
+  // Made once for each span: it does not change while one looks.
+  showStatistics().catch((error) => announce(sentence(error)));
   setInterval(() => !isPaused && !document.hidden && show(), REFRESH_MS);
 }

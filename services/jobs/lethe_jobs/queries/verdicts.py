@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from lethe_common.database import Transaction
 from lethe_common.identifiers import GenerationId
@@ -41,8 +42,9 @@ SETTLE = """
 
 STORE_ASSETS = """
     INSERT INTO assets (generation_id, variant, asset_id, subject_ref, object_key, media_type, size_bytes,
-                        sealed_size_bytes, sha256, key_id, width_px, height_px, frames, duration_seconds, object_version)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                        sealed_size_bytes, sha256, key_id, width_px, height_px, frames, duration_seconds, object_version,
+                        stored_at)
+    SELECT *, $16 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
                          $8::bigint[], $9::text[], $10::text[], $11::int[], $12::int[], $13::int[], $14::float8[], $15::text[])
 """
 
@@ -72,8 +74,8 @@ async def settle(tx: Transaction, verdicts: Sequence[Verdict], *, only_expired: 
     return {GenerationId.trusted(row[0]): Settled(State(row[1]), Cause(row[2])) for row in rows}
 
 
-async def store_assets(tx: Transaction, stored: Sequence[tuple[Verdict, Asset]]) -> None:
-    """Write the assets of completed runs."""
+async def store_assets(tx: Transaction, stored: Sequence[tuple[Verdict, Asset]], now: datetime) -> None:
+    """Write the assets of completed runs, completed `now` in policy time."""
     await tx.execute(
         STORE_ASSETS,
         [verdict.run.generation_id for verdict, _ in stored],
@@ -91,6 +93,7 @@ async def store_assets(tx: Transaction, stored: Sequence[tuple[Verdict, Asset]])
         [asset.frames for _, asset in stored],
         [asset.duration_seconds for _, asset in stored],
         [asset.object_version for _, asset in stored],
+        now,
     )
 
 
