@@ -37,6 +37,7 @@ pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning
 PROFILE = "soragpt"
 SETTINGS = {"PROVIDERS_NOOP": "true", "PROVIDERS_NOOP_SECONDS": "0.2"}
 """Clips of nothing, at once: it is about what becomes of them."""
+_ALL_FACTS = "SELECT string_agg(number || encode(hash, 'hex'), ' ' ORDER BY number) || $1 FROM privacy.facts"
 
 
 @dataclass
@@ -108,6 +109,9 @@ def _today(suite: RunningSuite, people: Town) -> None:
     with people.erased.http() as http:
         erasure = http.delete("/v1/account").json()
     people.certificate = until(lambda: _certificate_of(suite, erasure["claim"]), "the certificate", 60)
+    for _ in range(2):
+        _lethe("facts", "copy", "-o", str(_copy_of(suite.data)), "--data", str(suite.data))
+    assert len(list(_copy_of(suite.data).glob("*.dump"))) == 1, "only the newest copy is kept"
 
 
 def test_a_restore_refuses_without_the_ledger_and_with_one_older_than_the_backup(town: tuple[Path, Town]) -> None:
@@ -117,6 +121,32 @@ def test_a_restore_refuses_without_the_ledger_and_with_one_older_than_the_backup
     number = json.loads((people.backup / "manifest.json").read_bytes())["payload"]["ledger"]["number"]
     with _other_ledger(data, f"DELETE FROM privacy.facts WHERE number >= {number}"):
         assert "older than the backup" in _refusal("restore", str(people.backup), "--yes", "--data", str(data))
+
+
+@pytest.mark.parametrize("loss", ["DROP SCHEMA privacy CASCADE", "DELETE FROM privacy.facts WHERE number > 1"])
+def test_a_ledger_that_is_lost_or_behind_is_brought_back_from_its_copy(town: tuple[Path, Town], loss: str) -> None:
+    data, _ = town
+    with running_servers(data) as servers:
+        present = asyncio.run(_one(servers, _ALL_FACTS, "", FACTS_DATABASE))
+    with _other_ledger(data, loss):
+        _lethe("facts", "restore", str(_copy_of(data)), "--data", str(data))
+        with running_servers(data) as servers:
+            assert asyncio.run(_one(servers, _ALL_FACTS, "", FACTS_DATABASE)) == present
+
+
+def test_a_copy_that_is_not_ahead_of_the_ledger_or_not_its_own_is_refused(town: tuple[Path, Town]) -> None:
+    data, people = town
+    restore = ("facts", "restore", str(_copy_of(data)), "--data", str(data))
+    assert "nothing to bring back" in _refusal(*restore)
+    with _other_ledger(
+        data, "UPDATE privacy.facts SET hash = sha256(hash)", "DELETE FROM privacy.facts WHERE number > 1"
+    ):
+        assert "another one than the copy's" in _refusal(*restore)
+    assert "was not signed by this suite" in _refusal("facts", "restore", str(people.backup), "--data", str(data))
+    (file,) = _copy_of(data).glob("*.dump")
+    with file.open("ab") as stream:
+        stream.write(b"x")
+    assert "is not the file that was backed up" in _refusal(*restore)
 
 
 def test_a_backup_that_was_changed_or_is_not_whole_is_refused(town: tuple[Path, Town], tmp_path: Path) -> None:
@@ -292,7 +322,7 @@ def _refusal(*arguments: str) -> str:
 
 
 @contextmanager
-def _other_ledger(data: Path, change: str) -> Iterator[None]:
+def _other_ledger(data: Path, *changes: str) -> Iterator[None]:
     """The ledger set aside, and a changed copy in its place."""
 
     async def run(database: str, *statements: str) -> None:
@@ -306,11 +336,16 @@ def _other_ledger(data: Path, change: str) -> Iterator[None]:
     with running_servers(data) as servers:
         aside = (f"ALTER DATABASE {FACTS_DATABASE} RENAME TO aside", f"CREATE DATABASE {FACTS_DATABASE} TEMPLATE aside")
         asyncio.run(run("postgres", *aside))
-        asyncio.run(run(FACTS_DATABASE, change))
+        asyncio.run(run(FACTS_DATABASE, *changes))
     yield
     with running_servers(data) as servers:
         back = (f"DROP DATABASE {FACTS_DATABASE}", f"ALTER DATABASE aside RENAME TO {FACTS_DATABASE}")
         asyncio.run(run("postgres", *back))
+
+
+def _copy_of(data: Path) -> Path:
+    """Where the copy of the ledger is kept."""
+    return data.parent / "ledger"
 
 
 async def _one(servers: RunningServers, sql: str, argument: str, database: str) -> Any:

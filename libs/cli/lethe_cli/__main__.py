@@ -17,6 +17,7 @@ from lethe_cli.commands import (
     generate,
     holds,
     keys,
+    ledger_copies,
     mine,
     operators,
     policy,
@@ -47,6 +48,7 @@ def build() -> typer.Typer:
     for module in (demo, generate, mine, accounts, calendar, operators, holds, requests):
         module.register(app)
     app.add_typer(keys.app, name="keys")
+    app.add_typer(ledger_copies.app, name="facts")
     exports.register(accounts.accounts)
     app.add_typer(exports.app, name="export")
     app.add_typer(certificate.app, name="certificate")

@@ -64,7 +64,7 @@ async def back_up(data: DataFolder, place: Path, watch: Watch) -> Taken:
     folder.mkdir(mode=0o700, parents=True)
     try:
         # First: whatever is decided meanwhile is a fact after this one, and is gone through again after a restore.
-        ledger = await _newest_fact(running, known)
+        ledger = await newest_fact(running, known)
         await dumps.dump(running.postgres_port, known.postgres_superuser, DATABASE, folder / DUMP, watch.dumped)
         objects = _list_objects(running, known, folder / OBJECTS, watch.listed)
         manifest = Manifest(
@@ -89,7 +89,12 @@ async def back_up(data: DataFolder, place: Path, watch: Watch) -> Taken:
     return Taken(folder, manifest, removed)
 
 
-async def _newest_fact(running: Runtime, known: Secrets) -> Ledger:
+async def newest_fact(running: Runtime, known: Secrets) -> Ledger:
+    """How far the ledger of facts of a running suite is.
+
+    Raises:
+        BackupRefused: it is empty.
+    """
     url = f"postgresql://postgres:{known.postgres_superuser}@{LOOPBACK}:{running.postgres_port}/{FACTS_DATABASE}"
     connection = await asyncpg.connect(url, timeout=10)
     try:

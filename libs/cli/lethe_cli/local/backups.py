@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from lethe_cli.errors import BackupRefused
 from lethe_cli.local.folder import DataFolder, write_private
@@ -18,6 +18,7 @@ from lethe_common.certificates import CertificateInvalid, sign, signing_key
 from lethe_common.certificates.signatures import payload_of
 
 FORMAT: Final = "lethe.backup/1"
+LEDGER_FORMAT: Final = "lethe.ledger-copy/1"
 MANIFEST, DUMP, OBJECTS = "manifest.json", "lethe.dump", "objects.jsonl"
 _CHUNK_BYTES = 1024 * 1024
 _NAME = "%Y%m%dT%H%M%SZ"
@@ -63,6 +64,16 @@ class Manifest(_Part):
     files: tuple[File, ...]
 
 
+class LedgerCopy(_Part):
+    """What is in a copy of the ledger of facts, as it is signed. `ledger` is how far it reaches at least."""
+
+    format: Literal["lethe.ledger-copy/1"] = LEDGER_FORMAT
+    taken_at: datetime
+    ledger: Ledger
+    server_version: str
+    file: File
+
+
 class LastBackup(_Part):
     """What the data folder remembers of its last backup."""
 
@@ -99,7 +110,7 @@ def key_of(data: DataFolder) -> Ed25519PrivateKey:
         ) from error
 
 
-def write_manifest(folder: Path, manifest: Manifest, key: Ed25519PrivateKey) -> None:
+def write_manifest(folder: Path, manifest: Manifest | LedgerCopy, key: Ed25519PrivateKey) -> None:
     """Sign and write it; from now on this is a backup."""
     signed = sign(manifest.model_dump(mode="json"), key)
     write_private(folder / MANIFEST, json.dumps(signed, indent=2).encode())
@@ -111,12 +122,26 @@ def read_manifest(folder: Path, key: Ed25519PrivateKey) -> Manifest:
     Raises:
         BackupRefused: it is no backup of this suite, or was changed.
     """
+    return Manifest.model_validate_json(_signed(folder, FORMAT, key))
+
+
+def read_ledger_copy(folder: Path, key: Ed25519PrivateKey) -> LedgerCopy:
+    """What a copy of the ledger says it is, as `read_manifest`.
+
+    Raises:
+        BackupRefused: it is no copy of this suite's ledger, or was changed.
+    """
+    return LedgerCopy.model_validate_json(_signed(folder, LEDGER_FORMAT, key))
+
+
+def _signed(folder: Path, format_: str, key: Ed25519PrivateKey) -> str:
+    """What was signed: since we wrote it ourselves, it is of the format that it names."""
     try:
         signed = json.loads((folder / MANIFEST).read_bytes())
-        return Manifest.model_validate_json(json.dumps(payload_of(signed, FORMAT, key.public_key())))
+        return json.dumps(payload_of(signed, format_, key.public_key()))
     except OSError as error:
         raise BackupRefused(f"{folder} is no whole backup: it has no {MANIFEST}. Name another folder.") from error
-    except (ValueError, ValidationError, CertificateInvalid) as error:
+    except (ValueError, CertificateInvalid) as error:
         raise BackupRefused(
             f"{folder / MANIFEST} was not signed by this suite, or was changed since. Name a backup of this data folder."
         ) from error
@@ -129,8 +154,17 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         BackupRefused: one is missing or was changed.
     """
     for file in manifest.files:
-        if not (folder / file.name).is_file() or described(folder, file.name) != file:
-            raise BackupRefused(f"{folder / file.name} is not the file that was backed up. Use another backup.")
+        check_file(folder, file)
+
+
+def check_file(folder: Path, file: File) -> None:
+    """Compare a file with what was signed.
+
+    Raises:
+        BackupRefused: it is missing or was changed.
+    """
+    if not (folder / file.name).is_file() or described(folder, file.name) != file:
+        raise BackupRefused(f"{folder / file.name} is not the file that was backed up. Use another backup.")
 
 
 def over(place: Path, key: Ed25519PrivateKey, now: datetime, keep: timedelta) -> list[Path]:

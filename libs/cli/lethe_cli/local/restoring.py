@@ -4,24 +4,17 @@ What comes after is the services' own: each goes through the facts since its dat
 before it does anything, and the gateway opens only when all have.
 """
 
-import asyncio
-import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
-
 from lethe_cli.errors import BackupRefused
-from lethe_cli.local import backups, dumps, in_flight, ports, secrets
+from lethe_cli.local import backups, in_flight
 from lethe_cli.local.backups import DUMP, Manifest
-from lethe_cli.local.children import Nursery, forbid_core_dumps
 from lethe_cli.local.folder import DataFolder
-from lethe_cli.local.logbook import Logbook
-from lethe_cli.local.postgres import BEFORE, RESTORED, Postgres
-from lethe_cli.local.supervisor import Supervisor
-from lethe_common.clock import wall
+from lethe_cli.local.offline import change_places, connected, fill, postgres_alone
+from lethe_cli.local.postgres import RESTORED, Postgres
 from lethe_common.database.roles import DATABASE, FACTS_DATABASE
 from lethe_common.rpc.facts import OWNERS
 
@@ -35,7 +28,7 @@ SEAL = """
 """
 _MISSING = (
     "The ledger of facts is not here, and without it a restored backup would bring back what people had deleted. "
-    "Bring back the newest database lethe_facts first; see docs/operate.md."
+    "Bring back its newest copy first: `lethe facts restore`, see docs/operate.md."
 )
 
 
@@ -59,7 +52,7 @@ async def restore(data: DataFolder, backup: Path, step: Callable[[str], None]) -
     manifest = backups.read_manifest(backup, backups.key_of(data))
     backups.check_files(backup, manifest)
     with data.lock():
-        async with _postgres_alone(data) as postgres:
+        async with postgres_alone(data, _MISSING) as postgres:
             step("Comparing it with the ledger of facts")
             facts = await _facts_since(postgres, manifest)
             step("Restoring the database beside the present one")
@@ -68,28 +61,12 @@ async def restore(data: DataFolder, backup: Path, step: Callable[[str], None]) -
             shutil.rmtree(data.nats / "store", ignore_errors=True)
             step("Sealing, and changing places")
             await _seal(postgres)
-            await _change_places(postgres)
+            await change_places(postgres, DATABASE)
     return Restored(manifest, facts, events)
 
 
-@contextlib.asynccontextmanager
-async def _postgres_alone(data: DataFolder) -> AsyncIterator[Postgres]:
-    data.prepare()
-    postgres = Postgres.prepare(data, secrets.load_or_make(data), ports.free_ports(1)[0])
-    if not postgres.files.data.exists():
-        raise BackupRefused(_MISSING)
-    forbid_core_dumps()
-    with contextlib.closing(Logbook(data.logs, wall, is_verbose=False)) as log:
-        supervisor = Supervisor(Nursery(), log, lambda: None)
-        try:
-            await supervisor.start([postgres.program()])
-            yield postgres
-        finally:
-            await supervisor.stop()
-
-
 async def _facts_since(postgres: Postgres, manifest: Manifest) -> int:
-    async with _connected(postgres, FACTS_DATABASE) as connection:
+    async with connected(postgres, FACTS_DATABASE) as connection:
         if not await connection.fetchval(HAS_LEDGER):
             raise BackupRefused(_MISSING)
         number = manifest.ledger.number
@@ -99,7 +76,7 @@ async def _facts_since(postgres: Postgres, manifest: Manifest) -> int:
             raise BackupRefused(
                 _MISSING
                 if first is None
-                else "The ledger of facts is older than the backup. Bring back the newest database lethe_facts first."
+                else "The ledger of facts is older than the backup. Bring back its newest copy first: `lethe facts restore`."
                 if first <= number
                 else "The backup is older than the ledger of facts reaches back. Use a newer backup."
             )
@@ -109,32 +86,12 @@ async def _facts_since(postgres: Postgres, manifest: Manifest) -> int:
 
 
 async def _fill(postgres: Postgres, dump: Path) -> int:
-    async with _connected(postgres) as connection:
-        await connection.execute(f"CREATE DATABASE {RESTORED}")
-    await dumps.restore(postgres.port, postgres.secrets.postgres_superuser, RESTORED, dump)
-    async with _connected(postgres, RESTORED) as connection:
+    await fill(postgres, dump)
+    async with connected(postgres, RESTORED) as connection:
         return await in_flight.settle(connection)
 
 
 async def _seal(postgres: Postgres) -> None:
     """From now on the gateway waits for every service to have been through the facts."""
-    async with _connected(postgres, FACTS_DATABASE) as connection:
+    async with connected(postgres, FACTS_DATABASE) as connection:
         await connection.execute(SEAL, [service.value for service in OWNERS])
-
-
-async def _change_places(postgres: Postgres) -> None:
-    async with _connected(postgres) as connection:
-        # Both or neither: after a kill in between the next start would begin with no data at all.
-        async with connection.transaction():
-            await connection.execute(f"ALTER DATABASE {DATABASE} RENAME TO {BEFORE}")
-            await connection.execute(f"ALTER DATABASE {RESTORED} RENAME TO {DATABASE}")
-        await connection.execute(f"DROP DATABASE {BEFORE}")
-
-
-@contextlib.asynccontextmanager
-async def _connected(postgres: Postgres, database: str = "postgres") -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(postgres.superuser_url(database), timeout=10)
-    try:
-        yield connection
-    finally:
-        await asyncio.wait_for(connection.close(), 10)
