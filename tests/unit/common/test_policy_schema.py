@@ -45,6 +45,19 @@ def test_each_mistake_is_told_at_its_line_with_what_to_write_instead(
     assert told_lines[0].startswith(f"policy.yaml:{line_with(file, at)}: ")
 
 
+def test_what_the_pages_list_without_a_clause_behind_it_is_refused_at_its_line(tmp_path: Path) -> None:
+    file = written(tmp_path, (", all of them essential: {cookies}", ""), profile="soframe")
+
+    with pytest.raises(PolicyError) as refusal:
+        load_policy(tmp_path)
+
+    for name in ("lethe_session", "lethe_language"):
+        told = f"policy.yaml:{line_with(file, f'name: {name}')}: "
+        assert any(
+            line.startswith(told) and "no clause speaks of it" in line for line in str(refusal.value).splitlines()
+        )
+
+
 def test_a_clause_told_twice_is_refused(tmp_path: Path) -> None:
     text = written(tmp_path).read_text()
     (tmp_path / "policy.yaml").write_text(text.replace("- id: aisora2-02\n", "- id: aisora2-01\n"))

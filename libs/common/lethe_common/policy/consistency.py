@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
+from lethe_common.policy.claims import Claims
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import UnknownReference
 from lethe_common.policy.laws import exclusions
@@ -24,6 +25,7 @@ def faults(content: PolicyFile) -> list[Fault]:
         *_conditions(content),
         *_parties(content),
         *_clauses(content),
+        *_unspoken(content),
         *_for_drafts_only(content),
         *_excluded(content),
     ]
@@ -78,6 +80,24 @@ def _parties(content: PolicyFile) -> Iterator[Fault]:
                 )
     if content.analytics is not None and content.analytics.recipient not in ids:
         yield ("analytics", "recipient"), f"no recipient {content.analytics.recipient} is declared; {_known(ids)}"
+
+
+def _unspoken(content: PolicyFile) -> Iterator[Fault]:
+    """What the published pages list, and no clause stands behind: such a page is not served."""
+    claims = Claims(content.clauses)
+    listed: list[tuple[Place, str]] = [
+        (("controller",), "controller"),
+        (("rights",), "rights"),
+        *((("data", category), f"data.{category}") for category in content.data),
+        *((("recipients", at), f"recipients.{one.id}") for at, one in enumerate(content.recipients)),
+        *((("cookies", at), f"cookies.{one.name}") for at, one in enumerate(content.cookies)),
+    ]
+    for place, path in listed:
+        if not claims.nearest(path):
+            yield (
+                place,
+                f"the pages list {path}, and no clause speaks of it: refer to it in a clause's text, or in its about",
+            )
 
 
 def _clauses(content: PolicyFile) -> Iterator[Fault]:
