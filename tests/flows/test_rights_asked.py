@@ -98,6 +98,7 @@ def test_a_restriction_stops_generating_and_expiry_until_its_owner_lifts_it(suit
     with account.http() as http:
         answer = http.post("/v1/videos", json={"prompt": "a boat", **SMALL})
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "processing_restricted")
+        assert account.balance()["held"] == 0, "what is refused holds nothing"
         assert http.get(f"/v1/videos/{video.id}/content").status_code == 200
         assert answered(http.get("/v1/account"))["email"] == account.email
     suite.advance("P8D")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,13 +15,15 @@ import pytest
 from lethe_common.clock import wall
 from lethe_common.events.identity import AccountOpened
 from lethe_common.events.jobs import Delivered, GenerationCompleted
-from lethe_common.identifiers import AssetId, SubjectRef
+from lethe_common.identifiers import AssetId, GenerationId, SubjectRef
 from lethe_common.rpc.billing import (
     BalanceGet,
     BalanceQuestion,
     HoldOutcome,
     HoldPlace,
     HoldPlaceQuestion,
+    HoldRelease,
+    HoldReleaseQuestion,
     LedgerVerify,
     LedgerVerifyQuestion,
 )
@@ -43,6 +45,10 @@ class Seats:
     gateway: Member
     jobs: Member
     servers: RunningServers
+
+    async def has_credits(self, subject: SubjectRef, available: int, *, held: int) -> bool:
+        balance = await self.gateway.bus.ask(BalanceGet, BalanceQuestion(subject_ref=subject))
+        return (balance.available, balance.held) == (available, held)
 
     async def has_answered(self, call: Any, question: Any) -> bool:
         try:
@@ -108,27 +114,24 @@ async def test_credits_are_held_and_charged_and_the_video_gets_its_deadline(seat
     assert [answer.hold_id for answer in again] == [answer.hold_id for answer in answers]
     generation = answers[0].generation_id
     assert generation is not None
-    await seats.jobs.tell(
-        GenerationCompleted(
-            generation_id=generation,
-            subject_ref=rich,
-            asset_ids=(AssetId.new(),),
-            delivered=Delivered(width_px=1280, height_px=720, duration_seconds=4),
-            completed_at=now,
-        )
-    )
+    await seats.jobs.tell(made(rich, generation, now))
 
-    async def is_charged() -> bool:
-        balance = await seats.gateway.bus.ask(BalanceGet, BalanceQuestion(subject_ref=rich))
-        return (balance.available, balance.held) == (480, 60)
-
-    await until(is_charged)
+    await until(lambda: seats.has_credits(rich, 480, held=60))
+    # What the gateway did not accept after all is given back, to its owner only, and charged if it is made all the same.
+    other = answers[2].generation_id
+    assert other is not None
+    for asking, is_released in ((subject, False), (rich, True), (rich, False)):
+        released = HoldReleaseQuestion(subject_ref=asking, generation_id=other)
+        assert (await seats.gateway.bus.ask(HoldRelease, released)).is_released is is_released
+    assert await seats.has_credits(rich, 540, held=0)
+    await seats.jobs.tell(made(rich, other, now))
+    await until(lambda: seats.has_credits(rich, 480, held=0))
     await until(lambda: has_rows(seats, "SELECT FROM retention.deadlines WHERE item_id = $1", generation))
     (row,) = await seats.look("SELECT due_at, state FROM retention.deadlines WHERE item_id = $1", generation)
     assert (row["due_at"], row["state"]) == (now + timedelta(days=7), "open")
     assert (await seats.gateway.bus.ask(LedgerVerify, LedgerVerifyQuestion())).is_balanced
     summary = await seats.gateway.bus.ask(DeadlineSummary, DeadlineSummaryQuestion())
-    assert (summary.open, summary.overdue, summary.next_due_at) == (1, 0, row["due_at"])
+    assert (summary.open, summary.overdue, summary.next_due_at) == (2, 0, row["due_at"])
 
 
 async def test_every_service_tells_operators_what_it_was_refused_to_send(seats: Seats) -> None:
@@ -161,3 +164,13 @@ def test_a_service_does_not_start_with_a_store_that_the_policy_does_not_know(ser
 
 async def has_rows(seats: Seats, sql: str, *args: object) -> bool:
     return bool(await seats.look(sql, *args))
+
+
+def made(subject: SubjectRef, generation: GenerationId, at: datetime) -> GenerationCompleted:
+    return GenerationCompleted(
+        generation_id=generation,
+        subject_ref=subject,
+        asset_ids=(AssetId.new(),),
+        delivered=Delivered(width_px=1280, height_px=720, duration_seconds=4),
+        completed_at=at,
+    )

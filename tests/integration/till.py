@@ -75,7 +75,6 @@ class Till:
         desk = HoldDesk(profile.catalogue.prices, quarter)
         counter = HoldCounter(self.database, desk, self.clock, quarter)
         self.coalescer = Coalescer(counter.apply, max_batch=256, writers=2)
-        self.holds = HoldEndpoint(self.coalescer)
         self.accounts = AccountEndpoints(self.database, desk, profile.catalogue, self.clock, quarter)
         self.openings = OpeningHandlers(profile.catalogue, self.clock)
         self.outcomes = OutcomeHandlers(profile.catalogue.prices, self.clock)
@@ -88,6 +87,7 @@ class Till:
             fence_period=timedelta(days=14),
             batch=50,
         )
+        self.holds = HoldEndpoint(self.coalescer, self.expiries, self.clock)
 
     async def _ask_gateway(self, generation_ids: Sequence[GenerationId]) -> set[GenerationId]:
         if self.is_gateway_away:

@@ -7,6 +7,7 @@ import asyncpg
 
 from lethe_billing import account_queries, queries
 from lethe_billing.errors import UnknownPrice, UnknownSubject
+from lethe_billing.expiries import Expiries
 from lethe_billing.grants import spendable
 from lethe_billing.holds import HoldDesk, Quote
 from lethe_billing.schemas import grant_line, transfer_line, transfer_uuid
@@ -22,6 +23,8 @@ from lethe_common.rpc.billing import (
     HoldAnswer,
     HoldPlaceAnswer,
     HoldPlaceQuestion,
+    HoldReleaseAnswer,
+    HoldReleaseQuestion,
     HoldRequest,
     LedgerVerifyAnswer,
     LedgerVerifyQuestion,
@@ -39,10 +42,16 @@ _NEXT = timedelta(microseconds=1)
 
 
 class HoldEndpoint:
-    """Answers `hold.place`: every call's holds join whatever waits at that moment."""
+    """Answers `hold.place`, where every call's holds join whatever waits at that moment, and `hold.release`."""
 
-    def __init__(self, holds: Coalescer[HoldRequest, HoldAnswer]) -> None:
-        self._holds = holds
+    def __init__(self, holds: Coalescer[HoldRequest, HoldAnswer], expiries: Expiries, clock: Clock) -> None:
+        self._holds, self._expiries, self._clock = holds, expiries, clock
+
+    async def release(self, question: HoldReleaseQuestion, _caller: Service) -> HoldReleaseAnswer:
+        """Give the credits of an order back that was not accepted."""
+        now = self._clock.now()
+        is_released = await self._expiries.release(question.subject_ref, question.generation_id, now)
+        return HoldReleaseAnswer(is_released=is_released)
 
     async def place(self, question: HoldPlaceQuestion, _caller: Service) -> HoldPlaceAnswer:
         """One answer per hold. Only what befalls all of them (the database is away) refuses the call."""

@@ -13,7 +13,7 @@ from lethe_billing.ledger import Books
 from lethe_billing.settlements import Settlement, void
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
-from lethe_common.identifiers import GenerationId
+from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.policy import PolicyBook
 from lethe_common.rpc.envelope import NoAnswer
 
@@ -69,6 +69,14 @@ class Expiries:
         await self._delete(account_queries.FENCES_OVER, now - self._fence_period)
         await self._forget(now)
 
+    async def release(self, subject_ref: SubjectRef, generation_id: GenerationId, now: datetime) -> bool:
+        """Let a hold expire now, because its generation was not accepted; whether there was an open one."""
+        async with self._database.transaction() as tx:
+            rows = await tx.fetch(account_queries.SUBJECTS_OF_GENERATIONS, [generation_id])
+        if subject_ref not in {row[1] for row in rows}:
+            return False
+        return await self._settle([generation_id], set(), now) > 0
+
     async def _expire_holds(self, now: datetime) -> None:
         """Ask the gateway which generations it accepted: their holds stay, the others are given back.
 
@@ -88,7 +96,8 @@ class Expiries:
                 return
             await self._settle(over, accepted, now)
 
-    async def _settle(self, over: list[GenerationId], accepted: set[GenerationId], now: datetime) -> None:
+    async def _settle(self, over: list[GenerationId], accepted: set[GenerationId], now: datetime) -> int:
+        """Let the holds of what was not accepted expire; how many they were."""
         async with self._database.transaction() as tx:
             await tx.fetch(queries.LOCK_WALLETS_OF_GENERATIONS, over)
             await tx.execute(queries.EXTEND_HOLDS, list(accepted), now + self._hold_period)
@@ -101,6 +110,7 @@ class Expiries:
                 row[0]: row[1] for row in await tx.fetch(account_queries.SUBJECTS_OF_GENERATIONS, list(orphans))
             }
             await write(tx, settlement, subjects, now)
+        return len(settlement.settled)
 
     async def _expire_grants(self, now: datetime) -> None:
         while True:

@@ -17,7 +17,7 @@ from lethe_common.events.identity import AccountOpened
 from lethe_common.events.jobs import GenerationCancelled, GenerationCompleted, GenerationFailed
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
 from lethe_common.process import Frame, Parts
-from lethe_common.rpc.billing import BalanceGet, HoldPlace, LedgerVerify, PlanChange, PlansCount, QuoteMake
+from lethe_common.rpc.billing import BalanceGet, HoldPlace, HoldRelease, LedgerVerify, PlanChange, PlansCount, QuoteMake
 from lethe_common.rpc.exports import BillingExportPage
 
 
@@ -39,6 +39,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
         fence_period=timedelta(days=settings.fence_days),
         batch=settings.expiry_batch,
     )
+    hold = HoldEndpoint(holds, expiries, frame.clock)
     return Parts(
         handlers={
             ErasureFenced: erasures.on_erasure_fenced,
@@ -52,7 +53,8 @@ async def build(frame: Frame, settings: Settings) -> Parts:
             GenerationCancelled: outcomes.on_generations_cancelled,
         },
         answers={
-            HoldPlace: HoldEndpoint(holds).place,
+            HoldPlace: hold.place,
+            HoldRelease: hold.release,
             QuoteMake: accounts.quote,
             BalanceGet: accounts.balance,
             PlanChange: accounts.change_plan,

@@ -3,13 +3,26 @@
 import asyncio
 from collections.abc import Sequence
 
+import structlog
+
 from lethe_common.bus import Bus
 from lethe_common.clock import monotonic_seconds
 from lethe_common.coalescer import Coalescer
 from lethe_common.errors import LetheError, Unavailable
-from lethe_common.rpc.billing import HoldAnswer, HoldOutcome, HoldPlace, HoldPlaceQuestion, HoldRequest
+from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.rpc.billing import (
+    HoldAnswer,
+    HoldOutcome,
+    HoldPlace,
+    HoldPlaceQuestion,
+    HoldRelease,
+    HoldReleaseQuestion,
+    HoldRequest,
+)
 from lethe_common.rpc.envelope import Refused
 from lethe_gateway.errors import AwayForNow, BadRequest, InsufficientCredits, KeyReused
+
+log = structlog.get_logger()
 
 _RETRY_SECONDS = 0.05
 
@@ -40,6 +53,14 @@ class Holds:
             if answer.outcome is not HoldOutcome.UNKNOWN_SUBJECT or monotonic_seconds() > until:
                 return _checked(answer, price)
             await asyncio.sleep(_RETRY_SECONDS)
+
+    async def release(self, subject_ref: SubjectRef, generation_id: GenerationId) -> None:
+        """Give back what was held for an order that is not accepted. If billing is away, the hold expires by itself."""
+        question = HoldReleaseQuestion(subject_ref=subject_ref, generation_id=generation_id)
+        try:
+            await self._bus.ask(HoldRelease, question)
+        except LetheError as error:
+            log.warning("hold_left", generation_id=generation_id, error_code=error.code)
 
     async def _place(self, requests: Sequence[HoldRequest]) -> list[HoldAnswer | LetheError]:
         try:

@@ -21,14 +21,14 @@ from lethe_common.errors import LetheError
 from lethe_common.events.jobs import GenerationRequested
 from lethe_common.identifiers import GenerationId, HoldId, SubjectRef, UploadId
 from lethe_common.policy import Catalogue
-from lethe_common.rpc.billing import HoldAnswer, HoldRequest
+from lethe_common.rpc.billing import HoldAnswer, HoldOutcome, HoldRequest
 from lethe_common.rpc.privacy import KeyClass
 from lethe_common.sealing import SealContext, Sealer
 from lethe_common.services import Service
 from lethe_gateway import queries
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.callers import Caller
-from lethe_gateway.errors import AwayForNow, Gone, KeyReused, NotSignedIn
+from lethe_gateway.errors import AwayForNow, Gone, KeyReused, NotSignedIn, ProcessingRestricted
 from lethe_gateway.holds import Holds
 from lethe_gateway.item_keys import HeldKey, ItemKeys
 from lethe_gateway.queries import Acceptance
@@ -79,6 +79,7 @@ class Intake:
         Raises:
             InsufficientCredits, KeyReused, BadRequest: see `Holds.place`; nothing is stored then.
             Gone: the first such request's generation was removed.
+            ProcessingRestricted: its owner restricted the processing; nothing stays held.
             Unavailable: something needed is away. Repeating is safe.
         """
         request = self._request(caller, submission, ticket)
@@ -130,7 +131,13 @@ class Intake:
                 await issuing
                 await self._keys.destroy([(request.subject_ref, request.generation_id)])
             raise
-        return hold, await issuing
+        try:
+            return hold, await issuing
+        except ProcessingRestricted:
+            # An earlier order of this key may have been accepted before the restriction; its hold is not ours to release.
+            if hold.outcome is HoldOutcome.PLACED:
+                await self._holds.release(request.subject_ref, request.generation_id)
+            raise
 
     async def _known(self, caller: Caller, generation_id: str) -> asyncpg.Record | None:
         row = await queries.find(self._database.pool, generation_id, caller.account_id)

@@ -81,6 +81,29 @@ class HoldPlace(Call[HoldPlaceQuestion, HoldPlaceAnswer]):
     idempotency: ClassVar[str] = "unique (subject_ref, key); the first call's hold is answered"
 
 
+class HoldReleaseQuestion(Message):
+    """The hold of a generation that its gateway did not accept."""
+
+    subject_ref: SubjectRef
+    generation_id: GenerationId
+
+
+class HoldReleaseAnswer(Message):
+    """Whether there was an open one."""
+
+    is_released: bool
+
+
+class HoldRelease(Call[HoldReleaseQuestion, HoldReleaseAnswer]):
+    """Gives the credits back at once instead of when the hold expires; as then, a completion that comes after all is charged."""
+
+    name: ClassVar[str] = "hold.release"
+    callee: ClassVar[Service] = Service.BILLING
+    callers: ClassVar[tuple[Service, ...]] = _GATEWAY
+    question, answer = HoldReleaseQuestion, HoldReleaseAnswer
+    idempotency: ClassVar[str] = "a hold that is no longer open stays as it is"
+
+
 class QuoteQuestion(Message):
     subject_ref: SubjectRef
     order: Order
@@ -221,4 +244,4 @@ class LedgerVerify(Call[LedgerVerifyQuestion, LedgerVerifyAnswer]):
 
 
 Source = Literal["plan", "top_up", "promo", "goodwill", "refund"]
-CALLS = (HoldPlace, QuoteMake, BalanceGet, PlanChange, PlansCount, LedgerVerify)
+CALLS = (HoldPlace, HoldRelease, QuoteMake, BalanceGet, PlanChange, PlansCount, LedgerVerify)
