@@ -73,6 +73,28 @@ def test_a_question_is_answered_by_an_operator_and_its_dossier_is_the_persons_to
         assert answered(http.get(REQUESTS))["data"] == []
 
 
+def test_a_video_goes_with_the_answer_to_somebody_who_is_seen_in_it(suite: RunningSuite) -> None:
+    maker, seen = suite.open_account(), suite.open_account()
+    with maker.openai() as client:
+        video = made(client)
+    request = filed(seen, kind="depicted", video=video.id, text="It is me.")
+    enquiry = filed(seen, kind="enquiry", text="Am I in a video?")
+    answer = ("--operator", "clerk", "--text", "It is gone.", "--remove-video")
+
+    with suite.console() as console:
+        path = f"/api/requests/{enquiry['id']}/answer"
+        deed = {"operator": "clerk", "text": "No.", "remove_video": True}
+        assert console.post(path, json=deed, headers={"Origin": suite.console_url}).status_code == 400
+    requests(suite, "answer", request["id"], *answer)
+
+    assert shown(seen, request["id"])["state"] == "answered"
+    until(lambda: not is_kept(suite, video.id), "the video to go")
+    with maker.http() as http:
+        assert http.get(f"/v1/videos/{video.id}/content").status_code == 410
+    fact = "SELECT 1 FROM privacy.facts WHERE kind = 'item_deleted' AND subject_ref = $1 AND ref = $2"
+    assert suite.look(fact, maker.subject_ref, video.id), "a restore does not bring it back"
+
+
 def test_what_says_nothing_or_too_much_is_refused_without_an_echo(suite: RunningSuite) -> None:
     account = suite.open_account()
 

@@ -114,7 +114,7 @@ class Gallery:
             NotFound: there is none, or it is somebody else's.
         """
         with self._watchers.watch(generation_id, caller.subject_ref) as watch:
-            await self._hide(caller, generation_id)
+            await self._hide(caller.account_id, generation_id)
             if await self._is_held(caller, generation_id):
                 return Removal.HELD
             until = monotonic_seconds() + self._delete_wait_seconds
@@ -132,12 +132,23 @@ class Gallery:
             # Who removes asks too, and waits for an answer; here it is only about what to say.
             return False
 
-    async def _hide(self, caller: Caller, generation_id: str) -> None:
-        there = await queries.find(self._database.pool, generation_id, caller.account_id)
+    async def take_down(self, generation_id: str) -> None:
+        """Remove anybody's generation, as its owner would: a person who is seen in it may ask for that. Repeating is safe.
+
+        Raises:
+            NotFound: there is none, and never was.
+        """
+        account_id = await self._database.pool.fetchval(queries.ACCOUNT_OF, generation_id)
+        if account_id is None:
+            raise NotFound("There is no such video. It may have been removed with its owner's account.")
+        await self._hide(account_id, generation_id)
+
+    async def _hide(self, account_id: str, generation_id: str) -> None:
+        there = await queries.find(self._database.pool, generation_id, account_id)
         if there is not None and there["hidden_at"] is None:
-            await self._facts.item_deleted(caller.subject_ref, generation_id)
+            await self._facts.item_deleted(there["subject_ref"], generation_id)
         async with self._database.transaction() as tx:
-            args = (generation_id, caller.account_id, self._clock.now(), "deleted_by_user")
+            args = (generation_id, account_id, self._clock.now(), "deleted_by_user")
             row = await tx.fetchrow(queries.HIDE, *args)
             if row is not None:
                 tx.tell(
@@ -147,8 +158,8 @@ class Gallery:
                     )
                 )
             elif (
-                await queries.find(tx, generation_id, caller.account_id) is None
-                and await queries.tombstone(tx, generation_id, caller.account_id) is None
+                await queries.find(tx, generation_id, account_id) is None
+                and await queries.tombstone(tx, generation_id, account_id) is None
             ):
                 raise NotFound
         if row is not None:

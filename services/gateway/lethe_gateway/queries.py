@@ -66,6 +66,10 @@ PAGE = """
 """  # index generations_account; ids are in the order of creation
 VERSIONS = f"SELECT {_SHOWN} FROM gateway.generations WHERE generation_id = ANY($1)"  # noqa: S608  fixed names
 SUBJECT_OF = "SELECT subject_ref FROM gateway.generations WHERE generation_id = $1"
+ACCOUNT_OF = """
+    SELECT account_id FROM gateway.generations WHERE generation_id = $1
+    UNION SELECT account_id FROM gateway.tombstones WHERE generation_id = $1
+"""
 SUBJECT_STORAGE = "SELECT storage_ref FROM gateway.accounts WHERE account_id = $1"
 
 HIDE = """

@@ -9,7 +9,7 @@ from lethe_common.identifiers import GenerationId, RequestId, SubjectRef
 from lethe_common.policy.languages import Language
 from lethe_common.rpc import requests as rpc
 from lethe_common.rpc.privacy import KeyClass, Purpose
-from lethe_common.rpc.requests import RefusalGround, RequestAction, RequestKind, SealedText
+from lethe_common.rpc.requests import RefusalGround, RequestAction, RequestKind, RequestState, SealedText
 from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries
 from lethe_gateway.errors import BadRequest, NotFound
@@ -18,6 +18,7 @@ from lethe_gateway.mails import Mails
 
 CATEGORY = "support.ticket"
 _CHOICES = frozenset({RequestKind.OBJECT, RequestKind.WITHDRAW})
+_ANSWERABLE = frozenset({RequestState.IDENTITY_CHECKED, RequestState.IN_PROGRESS, RequestState.EXTENDED})
 _IN_WORDS = frozenset({RequestKind.CORRECT, RequestKind.ENQUIRY, RequestKind.CHILD, RequestKind.DEPICTED})
 
 
@@ -175,6 +176,20 @@ def must_be_whole(wish: Wish) -> None:
     is_unsaid = wish.kind in _IN_WORDS or (wish.kind in _CHOICES and not wish.purposes)
     if is_unsaid and wish.text is None:
         raise BadRequest("Say what this is about.", param="text", code="missing_text")
+
+
+def depicted_in(request: rpc.Request, action: RequestAction, text: str | None) -> str:
+    """The video that an answer to this request removes; it goes first, so that what is answered has been done.
+
+    Raises:
+        BadRequest: this is no answer to somebody who is seen in a video.
+    """
+    video = request.generation_id
+    if video is None or action is not RequestAction.ANSWER or text is None or request.state not in _ANSWERABLE:
+        raise BadRequest(
+            "A video is removed with the answer to an open request of somebody who is seen in it.", param="remove_video"
+        )
+    return video
 
 
 def named(request_id: str) -> RequestId:

@@ -167,11 +167,12 @@ class RequestReading(Body):
 
 
 class RequestDeed(Body):
-    """What an operator does with a request. `text` is what its person is told."""
+    """What an operator does with a request. `text` is what its person is told, `remove_video` for whom is seen in one."""
 
     operator: OperatorName
     ground: RefusalGround | None = None
     text: RequestText | None = None
+    remove_video: bool = False
 
 
 class VideoError(BaseModel):

@@ -82,10 +82,19 @@ def check_identity(
 
 @requests.command("answer")
 def answer(
-    request_id: RequestId, operator: Operator, text: Text, data: Data = DEFAULT_DATA, as_json: AsJson = False
+    request_id: RequestId,
+    operator: Operator,
+    text: Text,
+    *,
+    remove_video: Annotated[
+        bool, typer.Option("--remove-video", help="Of somebody who is seen in a video: remove it, as its owner would.")
+    ] = False,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
 ) -> None:
     """Answer a request; its clock stops."""
-    _do(data, request_id, "answer", {"operator": operator, "text": text}, as_json=as_json)
+    deed = {"operator": operator, "text": text, "remove_video": remove_video}
+    _do(data, request_id, "answer", deed, as_json=as_json)
 
 
 @requests.command("extend")
@@ -123,7 +132,7 @@ def lift(
     _do(data, request_id, "lift", {"operator": operator, "text": text}, as_json=as_json)
 
 
-def _do(data: Data, request_id: str, action: str, deed: dict[str, str], *, as_json: bool) -> None:
+def _do(data: Data, request_id: str, action: str, deed: dict[str, Any], *, as_json: bool) -> None:
     with console(data) as client:
         _tell(client.post(f"/api/requests/{request_id}/{action}", deed), as_json=as_json)
 

@@ -21,8 +21,9 @@ from lethe_gateway.endpoints.bodies import read, read_query
 from lethe_gateway.endpoints.erasure import erasure_of
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.errors import BadRequest
+from lethe_gateway.gallery import Gallery
 from lethe_gateway.operators import Operators
-from lethe_gateway.requests import Decision, Requests, Shown, Wish, must_be_whole
+from lethe_gateway.requests import Decision, Requests, Shown, Wish, depicted_in, must_be_whole
 from lethe_gateway.schemas import (
     Confirmation,
     LimitQuery,
@@ -101,7 +102,7 @@ def correction_routes(corrections: Corrections, blinding: Blinding, links: Throt
     return router
 
 
-def desk_routes(requests: Requests, database: Database, operators: Operators) -> APIRouter:
+def desk_routes(requests: Requests, gallery: Gallery, database: Database, operators: Operators) -> APIRouter:
     """The rights desk: what is to be answered by when, each with its dossier, and what operators do about it."""
     router = APIRouter(prefix="/api/requests")
 
@@ -134,6 +135,8 @@ def desk_routes(requests: Requests, database: Database, operators: Operators) ->
     async def decide(request: Request, request_id: str, action: RequestAction) -> Response:
         operators.must_be(request)
         body = await read(request, RequestDeed)
+        if body.remove_video:
+            await gallery.take_down(depicted_in(await requests.show(request_id), action, body.text))
         decided = await requests.decide(request_id, Decision(action, body.operator, body.ground, body.text))
         return JSONResponse((await answer([Shown(decided, {})]))[0])
 

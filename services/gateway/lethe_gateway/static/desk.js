@@ -79,6 +79,8 @@ function button(action) {
     $("deed-text-row").hidden = !IN_WORDS.includes(action);
     $("deed-text").required = IN_WORDS.includes(action);
     $("deed-text").value = "";
+    $("deed-video-row").hidden = action !== "answer" || shown.kind !== "depicted";
+    $("deed-video").checked = false;
     $("deed").dataset.action = action;
     tell($("deed-form"), "");
     $("deed").showModal();
@@ -88,7 +90,8 @@ function button(action) {
 
 onSubmit($("deed-form"), async ({ ground, text }) => {
   const action = $("deed").dataset.action;
-  const deed = { operator: operator(), ...(action === "refuse" && { ground }), ...(IN_WORDS.includes(action) && { text }) };
+  const deed = { operator: operator(), ...(action === "refuse" && { ground }), ...(IN_WORDS.includes(action) && { text }),
+    ...($("deed-video").checked && { remove_video: true }) };
   const request = await call("POST", `/api/requests/${shown.request_id}/${action}`, deed);
   $("deed").close();
   announce(say(`request.state.${request.state}`));
