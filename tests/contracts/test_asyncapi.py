@@ -1,13 +1,17 @@
 """The committed AsyncAPI document is the generated one, and is valid AsyncAPI."""
 
+import importlib
 import json
+import pkgutil
 from typing import Any
 
 import jsonschema
 
+from lethe_common import rpc
 from lethe_common.asyncapi import as_yaml, document
 from lethe_common.events.catalogue import EVENTS
 from lethe_common.rpc.catalogue import CALLS
+from lethe_common.rpc.envelope import Call
 from tests.tree import ROOT
 
 SCHEMA = ROOT / "tests/contracts/schemas/asyncapi-3.1.0.json"
@@ -56,3 +60,12 @@ def is_found(content: Any, reference: str) -> bool:
             return False
         content = content[part]
     return True
+
+
+def test_every_call_that_is_written_down_is_in_the_catalogue() -> None:
+    """One that is not has no permission on the broker, and whoever asks waits for nothing."""
+    known = {call.name for call in CALLS}
+    for module in pkgutil.iter_modules(rpc.__path__, f"{rpc.__name__}."):
+        found = vars(importlib.import_module(module.name)).values()
+        calls = {one for one in found if isinstance(one, type) and issubclass(one, Call) and "name" in vars(one)}
+        assert {call.name for call in calls} <= known, module.name

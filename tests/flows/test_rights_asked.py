@@ -73,6 +73,26 @@ def test_a_question_is_answered_by_an_operator_and_its_dossier_is_the_persons_to
         assert answered(http.get(REQUESTS))["data"] == []
 
 
+def test_a_request_is_taken_back_and_a_correction_that_nobody_confirms_lapses(suite: RunningSuite) -> None:
+    account, other = suite.open_account(), suite.open_account()
+    copy, correction = filed(account, kind="access"), filed(account, kind="correct", email="new@example.org")
+    enquiry = filed(account, kind="enquiry", text="Where are my prompts?")
+
+    with other.http() as http:
+        assert http.post(f"{REQUESTS}/{enquiry['id']}/close").status_code == 404
+    with account.http() as http:
+        for _ in range(2):
+            assert answered(http.post(f"{REQUESTS}/{enquiry['id']}/close"))["state"] == "closed"
+        until(lambda: shown(account, copy["id"])["state"] == "answered", "the copy", 60)
+        assert http.post(f"{REQUESTS}/{copy['id']}/close").status_code == 409
+    suite.advance("P2D")
+
+    lapsed = shown(account, correction["id"])
+    assert (lapsed["state"], lapsed["steps"][-1]["by"]) == ("closed", "lethe")
+    assert suite.look("SELECT 1 FROM gateway.address_changes WHERE request_id = $1", correction["id"]) == []
+    assert not {enquiry["id"], correction["id"]} & set(requests(suite, "list").split())
+
+
 def test_a_video_goes_with_the_answer_to_somebody_who_is_seen_in_it(suite: RunningSuite) -> None:
     maker, seen = suite.open_account(), suite.open_account()
     with maker.openai() as client:

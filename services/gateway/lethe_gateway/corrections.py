@@ -8,10 +8,13 @@ other service knows it: `COPIES` lists the columns, and a test compares it with 
 import secrets
 from datetime import datetime, timedelta
 
+import structlog
+
 from lethe_common.bus import Bus
 from lethe_common.clock import Clock
 from lethe_common.database import Database
 from lethe_common.identifiers import RequestId, SealKeyId, SubjectRef
+from lethe_common.rpc.envelope import Refused
 from lethe_common.rpc.privacy import KeyClass, LoginMove, LoginMoveQuestion, Purpose
 from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries as queries
@@ -22,6 +25,8 @@ from lethe_gateway.item_keys import HeldKey, ItemKeys
 from lethe_gateway.mails import Mails
 from lethe_gateway.notices import Moved
 from lethe_gateway.requests import Requests, Shown, Wish
+
+log = structlog.get_logger()
 
 CATEGORY = "identity.email"
 COPIES = frozenset({"gateway.accounts.email_sealed", "gateway.address_changes.email_sealed"})
@@ -38,7 +43,13 @@ FIND = """
 """
 REQUEST_OF = "SELECT request_id FROM gateway.address_changes WHERE account_id = $1"
 DELETE_OF = "DELETE FROM gateway.address_changes WHERE account_id = $1"
-SWEEP = "DELETE FROM gateway.address_changes WHERE expires_at <= $1"
+FORGET = "DELETE FROM gateway.address_changes WHERE account_id = $1 AND request_id = $2"
+OVER = """
+    SELECT c.account_id, c.request_id, a.subject_ref
+      FROM gateway.address_changes c JOIN gateway.accounts a USING (account_id)
+     WHERE c.expires_at <= $1 ORDER BY c.expires_at LIMIT $2
+"""
+_BATCH = 100
 
 
 class Corrections:
@@ -115,10 +126,28 @@ class Corrections:
             await tx.execute(queries.DELETE_TOKENS, account_id, "password_reset")
             await self._mails.enqueue_until(tx, mail, self._clock.now() + self._valid)
 
-    async def sweep(self, now: datetime) -> None:
-        """What nobody confirmed in time goes."""
+    async def forget(self, caller: Caller, request_id: str) -> None:
+        """The link of a request that is taken back opens nothing any more."""
         async with self._database.transaction() as tx:
-            await tx.execute(SWEEP, now)
+            await tx.execute(FORGET, caller.account_id, request_id)
+
+    async def sweep(self, now: datetime) -> None:
+        """What nobody confirmed in time goes, and its request lapses: nobody has to answer it."""
+        is_left = True
+        while is_left:
+            rows = await self._database.pool.fetch(OVER, now, _BATCH)
+            for row in rows:
+                await self._lapse(row["subject_ref"], row["request_id"])
+                async with self._database.transaction() as tx:
+                    await tx.execute(FORGET, row["account_id"], row["request_id"])
+            is_left = len(rows) == _BATCH
+
+    async def _lapse(self, subject_ref: str, request_id: str) -> None:
+        try:
+            await self._requests.take_back(subject_ref, request_id, has_lapsed=True)
+        except Refused as error:
+            # An operator has decided about it, or it went with its period.
+            log.info("correction_left", request_id=request_id, error_code=error.code)
 
     def _opened(self, held: HeldKey, subject_ref: str, account_id: str, sealed: bytes) -> str:
         return self._sealer.open(held.key, self._context(subject_ref, account_id, held.key_id), sealed).decode()

@@ -97,6 +97,13 @@ class Requests:
         question = rpc.RequestOwnQuestion(subject_ref=SubjectRef.trusted(subject_ref), request_id=named(request_id))
         return (await self._bus.ask(rpc.RequestOwnLift, question)).request
 
+    async def take_back(self, subject_ref: str, request_id: str, *, has_lapsed: bool = False) -> rpc.Request:
+        """Close a request that its person wants nothing of any more, or that lapsed."""
+        question = rpc.RequestOwnCloseQuestion(
+            subject_ref=SubjectRef.trusted(subject_ref), request_id=named(request_id), has_lapsed=has_lapsed
+        )
+        return (await self._bus.ask(rpc.RequestOwnClose, question)).request
+
     async def listing(self, limit: int, *, is_open: bool) -> Sequence[rpc.Request]:
         """Requests for operators: what is to be answered, the most urgent first, or all, newest first."""
         return (await self._bus.ask(rpc.RequestList, rpc.RequestListQuestion(is_open=is_open, limit=limit))).requests

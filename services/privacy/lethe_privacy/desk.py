@@ -188,6 +188,20 @@ class Desk:
             await self._end_restriction(tx, before)
             return await self._write(tx, before, moved)
 
+    async def take_back(self, subject_ref: SubjectRef, request_id: RequestId, *, has_lapsed: bool) -> Request:
+        """A person takes a request back; or it lapses, because what it needs of them did not come in time.
+
+        Raises:
+            RequestUnknown: there is no such request of theirs.
+            StepOutOfTurn: it was decided already.
+        """
+        async with self._database.transaction() as tx:
+            before = await self._locked(tx, request_id)
+            if before.subject_ref != subject_ref:
+                raise RequestUnknown
+            actor = LETHE if has_lapsed else PERSON
+            return await self._write(tx, before, requests.taken_back(before, actor, self._clock.now()))
+
     async def answer_copies(self, tx: Transaction, subject_ref: SubjectRef) -> None:
         """A copy of what is kept of somebody is there: what they asked for by right is answered, in this transaction."""
         now = self._clock.now()

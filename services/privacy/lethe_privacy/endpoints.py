@@ -132,6 +132,7 @@ class RequestAnswers:
             rights.RequestOwnList: self.own_list,
             rights.RequestOwnShow: self.own_show,
             rights.RequestOwnLift: self.own_lift,
+            rights.RequestOwnClose: self.own_close,
             rights.RequestList: self.list,
             rights.RequestShow: self.show,
             rights.RequestRead: self.read,
@@ -152,6 +153,11 @@ class RequestAnswers:
         """One of them, with what was written."""
         found = await self._desk.own(question.subject_ref, question.request_id)
         return rights.RequestAnswer(request=self._desk.shown(found, with_texts=True))
+
+    async def own_close(self, question: rights.RequestOwnCloseQuestion, _caller: Service) -> rights.RequestAnswer:
+        """One of a person's own requests that they take back, or that lapses."""
+        closed = await self._desk.take_back(question.subject_ref, question.request_id, has_lapsed=question.has_lapsed)
+        return rights.RequestAnswer(request=self._desk.shown(closed))
 
     async def own_lift(self, question: rights.RequestOwnQuestion, _caller: Service) -> rights.RequestAnswer:
         """End a restriction."""

@@ -6,6 +6,7 @@
                                         └───────> extended <──────────┘
     any of the last three ──> answered ──> closed
     any that is open ───────> refused ───> closed
+    any that is open ──taken back, by its person──> closed
 
 Who is signed in has proved who they are; what needs nobody's decision is answered as it is received.
 """
@@ -187,6 +188,20 @@ def lifted(request: Request, at: datetime) -> Request:
         return request
     _must_be_restricting(request)
     return replace(request, is_paused=False, steps=(*request.steps, Done(Step.LIFTED, PERSON, at)))
+
+
+def taken_back(request: Request, actor: str, at: datetime) -> Request:
+    """The request once its own person wants nothing of it any more, or never proved what it needs; unchanged when it is closed.
+
+    Raises:
+        StepOutOfTurn: it was decided already, so there is nothing to take back.
+    """
+    if request.state is RequestState.CLOSED:
+        return request
+    if not request.is_open:
+        raise StepOutOfTurn
+    steps = (*request.steps, Done(Step.CLOSED, actor, at))
+    return replace(request, state=RequestState.CLOSED, steps=steps, is_paused=False)
 
 
 def _must_be_restricting(request: Request) -> None:

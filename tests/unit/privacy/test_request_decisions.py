@@ -27,6 +27,7 @@ from lethe_privacy.requests import (
     lifted,
     may_extend,
     received,
+    taken_back,
 )
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -150,3 +151,17 @@ def test_whatever_operators_do_the_dossier_only_grows_and_an_end_stays_an_end(
     assert sum(done.step == "extended" for done in request.steps) <= 1
     assert (request.due_at > NOON + MONTH) is request.is_extended
     assert request.is_open is (request.state in OPEN)
+
+
+def test_what_is_open_can_be_taken_back_once_and_nothing_waits_for_it_any_more() -> None:
+    by_person, lapsed = (taken_back(filed(), actor, NOON + MONTH) for actor in ("person", "lethe"))
+
+    assert (by_person.state, by_person.is_paused, by_person.is_open) == (RequestState.CLOSED, False, False)
+    assert [steps(one)[-1] for one in (by_person, lapsed)] == [("closed", "person"), ("closed", "lethe")]
+    assert taken_back(by_person, "person", NOON + 2 * MONTH) is by_person
+    for decided in (
+        answered(filed(), NOON),
+        after(filed(), act(RequestAction.REFUSE, ground=RefusalGround.EXCESSIVE), None),
+    ):
+        with pytest.raises(StepOutOfTurn):
+            taken_back(decided, "person", NOON)

@@ -186,6 +186,22 @@ class RequestOwnLift(Call[RequestOwnQuestion, RequestAnswer]):
     idempotency: ClassVar[str] = "lifted again, it is answered again"
 
 
+class RequestOwnCloseQuestion(RequestOwnQuestion):
+    """`has_lapsed`: not the person's word; what the request needs of them did not come in time."""
+
+    has_lapsed: bool = False
+
+
+class RequestOwnClose(Call[RequestOwnCloseQuestion, RequestAnswer]):
+    """A person takes back a request that is open."""
+
+    name: ClassVar[str] = "request.own_close"
+    callee: ClassVar[Service] = Service.PRIVACY
+    callers: ClassVar[tuple[Service, ...]] = _GATEWAY
+    question, answer = RequestOwnCloseQuestion, RequestAnswer
+    idempotency: ClassVar[str] = "closed again, it is answered again"
+
+
 class RequestListQuestion(Message):
     """`is_open`: only what is to be answered, the most urgent first; else all, newest first."""
 
@@ -256,6 +272,7 @@ CALLS = (
     RequestOwnList,
     RequestOwnShow,
     RequestOwnLift,
+    RequestOwnClose,
     RequestList,
     RequestShow,
     RequestRead,

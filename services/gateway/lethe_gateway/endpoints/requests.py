@@ -85,6 +85,12 @@ def request_routes(
         caller = await callers.of(request)
         return JSONResponse(own(Shown(await requests.lift(caller.subject_ref, request_id), {})))
 
+    @router.post("/{request_id}/close")
+    async def close(request: Request, request_id: str) -> Response:
+        caller = await callers.of(request)
+        await corrections.forget(caller, request_id)
+        return JSONResponse(own(Shown(await requests.take_back(caller.subject_ref, request_id), {})))
+
     return router
 
 

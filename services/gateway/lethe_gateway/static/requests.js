@@ -14,13 +14,14 @@ function stepLine(step) {
   return line;
 }
 
-function lift(request) {
-  const button = make("button", { type: "button", textContent: say("request.lift") });
+/** What a person may do about their own request: `lift` a restriction, `close` what is not decided yet. */
+function deed(request, name, done) {
+  const button = make("button", { type: "button", textContent: say(`request.${name}`) });
   button.onclick = async () => {
-    if (!(await ask({ title: say("request.lift.title"), lead: say("request.lift.lead"), yes: say("request.lift") }))) return;
+    if (!(await ask({ title: say(`request.${name}.title`), lead: say(`request.${name}.lead`), yes: say(`request.${name}`) }))) return;
     try {
-      await call("POST", `/v1/privacy/requests/${request.id}/lift`);
-      announce(say("request.step.lifted"));
+      await call("POST", `/v1/privacy/requests/${request.id}/${name}`);
+      announce(say(`request.step.${done}`));
       await show();
     } catch (error) {
       tell($("request-form"), sentence(error));
@@ -47,7 +48,7 @@ function card(request) {
       pill(say(`request.state.${request.state}`), request.is_overdue ? "bad" : "")),
     make("small", { textContent: facts.filter(Boolean).join(" · ") }),
     request.is_restricting ? make("p", { textContent: say("request.restricting") }) : null, dossier,
-    request.is_restricting ? lift(request) : null);
+    request.is_restricting ? deed(request, "lift", "lifted") : null, isOpen ? deed(request, "close", "closed") : null);
 }
 
 async function show() {
