@@ -2,7 +2,8 @@
 
 On Linux the kernel signals each child when the thread that made it ends
 (PR_SET_PDEATHSIG, prctl(2)), so children are made on the main thread only. It is
-set after the change of user, which clears it. Elsewhere a watchdog process holds
+set after the change of user, which clears it. The services, which import much the
+same, are forked there from one child that has. Elsewhere a watchdog process holds
 the other end of a pipe and kills what is left when the pipe closes.
 """
 
@@ -10,11 +11,14 @@ import asyncio
 import ctypes
 import os
 import resource
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lethe_cli.local.forks import Forked, Forks
+from lethe_cli.local.forkserver import ForkServer
 from lethe_cli.local.programs import Program
 from lethe_cli.local.watchdog import Watchdog
 
@@ -30,7 +34,7 @@ class Child:
     grandchild has closed it.
     """
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Forked
     lines: asyncio.StreamReader
 
 
@@ -42,6 +46,22 @@ class Nursery:
         # Loaded here, since loading a library between fork and exec may deadlock.
         self._libc = ctypes.CDLL(None, use_errno=True) if self._is_linux else None
         self._watchdog = None if self._is_linux else Watchdog.start()
+        self._forks: Forks | None = None
+
+    def import_ahead(self, programs: Sequence[Program]) -> None:
+        """Import what these services import, once for all of them, while other programs start."""
+        if not (self._is_linux and hasattr(os, "pidfd_open")):
+            return
+        first = programs[0]
+        plain = {name: value for name, value in first.environment.items() if not name.startswith("LETHE_")}
+        modules = sorted({program.module for program in programs if program.module is not None})
+        tie = self._tie(0, signal.SIGKILL, os.getpid())
+        self._forks = Forks(ForkServer.start(modules, plain, first.folder, tie))
+
+    def close(self) -> None:
+        """Call it when all children have ended."""
+        if self._forks is not None:
+            self._forks.close()
 
     async def spawn(self, program: Program) -> Child:
         """Start a program in its own process group, so that Ctrl-C reaches it through us and in order."""
@@ -49,7 +69,7 @@ class Nursery:
             raise RuntimeError("children are made on the main thread, with which the kernel ties them")
         reading, writing = os.pipe()
         try:
-            process = await self._execute(program, writing)
+            process = await self._fork(program, writing) or await self._execute(program, writing)
         except BaseException:
             os.close(reading)
             raise
@@ -58,6 +78,11 @@ class Nursery:
         if self._watchdog is not None:
             self._watchdog.add(process.pid)
         return Child(process, await _reader(reading))
+
+    async def _fork(self, program: Program, output: int) -> Forked | None:
+        if self._forks is None or program.module is None:
+            return None
+        return await self._forks.fork(program, output)
 
     async def _execute(self, program: Program, output: int) -> asyncio.subprocess.Process:
         account = program.account
@@ -69,7 +94,7 @@ class Nursery:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=self._tie(program, os.getpid()),
+            preexec_fn=self._tie(program.niceness, program.parent_death_signal, os.getpid()),
             umask=0o077,
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
@@ -81,8 +106,8 @@ class Nursery:
         if self._watchdog is not None:
             self._watchdog.remove(pid)
 
-    def _tie(self, program: Program, parent: int) -> Callable[[], None]:
-        libc, death_signal, niceness = self._libc, program.parent_death_signal, program.niceness
+    def _tie(self, niceness: int, death_signal: signal.Signals, parent: int) -> Callable[[], None]:
+        libc = self._libc
 
         def tie() -> None:
             os.nice(niceness)

@@ -100,18 +100,23 @@ async def _started(
     environment = ServiceEnvironment(folder, known, servers, public, profile, options.is_virtual, options.extra)
     replicas = [] if options.is_servers_only else _replicas(options, public)
     runtime = _runtime(options, profile, servers, public, replicas)
-    suite = Suite(folder, known, runtime, Supervisor(Nursery(), log, lambda: _note(suite)), log, servers.postgres)
+    services = [program(replica, environment) for replica in replicas]
+    nursery = Nursery()
+    suite = Suite(folder, known, runtime, Supervisor(nursery, log, lambda: _note(suite)), log, servers.postgres)
     async with ControlSocket(folder, suite.supervisor):
         try:
+            if services:
+                nursery.import_ahead(services)
             await servers.postgres.initialise()
             await suite.supervisor.start(programs)
-            await suite.supervisor.start(program(replica, environment) for replica in replicas)
+            await suite.supervisor.start(services)
             runtime.is_ready = True
             _note(suite)
             yield suite
         finally:
             log.say("stopping")
             await suite.supervisor.stop()
+            nursery.close()
             folder.runtime.unlink(missing_ok=True)
             log.say("stopped")
 
