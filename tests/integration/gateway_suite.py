@@ -79,7 +79,9 @@ class Suite:
 
     def start(self, service: Service) -> None:
         with (self.folder / f"{service}.log").open("ab") as log:
-            self.processes[service] = forked(service, {"PATH": os.defpath, **self._environment(service)}, log)
+            self.processes[service] = forked(
+                f"lethe_{service}", (), {"PATH": os.defpath, **self._environment(service)}, log
+            )
 
     def kill(self, service: Service) -> None:
         self.processes[service].send_signal(signal.SIGKILL)

@@ -13,6 +13,8 @@ import pytest
 
 from lethe_cli.local.children import Child, Nursery
 from lethe_cli.local.programs import Program
+from tests.forked import Warm
+from tests.tree import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
 
@@ -62,11 +64,15 @@ def programs(tmp_path: Path) -> Callable[..., Program]:
 
 
 @pytest.fixture
-async def nursery(programs: Callable[..., Program]) -> AsyncIterator[Nursery]:
-    made = Nursery()
-    made.import_ahead([programs("lethe_test_one"), programs("lethe_test_two")])
+async def nursery(programs: Callable[..., Program], tmp_path: Path) -> AsyncIterator[Nursery]:
+    made = nursery_of(tmp_path)
     yield made
     made.close()
+
+
+def nursery_of(folder: Path) -> Nursery:
+    environment = {"PYTHONPATH": f"{ROOT}:{folder}", "LANG": "C.UTF-8"}
+    return Nursery(Warm(["lethe_test_one", "lethe_test_two"], environment))
 
 
 async def said(child: Child) -> dict[str, Any]:
@@ -156,8 +162,7 @@ async def test_what_cannot_be_imported_says_so_where_it_is_started(
 ) -> None:
     program = programs()
     (tmp_path / "lethe_test_one" / "__main__.py").write_text("import lethe_that_is_not_there\n")
-    nursery = Nursery()
-    nursery.import_ahead([program])
+    nursery = nursery_of(tmp_path)
     child = await nursery.spawn(program)
 
     assert await asyncio.wait_for(child.process.wait(), SECONDS) == 1

@@ -3,7 +3,7 @@
 On Linux the kernel signals each child when the thread that made it ends
 (PR_SET_PDEATHSIG, prctl(2)), so children are made on the main thread only. It is
 set after the change of user, which clears it. The services, which import much the
-same, are forked there from one child that has. Elsewhere a watchdog process holds
+same, are forked there from one child that has it imported. Elsewhere a watchdog process holds
 the other end of a pipe and kills what is left when the pipe closes.
 """
 
@@ -11,10 +11,9 @@ import asyncio
 import ctypes
 import os
 import resource
-import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lethe_cli.local.forks import Forked, Forks
@@ -41,22 +40,12 @@ class Child:
 class Nursery:
     """Starts children; knows how they are tied to this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, forkserver: ForkServer | None = None) -> None:
         self._is_linux = sys.platform == "linux"
         # Loaded here, since loading a library between fork and exec may deadlock.
         self._libc = ctypes.CDLL(None, use_errno=True) if self._is_linux else None
         self._watchdog = None if self._is_linux else Watchdog.start()
-        self._forks: Forks | None = None
-
-    def import_ahead(self, programs: Sequence[Program]) -> None:
-        """Import what these services import, once for all of them, while other programs start."""
-        if not (self._is_linux and hasattr(os, "pidfd_open")):
-            return
-        first = programs[0]
-        plain = {name: value for name, value in first.environment.items() if not name.startswith("LETHE_")}
-        modules = sorted({program.module for program in programs if program.module is not None})
-        tie = self._tie(0, signal.SIGKILL, os.getpid())
-        self._forks = Forks(ForkServer.start(modules, plain, first.folder, tie))
+        self._forks = None if forkserver is None else Forks(forkserver)
 
     def close(self) -> None:
         """Call it when all children have ended."""
@@ -94,7 +83,7 @@ class Nursery:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=self._tie(program.niceness, program.parent_death_signal, os.getpid()),
+            preexec_fn=self._tie(program, os.getpid()),
             umask=0o077,
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
@@ -106,8 +95,8 @@ class Nursery:
         if self._watchdog is not None:
             self._watchdog.remove(pid)
 
-    def _tie(self, niceness: int, death_signal: signal.Signals, parent: int) -> Callable[[], None]:
-        libc = self._libc
+    def _tie(self, program: Program, parent: int) -> Callable[[], None]:
+        libc, death_signal, niceness = self._libc, program.parent_death_signal, program.niceness
 
         def tie() -> None:
             os.nice(niceness)

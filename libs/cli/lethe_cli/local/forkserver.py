@@ -9,16 +9,15 @@ ends the server, and with the server its children (PR_SET_PDEATHSIG, prctl(2)).
 import ctypes
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Self
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 from lethe_cli.local.programs import Program
 
@@ -28,53 +27,70 @@ _ANSWER_SECONDS = 30.0
 _READY = "ready"
 # numpy's library of linear algebra starts a thread for each processor when it is loaded, and threads do not survive a fork.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
+"""Elsewhere a fork without an exec is not safe, or its end cannot be waited for."""
+
+
+class Become(BaseException):
+    """Raised in a child, so that it leaves all that its parent was in the middle of; then it is to run a module."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(module)
+        self.module = module
+
+    def run(self) -> None:
+        """Be the module's program, and end as it does."""
+        runpy.run_module(self.module, run_name="__main__", alter_sys=True)
 
 
 class ForkServer:
     """Our end of it. What it is asked, it answers in milliseconds, so answers are waited for on the spot."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", channel: socket.socket) -> None:
-        self._process, self._channel = process, channel
+    def __init__(self, pid: int, channel: socket.socket) -> None:
+        self._pid, self._channel = pid, channel
+        channel.settimeout(_ANSWER_SECONDS)
 
     @classmethod
-    def start(
-        cls, modules: Iterable[str], environment: Mapping[str, str], folder: Path, tie: Callable[[], None] | None
-    ) -> Self:
-        """Start a server that imports these packages, each with a `__main__` that does nothing when it is imported.
+    def branch_off(cls, modules: Iterable[str]) -> Self:
+        """Fork a server that imports these packages, each with a `__main__` that does nothing when it is imported.
 
-        `environment`: the interpreter's, nobody's secrets. `tie`: called in the new process before it becomes the server.
+        Call it before there is a secret, a thread or an event loop.
+
+        Raises:
+            Become: this is a child of that server.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_ANSWER_SECONDS)
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "lethe_cli.local.forkserver", str(theirs.fileno()), *modules],
-                env={**environment, **_NO_THREADS},
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-                preexec_fn=tie,  # noqa: PLW1509  calls nothing that takes a lock
-            )
-        return cls(process, ours)
+        us, pid = os.getpid(), os.fork()
+        if pid:
+            theirs.close()
+            return cls(pid, ours)
+        ours.close()
+        _die_with(us, signal.SIGKILL)
+        os.setsid()
+        raise Become(served(theirs, modules))
 
     def fileno(self) -> int:
         """What becomes readable when it has imported everything, or has failed to."""
         return self._channel.fileno()
 
-    def has_imported(self) -> bool:
+    def has_imported(self, within_seconds: float = _ANSWER_SECONDS) -> bool:
         """Wait until it has, and can be asked; False when it has failed, and why is on standard error."""
-        return self._answer() == _READY
+        self._channel.settimeout(within_seconds)
+        has_imported = self._answer() == _READY
+        self._channel.settimeout(_ANSWER_SECONDS)
+        return has_imported
 
-    def fork(self, program: Program, output: int) -> int | None:
+    def fork(self, program: Program, output: int, umask: int = 0o077) -> int | None:
         """Start a program whose module it has; the process's number, or None when there is no server any more."""
         with os.fdopen(os.memfd_create("environment"), "w+") as settings:
             json.dump(dict(program.environment), settings)
             settings.flush()
             request = {
                 "module": program.module,
+                "arguments": program.arguments[2:],
                 "folder": str(program.folder),
                 "niceness": program.niceness,
+                "umask": umask,
                 "death_signal": int(program.parent_death_signal),
             }
             answer = self._ask(request, [settings.fileno(), output])
@@ -87,9 +103,12 @@ class ForkServer:
 
     def close(self) -> None:
         """End the server, which has nothing to finish. Call it when its children have ended: it takes them with it."""
-        self._process.kill()
-        self._process.wait()
+        self._kill()
+        os.waitpid(self._pid, 0)
         self._channel.close()
+
+    def _kill(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
 
     def _ask(self, request: Mapping[str, object], descriptors: list[int]) -> str:
         try:
@@ -105,53 +124,41 @@ class ForkServer:
         except ConnectionError:
             return ""
         except TimeoutError:  # it hangs; a late answer would be taken for that to the next question
-            self._process.kill()
+            self._kill()
             return ""
 
 
-def serve(channel: socket.socket) -> str | None:
-    """Answer until nobody asks any more. Returns None then, and in each child the module that it is to run."""
-    libc = ctypes.CDLL(None)
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 2)
-        if not message:
-            return None
-        request = json.loads(message)
-        if "ended" in request:
-            channel.send(str(os.waitstatus_to_exitcode(os.waitpid(request["ended"], 0)[1])).encode())
-            continue
-        server = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            channel.close()
-            libc.prctl(_PR_SET_PDEATHSIG, request["death_signal"], 0, 0, 0)
-            if os.getppid() != server:  # it died between the fork and here
-                os._exit(1)
-            libc.prctl(_PR_SET_NAME, request["module"].encode(), 0, 0, 0)
-            _settle(request, *descriptors)
-            return str(request["module"])
-        for descriptor in descriptors:
-            os.close(descriptor)
-        channel.send(str(pid).encode())
+def served(channel: socket.socket, modules: Iterable[str]) -> str:
+    """Be a server to the end; in each of its children return the module that it is to run."""
+    with channel:
+        _import(modules)
+        try:
+            channel.send(_READY.encode())
+            while request := _next(channel):
+                if "ended" in request:
+                    _, status = os.waitpid(request["ended"], 0)
+                    channel.send(str(os.waitstatus_to_exitcode(status)).encode())
+                    continue
+                us, pid = os.getpid(), os.fork()
+                if pid == 0:
+                    _die_with(us, request["death_signal"])
+                    _settle(request)
+                    return str(request["module"])
+                for descriptor in request["descriptors"]:
+                    os.close(descriptor)
+                channel.send(str(pid).encode())
+        except ConnectionError:  # whoever asks is gone
+            os._exit(0)
+        os._exit(0)
 
 
-def _settle(request: Mapping[str, object], settings: int, output: int) -> None:
-    """Take on what a program that is started anew would have been given."""
-    os.setsid()
-    os.nice(int(str(request["niceness"])))
-    os.umask(0o077)
-    os.chdir(str(request["folder"]))
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(output, stream.fileno())
-    os.close(output)
-    with os.fdopen(settings) as file:
-        file.seek(0)
-        environment = json.load(file)
-    os.environ.clear()
-    os.environ.update(environment)
+def _next(channel: socket.socket) -> dict[str, Any] | None:
+    message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 2)
+    return json.loads(message) | {"descriptors": descriptors} if message else None
 
 
 def _import(modules: Iterable[str]) -> None:
+    os.environ.update(_NO_THREADS)
     # A tenth of an import is the collector looking at what only ever grows; frozen, it is never looked at,
     # and its pages stay shared with all children.
     gc.disable()
@@ -162,16 +169,31 @@ def _import(modules: Iterable[str]) -> None:
     gc.enable()
 
 
-def main() -> None:
-    """Import, serve, and in a child be the service."""
-    with socket.socket(fileno=int(sys.argv[1])) as channel:
-        _import(sys.argv[2:])
-        channel.send(_READY.encode())
-        module = serve(channel)
-    if module is not None:
-        sys.argv = [module]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+def _die_with(parent: int, death_signal: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+    if os.getppid() != parent:  # it died between the fork and here
+        os._exit(1)
 
 
-if __name__ == "__main__":
-    main()
+def _settle(request: Mapping[str, Any]) -> None:
+    """Take on what a program that is started anew would have been given."""
+    settings, output = request["descriptors"]
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, request["module"].encode(), 0, 0, 0)
+    os.setsid()
+    os.nice(request["niceness"])
+    os.umask(request["umask"])
+    os.chdir(request["folder"])
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, place in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(descriptor, place)
+    os.close(nothing)
+    os.close(output)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+    with os.fdopen(settings) as file:
+        file.seek(0)
+        environment = json.load(file)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = list(request["arguments"])
