@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from lethe_cli.local.forkserver import CAN_FORK, ForkServer
+from lethe_cli.local.forkserver import ForkServer, can_fork
 from lethe_cli.local.programs import Program
 from lethe_common.services import Service
 from tests.servers import dies_with_parent
@@ -72,7 +72,7 @@ def forked(
 
     Where nothing can be forked it is started anew.
     """
-    if not CAN_FORK:
+    if not can_fork():
         return started(package, arguments, environment, output)
     server, command = _server(), (sys.executable, "-m", package, *arguments)
     program = Program(

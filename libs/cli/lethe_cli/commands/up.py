@@ -101,9 +101,9 @@ def up(
 
 
 def _forkserver() -> "ForkServer | None":
-    from lethe_cli.local.forkserver import CAN_FORK, ForkServer
+    from lethe_cli.local.forkserver import ForkServer, can_fork
 
-    return ForkServer.branch_off(f"lethe_{service}" for service in Service) if CAN_FORK else None
+    return ForkServer.branch_off(f"lethe_{service}" for service in Service) if can_fork() else None
 
 
 def _settings(pairs: Iterable[str]) -> dict[str, str]:

@@ -27,8 +27,15 @@ _ANSWER_SECONDS = 30.0
 _READY = "ready"
 # numpy's library of linear algebra starts a thread for each processor when it is loaded, and threads do not survive a fork.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
-CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
-"""Elsewhere a fork without an exec is not safe, or its end cannot be waited for."""
+
+
+def can_fork() -> bool:
+    """Whether the end of another's child can be waited for here (Linux since 5.3); elsewhere such a fork may not be safe."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 class Become(BaseException):
