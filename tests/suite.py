@@ -4,15 +4,14 @@ Fixture `suite`: once per test process, on a virtual clock. Variants of it (othe
 settings, sealing off) are made with `running_suite`.
 """
 
-import asyncio
+import os
 import re
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,8 +28,10 @@ from lethe_cli.local.secrets import Secrets
 from lethe_common.clock import monotonic_seconds, read_virtual
 from lethe_common.database.roles import DATABASE, FACTS_DATABASE, KEYS_DATABASE
 from tests import plain
+from tests.forked import Forked, forked, started
+from tests.looks import Looks
 from tests.newcomers import told
-from tests.servers import RunningServers, dies_with_parent, temporary_data_folder
+from tests.servers import RunningServers, temporary_data_folder
 
 T = TypeVar("T")
 
@@ -70,6 +71,7 @@ class RunningSuite(RunningServers):
 
     output: Path
     """What the process printed."""
+    looks: Looks = field(default_factory=Looks, repr=False)
 
     @property
     def url(self) -> str:
@@ -155,7 +157,7 @@ class RunningSuite(RunningServers):
 
         Without a name it is the database with the schema that the statement speaks of.
         """
-        return asyncio.run(self.fetch(sql, *arguments, database=database))
+        return self.looks.fetch(self.superuser_dsn(database or _database_in(sql)), sql, *arguments)
 
     def look_at_keys(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """The same in the key store's database; its schema is `keys`."""
@@ -195,37 +197,40 @@ def until(condition: Callable[[], T | None], what: str, timeout_seconds: float =
 
 @contextmanager
 def running_suite(
-    data: Path, *arguments: str, settings: Mapping[str, str] | None = None, is_virtual: bool = True
+    data: Path,
+    *arguments: str,
+    settings: Mapping[str, str] | None = None,
+    is_virtual: bool = True,
+    is_forked: bool = True,
 ) -> Iterator[RunningSuite]:
     """Start the suite on a data folder and stop it afterwards.
 
     `settings` go into every service's environment, without their LETHE_:
-    `{"SEALING": "off"}`. `arguments` go to `lethe up` as they are.
+    `{"SEALING": "off"}`. `arguments` go to `lethe up` as they are. `is_forked`:
+    from a process that has imported all; else in an interpreter of its own.
     """
     port, console_port = free_ports(2)
-    command = [sys.executable, "-m", "lethe_cli", "up", "--data", str(data), *arguments]
+    command = ["up", "--data", str(data), *arguments]
     command += ["--port", str(port), "--console-port", str(console_port)]
     command += ["--virtual-clock"] if is_virtual else []
     command += [part for name, value in (settings or {}).items() for part in ("--set", f"{name}={value}")]
     output = data.with_name(f"{data.name}.output")
     with output.open("wb") as said:
-        process = subprocess.Popen(
-            command,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=dies_with_parent(),  # noqa: PLW1509  one call that takes no lock
-        )
+        process = (forked if is_forked else started)("lethe_cli", command, os.environ, said)
     try:
         runtime = _wait_until_ready(process, data, output)
         secrets_ = Secrets.model_validate_json(DataFolder(data).secrets.read_bytes())
-        yield RunningSuite(data, runtime, secrets_, output)
+        suite = RunningSuite(data, runtime, secrets_, output)
+        try:
+            yield suite
+        finally:
+            suite.looks.close()
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", data: Path, output: Path) -> Runtime:
+def _wait_until_ready(process: "Forked | subprocess.Popen[bytes]", data: Path, output: Path) -> Runtime:
     file = DataFolder(data).runtime
     give_up_at = monotonic_seconds() + _READY_SECONDS
     while monotonic_seconds() < give_up_at and process.poll() is None:

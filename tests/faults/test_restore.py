@@ -235,7 +235,9 @@ def _sealed_start(data: Path, people: Town) -> Iterator[RunningSuite]:
         os.kill(jobs, signal.SIGKILL)
         runtime = until(lambda: _ready(file, process), "the suite to open", 150)
         known = Secrets.model_validate_json(DataFolder(data).secrets.read_bytes())
-        yield RunningSuite(data, runtime, known, output)
+        suite = RunningSuite(data, runtime, known, output)
+        yield suite
+        suite.looks.close()
     except AssertionError:
         sys.stdout.write(output.read_text(errors="replace")[-6000:])
         raise

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,30 +26,47 @@ _OF_EACH_VERSION = 2
 """`version` and `effective`, which differ in every version there is."""
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_value_changes_what_tells_it_and_nothing_else(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@dataclass
+class Weighed:
+    """What became of each change of one profile's values."""
+
+    paths: set[Path_] = field(default_factory=set)
+    tally: Counter[str] = field(default_factory=Counter)
+    unexplained: list[str] = field(default_factory=list)
+    refused: list[Mutation] = field(default_factory=list)
+
+
+@cache
+def weighed(name: str) -> Weighed:
+    """Every mutation of a profile, weighed once for all tests that ask."""
     tree = tree_of(PROFILES / name / "policy.yaml")
     content, _ = examined(tree)
     assert content is not None
-    scale, tally, unexplained = Scale(tree, content, shipped(name).catalogue), Counter[str](), []
-    paths = set()
+    scale, found = Scale(tree, content, shipped(name).catalogue), Weighed()
     for mutation in mutations(tree):
-        paths.add(mutation.path)
+        found.paths.add(mutation.path)
         if mutation.content is None:
-            tally["refused"] += 1
-            unexplained += [f"{mutation}: {one}" for one in mutation.refusals if not _is_about(mutation, one)]
+            found.tally["refused"] += 1
+            found.refused.append(mutation)
+            found.unexplained += [f"{mutation}: {one}" for one in mutation.refusals if not _is_about(mutation, one)]
         elif scale.changed(mutation, mutation.content):
-            tally["changed"] += 1
+            found.tally["changed"] += 1
         else:
-            tally["silent"] += 1
-            unexplained += [] if general(mutation.path) in PURPOSE_OF else [f"{mutation} changes nothing"]
-    with capsys.disabled():
-        print(
-            f"\n{name}: {len(paths)} values and lists; {', '.join(f'{n} {way}' for way, n in tally.items())}", end=" "
-        )
+            found.tally["silent"] += 1
+            found.unexplained += [] if general(mutation.path) in PURPOSE_OF else [f"{mutation} changes nothing"]
+    return found
 
-    assert unexplained == [], "\n".join(["", *unexplained])
-    assert len(paths) == len(list(leaves(tree))) - _OF_EACH_VERSION
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_value_changes_what_tells_it_and_nothing_else(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = weighed(name)
+    ways = ", ".join(f"{number} {way}" for way, number in found.tally.items())
+    with capsys.disabled():
+        print(f"\n{name}: {len(found.paths)} values and lists; {ways}", end=" ")
+
+    assert found.unexplained == [], "\n".join(["", *found.unexplained])
+    values = list(leaves(tree_of(PROFILES / name / "policy.yaml")))
+    assert len(found.paths) == len(values) - _OF_EACH_VERSION
 
 
 def test_the_docs_show_all_that_seven_days_to_eight_changes() -> None:
@@ -75,8 +94,8 @@ def _text(shown: object) -> str:
 def test_each_kind_of_refusal_names_the_line_and_the_reason(tmp_path: Path) -> None:
     kinds: dict[tuple[str, str], Mutation] = {}
     for name in ("videogen", "imageshop"):
-        for mutation in mutations(tree_of(PROFILES / name / "policy.yaml")):
-            if mutation.content is None and mutation.new is not mutation.old:
+        for mutation in weighed(name).refused:
+            if mutation.new is not mutation.old:
                 kinds.setdefault((mutation.refusals[0].by, mutation.way), mutation)
 
     for mutation in kinds.values():

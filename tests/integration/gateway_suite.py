@@ -6,7 +6,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +20,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lethe_common.clock import monotonic_seconds
 from lethe_common.services import Service
 from tests import plain
+from tests.forked import Forked, forked
 from tests.integration.key_store import emptied_for_a_process
 from tests.newcomers import told
-from tests.servers import RunningServers, dies_with_parent
+from tests.servers import RunningServers
 from tests.tree import ROOT
 
 PASSWORD = "correct horse battery"
@@ -40,7 +40,7 @@ class Suite:
     console_port: int
     token: str
     changes: dict[str, str]
-    processes: dict[Service, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    processes: "dict[Service, Forked | subprocess.Popen[bytes]]" = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -79,12 +79,8 @@ class Suite:
 
     def start(self, service: Service) -> None:
         with (self.folder / f"{service}.log").open("ab") as log:
-            self.processes[service] = subprocess.Popen(
-                [sys.executable, "-m", f"lethe_{service}"],
-                env={"PATH": os.defpath, **self._environment(service)},
-                stdout=log,
-                stderr=log,
-                preexec_fn=dies_with_parent(),  # noqa: PLW1509  one call into libc, so that no service outlives the test run
+            self.processes[service] = forked(
+                f"lethe_{service}", (), {"PATH": os.defpath, **self._environment(service)}, log
             )
 
     def kill(self, service: Service) -> None:

@@ -12,7 +12,8 @@ from lethe_billing import account_queries as billing
 from lethe_billing import exports as billing_exports
 from lethe_common.catalogue import Kind
 from lethe_common.events.catalogue import STREAMS
-from lethe_common.exports import COLUMNS_NOT_EXPORTED, FILES_EXPORTED, NOT_EXPORTED, SECTIONS, Query
+from lethe_common.exports import COLUMNS_NOT_EXPORTED, FILES_EXPORTED, NOT_EXPORTED, SECTIONS
+from lethe_common.exports.pages import Query
 from lethe_common.rpc.exports import PAGE_CALLS
 from lethe_common.services import Service
 from lethe_gateway import outcome_queries as gateway

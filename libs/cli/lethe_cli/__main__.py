@@ -27,6 +27,7 @@ from lethe_cli.commands import (
     up,
 )
 from lethe_cli.errors import CommandError
+from lethe_cli.local.forkserver import Become
 
 _INTERRUPTED = 130
 
@@ -58,7 +59,8 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run one command; what goes wrong is one sentence on standard error."""
+    """Run one command; what goes wrong is one sentence on standard error. A child of `up` becomes a service here."""
+    other: Become | None = None
     try:
         build()()
     except CommandError as error:
@@ -66,6 +68,10 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+    except Become as become:
+        other = become
+    if other is not None:
+        other.run()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Exports: what billing has of a subject, as its archive tells it. Each line of the ledger, not only sums."""
 
 from lethe_common.database import Database
-from lethe_common.exports import Query, answer_page
+from lethe_common.exports.pages import Query, answer_page
 from lethe_common.rpc.exports import ExportPageAnswer, ExportPageQuestion
 from lethe_common.services import Service
 

@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from lethe_common.bus import Bus
 from lethe_common.database import Database
-from lethe_common.exports import Query, Section
-from lethe_common.exports.pages import record
+from lethe_common.exports import Section
+from lethe_common.exports.pages import Query, record
 from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc.exports import PAGE_CALLS, PAGE_RECORDS, ExportPageQuestion
 from lethe_common.rpc.privacy import Purpose

@@ -1,7 +1,7 @@
 """What privacy itself has of a subject, as an archive tells it: what it chose, line by line, and where it stands."""
 
 from lethe_common.database import Database
-from lethe_common.exports import Query, answer_page
+from lethe_common.exports.pages import Query, answer_page
 from lethe_common.rpc.exports import ExportPageAnswer, ExportPageQuestion
 from lethe_common.services import Service
 

@@ -6,7 +6,8 @@ Why something is held, and who asked for it, is told by nobody but who decided i
 from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.events.privacy import ExportReady, ExportRemoved
-from lethe_common.exports import CATEGORY, Query, answer_page
+from lethe_common.exports import CATEGORY
+from lethe_common.exports.pages import Query, answer_page
 from lethe_common.rpc.exports import ExportPageAnswer, ExportPageQuestion
 from lethe_common.services import Service
 from lethe_retention import queries

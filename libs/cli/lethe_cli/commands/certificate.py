@@ -10,7 +10,6 @@ import typer
 from lethe_cli.errors import CommandError
 from lethe_cli.printing import OUT
 from lethe_cli.remote import Url, anonymous
-from lethe_common.certificates import MAX_DOCUMENT_BYTES, CertificateInvalid, render, verify
 
 app = typer.Typer(help="The signed certificate of an erasure.", no_args_is_help=True)
 
@@ -26,6 +25,8 @@ def fetch(
     ] = False,
 ) -> None:
     """Save the certificate exactly as it was signed: the final one once the horizon has passed, before it the first."""
+    from lethe_common.certificates import render
+
     page, _, claim = link.rpartition("#")
     address = urlsplit(page)
     with anonymous(f"{address.scheme}://{address.netloc}" if address.netloc else url) as client:
@@ -52,6 +53,8 @@ def head(
     Take it from somewhere else than the certificate, or later, or have somebody else take it: a log that was cut or
     that is shown differently to different people cannot stand both heads.
     """
+    from lethe_common.certificates import render
+
     query = {} if since is None else {"since": _size_under(since)}
     with anonymous(url) as client:
         answer = client.get("/v1/certificates/log", **query)
@@ -68,6 +71,8 @@ def check(
     ] = None,
 ) -> None:
     """Check a certificate offline. Ends with 0 when it is exactly what was signed, else with 1 and the reason."""
+    from lethe_common.certificates import CertificateInvalid, verify
+
     try:
         checked = verify(_read(file), _read(key), None if other_head is None else _read(other_head))
     except CertificateInvalid as error:
@@ -91,6 +96,8 @@ def _size_under(certificate: Path) -> int:
 
 
 def _read(file: Path) -> bytes:
+    from lethe_common.certificates import MAX_DOCUMENT_BYTES
+
     try:
         with file.open("rb") as stream:
             return stream.read(MAX_DOCUMENT_BYTES + 1)

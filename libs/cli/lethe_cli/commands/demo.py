@@ -25,8 +25,6 @@ from lethe_cli.newcomers import come_in
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import anonymous, api, console
 from lethe_common.catalogue import Kind, declare, held
-from lethe_common.certificates import render, verify
-from lethe_common.exports import read_export
 
 _FOLDER = "lethe-demo-"
 # A whole suite with a person of its own lives there until the demo ends.
@@ -178,6 +176,8 @@ def _ledger(client: Api, folder: Path) -> None:
 
 def _export(client: Api, folder: Path) -> None:
     """Take a copy of everything the service keeps of the person, and check it; it goes with the folder."""
+    from lethe_common.exports import read_export
+
     file = folder / "tmp" / "export.zip"
     copy, digest = taken(client, file)
     export = read_export(file)
@@ -204,6 +204,8 @@ def _erase(client: Api) -> Answer:
 
 
 def _verify(url: str, certificate: Answer) -> None:
+    from lethe_common.certificates import render, verify
+
     with anonymous(url) as client:
         key = client.text("/v1/certificates/public-key")
         head = client.get("/v1/certificates/log", since=certificate["log"]["head"]["payload"]["size"])

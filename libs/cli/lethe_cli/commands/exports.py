@@ -11,7 +11,6 @@ from lethe_cli.api import Answer, Api
 from lethe_cli.errors import CommandError
 from lethe_cli.printing import ERR, OUT, day, records
 from lethe_cli.remote import AsJson, Key, Url, api
-from lethe_common.exports import ArchiveInvalid, read_export
 
 app = typer.Typer(help="A copy of your data, as it was saved.", no_args_is_help=True)
 
@@ -81,6 +80,8 @@ def digest(
 
 
 def _digest(file: Path) -> str:
+    from lethe_common.exports import ArchiveInvalid, read_export
+
     try:
         return read_export(file).digest
     except ArchiveInvalid as error:

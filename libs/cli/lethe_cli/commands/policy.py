@@ -13,10 +13,10 @@ import typer
 from lethe_cli.errors import PolicyRefused
 from lethe_cli.printing import OUT, records
 from lethe_common.clock import wall
-from lethe_common.policy.languages import Language
 
 if TYPE_CHECKING:
     from lethe_common.policy import Policy, PolicyBook
+    from lethe_common.policy.languages import Language
     from lethe_common.policy.lint import Finding
 
 app = typer.Typer(
@@ -154,7 +154,7 @@ def _refused(files: list[Path]) -> str:
     return "\n".join(told)
 
 
-def _printed(book: "PolicyBook", form: Form, language: Language) -> str:
+def _printed(book: "PolicyBook", form: Form, language: "Language") -> str:
     from lethe_common.policy import pages
 
     policy = book.versions[-1]
@@ -191,7 +191,7 @@ def _book(place: Path) -> "PolicyBook":
     return PolicyBook((load_version(place),)) if place.is_file() else load_book(files[0].parent)
 
 
-def _language(policy: "Policy", wished: str) -> Language:
+def _language(policy: "Policy", wished: str) -> "Language":
     from lethe_common.policy.languages import LANGUAGES
 
     if not wished:

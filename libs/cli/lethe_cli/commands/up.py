@@ -14,6 +14,7 @@ from lethe_cli.local.ports import LOOPBACK
 from lethe_common.services import Service
 
 if TYPE_CHECKING:
+    from lethe_cli.local.forkserver import ForkServer
     from lethe_cli.local.suite import Options, Suite
 
 _REPLICAS_MOST = 9
@@ -81,6 +82,8 @@ def up(
     """
     from lethe_cli.local.suite import Options
 
+    # Before there is anything else: it imports the services while this process starts their servers.
+    forkserver = None if servers_only else _forkserver()
     options = Options(
         data=data,
         host=host,
@@ -94,7 +97,13 @@ def up(
         extra=_settings(settings or ()),
         replicas=_replicas(replicas or ()),
     )
-    asyncio.run(serve(options))
+    asyncio.run(serve(options, forkserver))
+
+
+def _forkserver() -> "ForkServer | None":
+    from lethe_cli.local.forkserver import ForkServer, can_fork
+
+    return ForkServer.branch_off(f"lethe_{service}" for service in Service) if can_fork() else None
 
 
 def _settings(pairs: Iterable[str]) -> dict[str, str]:
@@ -128,9 +137,9 @@ def _replicas(pairs: Iterable[str]) -> dict[Service, int]:
     return numbers
 
 
-async def serve(options: "Options") -> None:
+async def serve(options: "Options", forkserver: "ForkServer | None" = None) -> None:
     """Run a suite until a signal says stop. Further signals while stopping change nothing."""
-    serving = asyncio.create_task(_serve(options))
+    serving = asyncio.create_task(_serve(options, forkserver))
     is_stopping = False
 
     def stop() -> None:
@@ -146,10 +155,10 @@ async def serve(options: "Options") -> None:
         await serving
 
 
-async def _serve(options: "Options") -> None:
+async def _serve(options: "Options", forkserver: "ForkServer | None") -> None:
     from lethe_cli.local.suite import running
 
-    async with running(options) as suite:
+    async with running(options, forkserver) as suite:
         suite.log.say(_ready_line(suite))
         await asyncio.Event().wait()
 

@@ -2,7 +2,8 @@
 
 On Linux the kernel signals each child when the thread that made it ends
 (PR_SET_PDEATHSIG, prctl(2)), so children are made on the main thread only. It is
-set after the change of user, which clears it. Elsewhere a watchdog process holds
+set after the change of user, which clears it. The services, which import much the
+same, are forked there from one child that has it imported. Elsewhere a watchdog process holds
 the other end of a pipe and kills what is left when the pipe closes.
 """
 
@@ -15,6 +16,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lethe_cli.local.forks import Forked, Forks
+from lethe_cli.local.forkserver import ForkServer
 from lethe_cli.local.programs import Program
 from lethe_cli.local.watchdog import Watchdog
 
@@ -30,18 +33,24 @@ class Child:
     grandchild has closed it.
     """
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Forked
     lines: asyncio.StreamReader
 
 
 class Nursery:
     """Starts children; knows how they are tied to this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, forkserver: ForkServer | None = None) -> None:
         self._is_linux = sys.platform == "linux"
         # Loaded here, since loading a library between fork and exec may deadlock.
         self._libc = ctypes.CDLL(None, use_errno=True) if self._is_linux else None
         self._watchdog = None if self._is_linux else Watchdog.start()
+        self._forks = None if forkserver is None else Forks(forkserver)
+
+    def close(self) -> None:
+        """Call it when all children have ended."""
+        if self._forks is not None:
+            self._forks.close()
 
     async def spawn(self, program: Program) -> Child:
         """Start a program in its own process group, so that Ctrl-C reaches it through us and in order."""
@@ -49,7 +58,7 @@ class Nursery:
             raise RuntimeError("children are made on the main thread, with which the kernel ties them")
         reading, writing = os.pipe()
         try:
-            process = await self._execute(program, writing)
+            process = await self._fork(program, writing) or await self._execute(program, writing)
         except BaseException:
             os.close(reading)
             raise
@@ -58,6 +67,11 @@ class Nursery:
         if self._watchdog is not None:
             self._watchdog.add(process.pid)
         return Child(process, await _reader(reading))
+
+    async def _fork(self, program: Program, output: int) -> Forked | None:
+        if self._forks is None or program.module is None:
+            return None
+        return await self._forks.fork(program, output)
 
     async def _execute(self, program: Program, output: int) -> asyncio.subprocess.Process:
         account = program.account

@@ -28,7 +28,8 @@ class Program:
 
     `on_ready` runs after every start, before the program counts as ready;
     `on_exit` after every end, for what a killed program leaves behind. `niceness`
-    (nice(2), 0 to 19): how far it stands back where processors are short.
+    (nice(2), 0 to 19): how far it stands back where processors are short. `module`:
+    what `arguments` run, if that is a package of ours that can be imported ahead.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Program:
     stop_timeout_seconds: float = 15.0
     niceness: int = 0
     is_chatty: bool = field(default=False)
+    module: str | None = None
 
 
 def find(name: str, package: str) -> Path:

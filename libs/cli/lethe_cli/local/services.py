@@ -154,6 +154,7 @@ def program(replica: Replica, environment: ServiceEnvironment) -> Program:
     return Program(
         name=replica.name,
         arguments=(sys.executable, "-m", f"lethe_{replica.service}"),
+        module=f"lethe_{replica.service}",
         environment=environment.of(replica),
         folder=environment.folder.path.resolve(),
         is_ready=partial(is_ready, f"http://{LOOPBACK}:{replica.health_port}/readyz"),

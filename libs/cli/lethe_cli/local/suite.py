@@ -14,6 +14,7 @@ from lethe_cli.local.bucket import BUCKET
 from lethe_cli.local.children import Nursery, forbid_core_dumps
 from lethe_cli.local.control import ControlSocket
 from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.forkserver import ForkServer
 from lethe_cli.local.logbook import Logbook
 from lethe_cli.local.logdays import keep_days
 from lethe_cli.local.nats_server import NatsServer
@@ -62,18 +63,18 @@ class Suite:
 
 
 @contextlib.asynccontextmanager
-async def running(options: Options) -> AsyncIterator[Suite]:
+async def running(options: Options, forkserver: ForkServer | None = None) -> AsyncIterator[Suite]:
     """Start everything, yield when all of it serves, stop everything.
 
     Must be entered on the main thread. A cancelled start stops what was started.
+    Services are forked by the server, if there is one.
 
     Raises:
         CommandError: a port is taken, the folder is in use, a program is missing or does not come up.
     """
-    public = PublicPorts(options.host, options.port, options.console_port)
     if not options.is_servers_only:
-        ports.require_free(public.port, public.host, "--port")
-        ports.require_free(public.console_port, public.host, "--console-port")
+        ports.require_free(options.port, options.host, "--port")
+        ports.require_free(options.console_port, options.host, "--console-port")
     profile = Path() if options.is_servers_only else profiles.find(options.profile)
     folder = DataFolder(options.data.absolute())
     folder.prepare()
@@ -82,7 +83,7 @@ async def running(options: Options) -> AsyncIterator[Suite]:
         now = _policy_time(folder, is_virtual=options.is_virtual)
         with contextlib.closing(Logbook(folder.logs, now, is_verbose=options.is_verbose)) as log:
             forbid_core_dumps()
-            async with _started(options, folder, public, profile, log) as suite:
+            async with _started(options, folder, profile, log, Nursery(forkserver)) as suite:
                 keeping = None if options.is_servers_only else asyncio.create_task(keep_days(log, profile, now))
                 try:
                     yield suite
@@ -93,14 +94,15 @@ async def running(options: Options) -> AsyncIterator[Suite]:
 
 @contextlib.asynccontextmanager
 async def _started(
-    options: Options, folder: DataFolder, public: PublicPorts, profile: Path, log: Logbook
+    options: Options, folder: DataFolder, profile: Path, log: Logbook, nursery: Nursery
 ) -> AsyncIterator[Suite]:
+    public = PublicPorts(options.host, options.port, options.console_port)
     known = secrets.load_or_make(folder)
     servers, programs = await _servers(options, folder, known, log)
     environment = ServiceEnvironment(folder, known, servers, public, profile, options.is_virtual, options.extra)
     replicas = [] if options.is_servers_only else _replicas(options, public)
     runtime = _runtime(options, profile, servers, public, replicas)
-    suite = Suite(folder, known, runtime, Supervisor(Nursery(), log, lambda: _note(suite)), log, servers.postgres)
+    suite = Suite(folder, known, runtime, Supervisor(nursery, log, lambda: _note(suite)), log, servers.postgres)
     async with ControlSocket(folder, suite.supervisor):
         try:
             await servers.postgres.initialise()
@@ -112,6 +114,7 @@ async def _started(
         finally:
             log.say("stopping")
             await suite.supervisor.stop()
+            nursery.close()
             folder.runtime.unlink(missing_ok=True)
             log.say("stopped")
 

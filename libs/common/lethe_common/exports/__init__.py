@@ -18,7 +18,6 @@ from lethe_common.exports.layout import (
     Section,
     sections_of,
 )
-from lethe_common.exports.pages import Query, answer_page
 from lethe_common.exports.reading import Export, read_export
 
 __all__ = [
@@ -38,9 +37,7 @@ __all__ = [
     "ArchiveReason",
     "ArchivedFile",
     "Export",
-    "Query",
     "Section",
-    "answer_page",
     "digest_of",
     "document",
     "manifest_bytes",
