@@ -150,6 +150,16 @@ class ReplayMark(Table, table=True):
     through: int | None = Field(sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
 
 
+class PolicyAnnouncement(Table, table=True):
+    """That people were told of a version of the policy; the record that every service reads at its start."""
+
+    __tablename__ = "policy_announcements"
+
+    version: int = Field(primary_key=True, sa_column_kwargs=impersonal("number of a version of the policy"))
+    policy_hash: str = Field(sa_column_kwargs=impersonal("digest of a published file"))
+    announced_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of a start"))
+
+
 class RequestRow(Table, table=True):
     """One request to the rights desk. It goes with its subject, or at the end of its category's period."""
 
