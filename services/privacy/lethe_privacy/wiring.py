@@ -35,7 +35,7 @@ from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.consents import Consents
 from lethe_privacy.desk import Desk
 from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers, RequestAnswers
-from lethe_privacy.expiries import Expiries
+from lethe_privacy.expiries import Expiries, RecordExpiries
 from lethe_privacy.exported import Exported
 from lethe_privacy.exports import ExportPace, Exports
 from lethe_privacy.fact_endpoints import FactAnswers
@@ -126,7 +126,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
             *aging.sweeps,
             sweeps.warn,
             sweeps.remove,
-            Expiries(keys_database, frame.book, batch=settings.expiry_batch_holders).sweep,
+            *_expiries(frame, keys_database, settings.expiry_batch),
             facts.sweep,
         ],
         on_close=[keys_database.close, aging.close, storage.close],
@@ -184,6 +184,11 @@ def _consents(frame: Frame, settings: PrivacySettings, keys_database: Database, 
 def _first_answers(database: Database, subjects: Subjects) -> dict[type[Call[Any, Any]], Answer]:
     record = Announcements(database, subjects)
     return {PolicyAnnounce: record.announce, PolicyAnnounced: record.announced}
+
+
+def _expiries(frame: Frame, keys_database: Database, batch: int) -> tuple[Sweep, ...]:
+    choices = Expiries(keys_database, frame.book, batch=batch)
+    return choices.sweep, RecordExpiries(frame.database, keys_database, frame.book, batch=batch).sweep
 
 
 def _gates(frame: Frame) -> Gates:
