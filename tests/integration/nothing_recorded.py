@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from lethe_common.bus.requests import Answer
+from lethe_common.rpc.announcements import (
+    PolicyAnnounced,
+    PolicyAnnouncedAnswer,
+    PolicyAnnouncedQuestion,
+)
 from lethe_common.rpc.envelope import Call
 from lethe_common.rpc.facts import (
     FactsPage,
@@ -24,4 +29,12 @@ async def _replayed(_question: FactsReplayedQuestion, _caller: Service) -> Facts
     return FactsReplayedAnswer(waiting=())
 
 
-NOTHING_RECORDED: Mapping[type[Call[Any, Any]], Answer] = {FactsPage: _page, FactsReplayed: _replayed}
+async def _announced(_question: PolicyAnnouncedQuestion, _caller: Service) -> PolicyAnnouncedAnswer:
+    return PolicyAnnouncedAnswer(announcements=(), has_audience=False)
+
+
+NOTHING_RECORDED: Mapping[type[Call[Any, Any]], Answer] = {
+    FactsPage: _page,
+    FactsReplayed: _replayed,
+    PolicyAnnounced: _announced,
+}

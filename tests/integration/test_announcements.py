@@ -8,20 +8,33 @@ import asyncpg
 import pytest
 
 import lethe_gateway.migrations
+import lethe_privacy.migrations
+from lethe_common.announcements import Record
 from lethe_common.bus import Bus
 from lethe_common.database import Database
 from lethe_common.database.migration import migrate
 from lethe_common.identifiers import AccountId, SubjectRef
 from lethe_common.policy import load_book
+from lethe_common.policy.errors import AnnouncedOtherwise, HistoryMissing, NoticeTooLate
+from lethe_common.rpc.announcements import (
+    Announcement,
+    PolicyAnnouncedAnswer,
+    PolicyAnnouncedQuestion,
+    PolicyAnnounceQuestion,
+)
 from lethe_common.sealing import Sealer
 from lethe_common.services import Service
 from lethe_common.telemetry import Metrics
 from lethe_gateway.announcements import Announcements
-from lethe_gateway.errors import AnnouncedOtherwise, NoticeTooLate
 from lethe_gateway.gauges import Gauges
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mails import Mails
 from lethe_gateway.models import Table
+from lethe_privacy.adapters.folder_keyring import FolderKeyring
+from lethe_privacy.announcements import Announcements as RecordKeeper
+from lethe_privacy.models import Table as PrivacyTable
+from lethe_privacy.subjects import Subjects
+from lethe_privacy.wiring import migrate_keys
 from tests.hand_clock import HandClock
 from tests.integration.keepers import schema
 from tests.integration.members import settings_of
@@ -38,6 +51,19 @@ ACCOUNT = """
 """
 
 
+class Kept(Record):
+    """The privacy service's record, without the bus between."""
+
+    def __init__(self, kept: RecordKeeper) -> None:
+        self._kept = kept
+
+    async def noted(self) -> PolicyAnnouncedAnswer:
+        return await self._kept.announced(PolicyAnnouncedQuestion(), Service.GATEWAY)
+
+    async def enter(self, announcements: tuple[Announcement, ...]) -> None:
+        await self._kept.announce(PolicyAnnounceQuestion(announcements=announcements), Service.GATEWAY)
+
+
 @pytest.fixture
 async def outside(servers: RunningServers) -> AsyncIterator[asyncpg.Connection]:
     await migrate(servers.dsn("gateway_owner"), schema("gateway", lethe_gateway.migrations, Table.metadata))
@@ -49,15 +75,33 @@ async def outside(servers: RunningServers) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def starting(servers: RunningServers, tmp_path: Path, outside: asyncpg.Connection) -> AsyncIterator[Start]:
+async def kept(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Kept]:
+    await migrate(servers.dsn("privacy_owner"), schema("privacy", lethe_privacy.migrations, PrivacyTable.metadata))
+    await migrate_keys(servers.keys_dsn("privacy_owner"))
+    eye = await asyncpg.connect(servers.superuser_dsn("lethe_facts"))
+    await eye.execute("TRUNCATE privacy.policy_announcements")
+    database = await Database.open(servers.dsn("privacy"), Service.PRIVACY, size=2)
+    keys = await Database.open(servers.keys_dsn("privacy"), Service.PRIVACY, schema="keys", size=2)
+    yield Kept(RecordKeeper(database, Subjects(keys, FolderKeyring(tmp_path / "keyring"))))
+    await eye.execute("TRUNCATE privacy.policy_announcements")
+    for one in (eye, database, keys):
+        await one.close()
+
+
+@pytest.fixture
+async def starting(
+    servers: RunningServers, tmp_path: Path, outside: asyncpg.Connection, kept: Kept
+) -> AsyncIterator[Start]:
     """What a gateway is started with at a time, its policy's second version being changed so; None: there is none."""
     database = await Database.open(servers.dsn("gateway"), Service.GATEWAY)
     bus = Bus(Service.GATEWAY, settings_of(servers, Service.GATEWAY), Metrics())
 
-    def start(at: datetime, change: tuple[str, str] | None = LONGER) -> Announcements:
+    def start(at: datetime, change: tuple[str, str] | None = LONGER, *, is_replaced: bool = False) -> Announcements:
         folder = in_two_versions(tmp_path / "profile", EFFECTIVE.isoformat(), *([change] if change else []))
         if change is None:
             (folder / "policy-2.yaml").unlink()
+        if is_replaced:
+            (folder / "policy-2.yaml").replace(folder / "policy.yaml")
         book, clock = load_book(folder), HandClock(at)
         mails = Mails(
             database,
@@ -71,7 +115,7 @@ async def starting(servers: RunningServers, tmp_path: Path, outside: asyncpg.Con
             attempts_most=5,
             gauges=Gauges(Metrics()),
         )
-        return Announcements(database, book, clock, mails)
+        return Announcements(database, kept, book, clock, mails)
 
     yield start
     await database.close()
@@ -161,3 +205,27 @@ async def test_what_is_only_material_is_shown_on_pages_and_not_mailed(
     await starting(BY, CHILD).register()
 
     assert await _noted(outside) == [(1, True), (2, True)]
+
+
+async def test_a_restored_backup_does_not_make_an_announcement_late_and_has_its_mails_written_again(
+    starting: Start, outside: asyncpg.Connection
+) -> None:
+    await _sign_up(outside, BY)
+    await starting(BY).register()
+    await outside.execute("DELETE FROM gateway.policy_announcements WHERE version = 2")
+
+    await starting(BY + timedelta(days=1)).register()
+
+    assert await _noted(outside) == [(1, True), (2, False)]
+    announced_at = await outside.fetchval("SELECT announced_at FROM gateway.policy_announcements WHERE version = 2")
+    assert announced_at == BY
+
+
+async def test_a_version_that_takes_the_place_of_the_one_people_were_told_of_is_refused(
+    starting: Start, outside: asyncpg.Connection
+) -> None:
+    await starting(BY, None).register()
+    await _sign_up(outside, BY)
+
+    with pytest.raises(HistoryMissing, match=r"Put the file of version 1 back as policy\.yaml"):
+        await starting(BY, is_replaced=True).register()

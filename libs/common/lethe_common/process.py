@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import resource
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from sqlalchemy import MetaData
 
 from lethe_common import crashes, telemetry
 from lethe_common import logging as logs
+from lethe_common.announcements import Record, until_announced
 from lethe_common.bus import Bus, parking
 from lethe_common.bus.client import CoreListener
 from lethe_common.bus.dispatcher import BatchHandler, Handler
@@ -29,7 +31,7 @@ from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.egress import DirectWay, Egress, PorterWay, Refusals
 from lethe_common.egress.declared import endpoints, must_be_declared, recipients_in_force, words
-from lethe_common.errors import Unavailable
+from lethe_common.errors import ConfigurationError, Unavailable
 from lethe_common.events.envelope import Event
 from lethe_common.health import HealthServer
 from lethe_common.operations import operator_answers, standing
@@ -75,6 +77,10 @@ class Parts:
     batch_handlers: Mapping[type[Event], BatchHandler] = field(default_factory=dict)
     answers: Mapping[type[Call[Any, Any]], Answer] = field(default_factory=dict)
     listeners: Mapping[type[Event], CoreListener] = field(default_factory=dict)
+    first_answers: Mapping[type[Call[Any, Any]], Answer] = field(default_factory=dict)
+    """Calls that others, and this service itself, need answered before it may work."""
+    announce: Worker | None = None
+    """Tells people of coming versions of the policy, as far as there are any, and notes that they were told."""
     replay: Apply | None = None
     """How facts are brought about once more; without it the service has no data that a backup could bring back."""
     waits_for_all: bool = False
@@ -101,10 +107,14 @@ class Blueprint(Generic[S]):
 
 
 def run(blueprint: Blueprint[S]) -> None:
-    """Run a service until SIGTERM or SIGINT."""
+    """Run a service until SIGTERM or SIGINT. What is wrong with its configuration is said in one line, with status 1."""
     # A core dump would hold keys and prompts in clear.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    uvloop.run(_main(blueprint))
+    try:
+        uvloop.run(_main(blueprint))
+    except ConfigurationError as error:
+        # Whoever set it up reads this. Where in the code it was noticed helps nobody.
+        sys.exit(str(error))
 
 
 async def _main(blueprint: Blueprint[S]) -> None:
@@ -164,6 +174,9 @@ class Process(Generic[S]):
         parts = await self._blueprint.build(self.frame, settings)
         self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps
         bus, database = self.frame.bus, self.frame.database
+        for face in parts.faces:
+            self._spawn(face)
+        await self._agree(parts)
         followers = await self._catch_up(parts)
         await self._end_days()
         consumers = await bus.consume(database, parts.handlers, parts.batch_handlers)
@@ -191,10 +204,17 @@ class Process(Generic[S]):
         gc.freeze()
         gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION, 20, 20)
 
+    async def _agree(self, parts: Parts) -> None:
+        """See that people were told of each version in the folder, before anything is done by one."""
+        frame = self.frame
+        if parts.first_answers:
+            await frame.bus.answer(parts.first_answers, frame.version)
+        if parts.announce is not None:
+            await parts.announce()
+        await until_announced(Record(frame.bus), frame.book, frame.clock)
+
     async def _catch_up(self, parts: Parts) -> list[Worker]:
         """Go through the facts before anything is asked, answered or worked on; the worker that goes on with it."""
-        for face in parts.faces:
-            self._spawn(face)
         followers: list[Worker] = []
         if parts.replay is not None:
             replay = Replay(

@@ -2,7 +2,7 @@
 
 # Two replicas start at once; the later one finds what the first one wrote.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('policy_announcements', 0))"
-KNOWN = "SELECT version, policy_hash FROM gateway.policy_announcements ORDER BY version LIMIT 1000"
+KNOWN = "SELECT version, policy_hash, announced_at FROM gateway.policy_announcements ORDER BY version DESC LIMIT 1000"
 HAS_ACCOUNTS = "SELECT EXISTS (SELECT FROM gateway.accounts LIMIT 1)"
 ANNOUNCE = """
     INSERT INTO gateway.policy_announcements (version, policy_hash, announced_at, is_told) VALUES ($1, $2, $3, $4)

@@ -4,17 +4,20 @@ What was told is remembered by version. So a version that was announced in time 
 started with any day before it takes effect, and one that nobody heard of may not.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 
+import asyncpg
 import structlog
 
+from lethe_common.announcements import Record
 from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.policy import Policy, PolicyBook
-from lethe_common.policy.diff import changes, due, late
+from lethe_common.policy.diff import Announced, changes, due, unannounced
+from lethe_common.rpc.announcements import Announcement
 from lethe_gateway import announcement_queries as queries
-from lethe_gateway.errors import AnnouncedOtherwise, NoticeTooLate
 from lethe_gateway.mails import Mails
 
 log = structlog.get_logger()
@@ -25,44 +28,40 @@ _PAGE = 100
 class Announcements:
     """Notes coming versions at the start, and writes the mails that tell of them."""
 
-    def __init__(self, database: Database, book: PolicyBook, clock: Clock, mails: Mails) -> None:
-        self._database, self._book, self._clock, self._mails = database, book, clock, mails
+    def __init__(self, database: Database, record: Record, book: PolicyBook, clock: Clock, mails: Mails) -> None:
+        self._database, self._record, self._book, self._clock, self._mails = database, record, book, clock, mails
 
     async def register(self) -> None:
-        """Note the versions that were not known yet. As long as nobody has an account, nobody has to be told.
+        """Note the versions that were not known yet, and have them recorded for all services.
 
         Raises:
-            NoticeTooLate: one would take effect sooner after this than the version before it promised.
-            AnnouncedOtherwise: one was announced with another text.
+            NoticeTooLate, AnnouncedOtherwise, HistoryMissing: one may not be run on; as in `unannounced`.
         """
+        recorded = (await self._record.noted()).announcements
         async with self._database.transaction(queries.LOCK) as tx:
-            known = {row["version"]: row["policy_hash"] for row in await tx.fetch(queries.KNOWN)}
-            has_audience = bool(await tx.fetchval(queries.HAS_ACCOUNTS))
-            first = self._book.versions[0]
-            if first.version not in known:
-                await self._note(tx, first, is_told=True)
-            for older, newer in pairwise(self._book.versions):
-                if known.get(newer.version) != newer.hash:
-                    await self._register(tx, older, newer, known, has_audience=has_audience)
+            await self._note_fresh(tx, {one.version: one for one in recorded})
+            noted = {row["version"]: _announcement(row) for row in await tx.fetch(queries.KNOWN)}
+        # Behind the commit: what is recorded is noted here, and a crash in between does both again.
+        await self._record.enter(tuple(noted.values()))
 
-    async def _register(
-        self, tx: Transaction, older: Policy, newer: Policy, known: dict[int, str], *, has_audience: bool
-    ) -> None:
+    async def _note_fresh(self, tx: Transaction, recorded: Mapping[int, Announcement]) -> None:
+        noted = {row["version"]: _announcement(row) for row in await tx.fetch(queries.KNOWN)}
+        # A restored backup may have forgotten an announcement; the record lies outside of backups.
+        known = {**noted, **recorded}
+        has_audience = bool(await tx.fetchval(queries.HAS_ACCOUNTS))
         now = self._clock.now()
-        is_coming = newer.effective_at > now
-        if newer.version in known and (has_audience or not is_coming):
-            if is_coming:
-                raise AnnouncedOtherwise(newer.version)
-            return
-        # Of a first start on data of before, what is in force already was somebody else's to announce.
-        if has_audience and (is_coming or known) and (fault := late(older, newer, now)) is not None:
-            raise NoticeTooLate(fault)
-        notice = due(older, newer, changes(older, newer))
-        is_mailed = has_audience and is_coming and notice is not None and "email" in notice.channels
-        await self._note(tx, newer, is_told=not is_mailed)
+        hashes = {version: one.hash for version, one in known.items()}
+        for older, newer in pairwise(self._book.versions):
+            if newer.version in recorded and newer.version not in noted:
+                # Nobody knows any more whom its mails reached: rather twice than not at all.
+                is_told = not (has_audience and _is_mailed(older, newer, now))
+                await self._note(tx, recorded[newer.version], is_told=is_told)
+        for before, fresh in unannounced(self._book, Announced(hashes, has_audience), now):
+            one = Announcement(version=fresh.version, hash=fresh.hash, announced_at=now)
+            await self._note(tx, one, is_told=not (has_audience and _is_mailed(before, fresh, now)))
 
-    async def _note(self, tx: Transaction, policy: Policy, *, is_told: bool) -> None:
-        await tx.execute(queries.ANNOUNCE, policy.version, policy.hash, self._clock.now(), is_told)
+    async def _note(self, tx: Transaction, one: Announcement, *, is_told: bool) -> None:
+        await tx.execute(queries.ANNOUNCE, one.version, one.hash, one.announced_at, is_told)
 
     async def sweep(self, now: datetime) -> None:
         """Write the mails of all coming versions that are not written yet, a page of accounts a transaction."""
@@ -82,3 +81,15 @@ class Announcements:
             await tx.execute(queries.GO_ON, row["version"], "" if is_told else audience[-1]["account_id"], is_told)
         log.info("policy_announced", version=row["version"], count=written)
         return True
+
+
+def _is_mailed(older: Policy | None, newer: Policy, now: datetime) -> bool:
+    """Whether the version before it promised mail about this one, and its day is still to come."""
+    if older is None or newer.effective_at <= now:
+        return False
+    notice = due(older, newer, changes(older, newer))
+    return notice is not None and "email" in notice.channels
+
+
+def _announcement(row: asyncpg.Record) -> Announcement:
+    return Announcement(version=row["version"], hash=row["policy_hash"], announced_at=row["announced_at"])

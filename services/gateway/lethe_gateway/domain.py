@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from lethe_common.announcements import Record
 from lethe_common.egress.declared import is_own, words
 from lethe_common.policy import Policy
 from lethe_common.process import Frame
@@ -56,7 +57,7 @@ class Domain:
         self.ways = Ways(frame.book, clock, settings.identity_stand_in, has_provider=settings.has_provider)
         self.session_period = timedelta(days=settings.session_days)
         self.mails = _mails(frame, settings, self.keys, self.sealer)
-        self.announcements = Announcements(database, frame.book, clock, self.mails)
+        self.announcements = Announcements(database, Record(bus), frame.book, clock, self.mails)
         self.facts, self.consents = Facts(bus, clock), Consents(bus, in_force(frame), clock)
         self.accounts = Accounts(
             database,

@@ -31,16 +31,12 @@ GatewayError
 └── AwayForNow            503  something needed is away; retry
     ├── Sealed            503  started, and facts are gone through before anything is served
     └── ProviderAway      503  the provider people sign in by does not answer
-ConfigurationError             the gateway does not start
-├── NoticeTooLate              a version of the policy takes effect before people can hear of it as promised
-└── AnnouncedOtherwise         a version of the policy was announced with another text
 """
 
 from collections.abc import Sequence
 from typing import ClassVar
 
-from lethe_common.errors import ConfigurationError, LetheError
-from lethe_common.policy.diff import Late
+from lethe_common.errors import LetheError
 
 
 class GatewayError(LetheError):
@@ -291,24 +287,3 @@ class ProviderAway(AwayForNow):
 
     def __init__(self) -> None:
         super().__init__("The sign-in service does not answer. Try again in a few minutes; nothing was changed.")
-
-
-class NoticeTooLate(ConfigurationError):
-    """A version of the policy takes effect before people can hear of it as promised."""
-
-    code = "notice_too_late"
-
-    def __init__(self, late: Late) -> None:
-        super().__init__(str(late))
-
-
-class AnnouncedOtherwise(ConfigurationError):
-    """A version of the policy was announced with another text."""
-
-    code = "announced_otherwise"
-
-    def __init__(self, version: int) -> None:
-        super().__init__(
-            f"Version {version} of the policy was announced with another text than its file has now. "
-            "Put that text back, or give the new one the next number and a later effective."
-        )

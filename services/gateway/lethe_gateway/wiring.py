@@ -36,7 +36,6 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     """
     must_be_made(frame.book, settings.identity_stand_in, has_provider=settings.has_provider)
     domain = Domain(frame, settings)
-    await domain.announcements.register()
     terms = terms_in_force(frame.book, frame.catalogue, frame.clock)
     pages = Pages(terms, lambda: frame.book.next_after(frame.clock.now()))
     published = Published(frame.book, frame.clock, stylesheet=pages.address("lethe.css"))
@@ -86,6 +85,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             identity.AccessRevoked: on_access_revoked,
         },
         workers=_workers(domain),
+        announce=domain.announcements.register,
         replay=bring_about,
         waits_for_all=True,
         faces=[server.run for server in servers],

@@ -22,8 +22,6 @@ from lethe_privacy.ledger import NOTHING, chained
 
 # A fact is recorded before its effect. Within this time the effect is committed, or will not be.
 _SETTLED_AFTER = timedelta(seconds=90)
-# Somebody may restore a backup on the last day it is kept, and take some days over it.
-_BEYOND_BACKUPS = timedelta(days=30)
 _RECORDED_TOGETHER = 64
 
 
@@ -105,12 +103,9 @@ class Facts:
 
     async def sweep(self, now: datetime) -> None:
         """End what is older than any backup that can still be restored."""
-        backups = self._book.governing(now).content.backups
-        if backups is None:
-            return
         async with self._database.transaction() as tx:
             oldest = await tx.fetchval(queries.OLDEST)
-            before = now - backups.keep - _BEYOND_BACKUPS
+            before = now - self._book.facts_kept(now)
             if oldest is not None and oldest < before:
                 await tx.execute(queries.END, before)
 

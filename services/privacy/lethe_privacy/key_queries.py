@@ -15,6 +15,7 @@ from lethe_common.rpc.privacy import KeyWish, LeaseWish
 SHARE = "SELECT pg_advisory_xact_lock_shared(7310580016)"
 EXCLUDE = "SELECT pg_advisory_xact_lock(7310580016)"
 
+HAS_SUBJECTS = "SELECT EXISTS (SELECT FROM subjects WHERE state <> 'erased' LIMIT 1)"
 SUBJECT_STATE = "SELECT state FROM subjects WHERE subject_ref = $1"
 
 TAKE_INDEX = "INSERT INTO login_index (index_digest, subject_ref) VALUES ($1, $2) ON CONFLICT DO NOTHING"
@@ -94,7 +95,8 @@ DESTROY_SUBJECT = """
          closed AS (INSERT INTO closed_holders (holder_ref, closed_at)
                     SELECT holder_ref, $2 FROM subjects WHERE subject_ref = $1 AND holder_ref IS NOT NULL)
     UPDATE subjects
-       SET state = 'erased', consents = '{}', objections = '{}', holder_ref = NULL, is_restricted = false
+       SET state = 'erased', consents = '{}', objections = '{}', holder_ref = NULL, is_restricted = false,
+           erased_at = coalesce(erased_at, $2)
      WHERE subject_ref = $1
 """
 FORGET_LOSS = "DELETE FROM losses WHERE subject_ref = $1"
@@ -113,6 +115,12 @@ ADD_CHOICE = """
 """
 # Only its owner role may remove lines of the ledger; index closed_holders_at.
 FORGET_CHOICES = "SELECT keys.forget_choices($1, $2)"
+FORGET_ERASED = """
+    DELETE FROM subjects
+     WHERE subject_ref IN (
+        SELECT subject_ref FROM subjects WHERE erased_at <= $1 ORDER BY erased_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING subject_ref
+"""  # index subjects_erased
 COUNT_CHOICES = "SELECT count(*) FROM consents WHERE holder_ref = $1"
 
 

@@ -150,6 +150,16 @@ class ReplayMark(Table, table=True):
     through: int | None = Field(sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
 
 
+class PolicyAnnouncement(Table, table=True):
+    """That people were told of a version of the policy; the record that every service reads at its start."""
+
+    __tablename__ = "policy_announcements"
+
+    version: int = Field(primary_key=True, sa_column_kwargs=impersonal("number of a version of the policy"))
+    policy_hash: str = Field(sa_column_kwargs=impersonal("digest of a published file"))
+    announced_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of a start"))
+
+
 class RequestRow(Table, table=True):
     """One request to the rights desk. It goes with its subject, or at the end of its category's period."""
 
@@ -185,9 +195,10 @@ class RequestStepRow(Table, table=True):
 
 
 class Subject(KeysTable, table=True):
-    """A subject, whether anything of it may be opened, and what it chose. The row stays, so that it never begins anew.
+    """A subject, whether anything of it may be opened, and what it chose.
 
-    `holder_ref` is its name in the ledger of choices; with its keys that link goes too.
+    `holder_ref` is its name in the ledger of choices; with its keys that link goes too. The row stays as long as the
+    record of its erasure, so that nothing late or restored begins it anew.
     """
 
     __tablename__ = "subjects"
@@ -198,6 +209,7 @@ class Subject(KeysTable, table=True):
     objections: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=_CHOICE)
     holder_ref: str | None = Field(default=None, unique=True, sa_column_kwargs=_CHOICE)
     is_restricted: bool = Field(default=False, sa_column_kwargs=_RECORD)
+    erased_at: datetime | None = Field(default=None, sa_type=_MOMENT, sa_column_kwargs=_RECORD)
 
 
 class ConsentLine(KeysTable, table=True):

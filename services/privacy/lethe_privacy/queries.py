@@ -85,6 +85,8 @@ FORGET_PREFIXES = "UPDATE steps SET prefixes = '[]' WHERE erasure_id = $1"
 ADD_CERTIFICATE = """
     INSERT INTO certificates (certificate_id, erasure_id, kind, document, issued_at) VALUES ($1, $2, $3, $4, $5)
 """
+# Only its owner role may remove a certificate; index erasures_completed.
+FORGET_ERASURES = "SELECT forget_erasures($1, $2)"
 IS_FACT = "SELECT EXISTS (SELECT 1 FROM facts WHERE subject_ref = $1 AND kind = $2)"
 
 

@@ -33,7 +33,7 @@ class PrivacySettings(ServiceSettings):
     requests_open_most: int = Field(default=20, ge=1, le=1000)
     request_sweep_batch: int = Field(default=200, ge=1, le=1000)
     choices_per_subject_most: int = Field(default=1_000, ge=10)
-    expiry_batch_holders: int = Field(default=100, ge=1, le=1000)
+    expiry_batch: int = Field(default=100, ge=1, le=1000)
     claims_per_erasure: int = Field(default=20, ge=1, le=1000)
     erasure_poll_seconds: float = Field(default=0.1, gt=0)
     erasure_step_retry_seconds: float = Field(default=15.0, gt=0)

@@ -69,6 +69,11 @@ class Subjects:
             await tx.execute(queries.DROP_OTHER_LOGINS, subject_ref, digest)
             return True
 
+    async def has_any(self) -> bool:
+        """Whether there is anybody who was not erased."""
+        async with self._database.transaction() as tx:
+            return bool(await tx.fetchval(queries.HAS_SUBJECTS))
+
     async def is_known(self, subject_ref: SubjectRef) -> bool:
         """Whether it was opened and is not erased."""
         async with self._database.transaction() as tx:

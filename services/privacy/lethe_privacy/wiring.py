@@ -23,17 +23,19 @@ from lethe_common.policy import PolicyBook
 from lethe_common.process import Frame, Parts, Worker
 from lethe_common.purposes import uses_in_force
 from lethe_common.rpc import exports as export_calls
+from lethe_common.rpc.announcements import PolicyAnnounce, PolicyAnnounced
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.adapters.retention import Retention
+from lethe_privacy.announcements import Announcements
 from lethe_privacy.certificates import Attestor
 from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.consents import Consents
 from lethe_privacy.desk import Desk
 from lethe_privacy.endpoints import ConsentAnswers, ErasureAnswers, KeyAnswers, RequestAnswers
-from lethe_privacy.expiries import Expiries
+from lethe_privacy.expiries import Expiries, RecordExpiries
 from lethe_privacy.exported import Exported
 from lethe_privacy.exports import ExportPace, Exports
 from lethe_privacy.fact_endpoints import FactAnswers
@@ -118,12 +120,13 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
             **FactAnswers(facts, saga.open_again).answers(),
             **_export_answers(exports, frame.database, keys_database),
         },
+        first_answers=_first_answers(frame.database, subjects),
         workers=[key_answers.issuing.run, key_answers.leasing.run, facts.run, key_replay.follow, saga.run, exports.run],
         sweeps=[
             *aging.sweeps,
             sweeps.warn,
             sweeps.remove,
-            Expiries(keys_database, frame.book, batch=settings.expiry_batch_holders).sweep,
+            *_expiries(frame, keys_database, settings.expiry_batch),
             facts.sweep,
         ],
         on_close=[keys_database.close, aging.close, storage.close],
@@ -176,6 +179,16 @@ def _consents(frame: Frame, settings: PrivacySettings, keys_database: Database, 
         facts.record,
         lines_most=settings.choices_per_subject_most,
     )
+
+
+def _first_answers(database: Database, subjects: Subjects) -> dict[type[Call[Any, Any]], Answer]:
+    record = Announcements(database, subjects)
+    return {PolicyAnnounce: record.announce, PolicyAnnounced: record.announced}
+
+
+def _expiries(frame: Frame, keys_database: Database, batch: int) -> tuple[Sweep, ...]:
+    choices = Expiries(keys_database, frame.book, batch=batch)
+    return choices.sweep, RecordExpiries(frame.database, keys_database, frame.book, batch=batch).sweep
 
 
 def _gates(frame: Frame) -> Gates:

@@ -77,6 +77,15 @@ def test_the_arithmetic_of_a_promise_that_cannot_be_kept_is_shown(tmp_path: Path
     )
 
 
+def test_a_record_of_an_erasure_that_a_backup_can_outlive_is_found_with_the_arithmetic(tmp_path: Path) -> None:
+    record = "keep: {from: created, at_least: %s}\n    erase: pseudonymise\n    ground: proof that an erasure"
+    found = findings(tmp_path, (record % "P3Y", record % "P43D"))
+
+    assert [(one.rule, one.place) for one in found] == [("record-too-short", "data.erasure.record.keep")]
+    assert found[0].sentence == "erasure.record is kept for P43D, but backups P14D + a restore P30D is longer."
+    assert not findings(tmp_path, (record % "P3Y", record % "P44D"))
+
+
 def test_what_is_sealed_is_gone_when_its_key_is_even_if_backups_stay(tmp_path: Path) -> None:
     found = findings(tmp_path, ("backups: {keep: P14D", "backups: {keep: P30D"))
 

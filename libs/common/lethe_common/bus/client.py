@@ -40,7 +40,7 @@ class Bus:
         self._login = Login(settings.nats_url, settings.nats_user, settings.nats_password)
         self._client: LeanClient | None = None
         self._consumers: list[Consumer] = []
-        self._responder: Responder | None = None
+        self._responders: list[Responder] = []
         self._declaring = asyncio.Lock()
         self.relay = Relay(
             service,
@@ -100,9 +100,10 @@ class Bus:
         await self.client.subscribe(kind.type, cb=on_message)
 
     async def answer(self, answers: Mapping[type[Call[Any, Any]], Answer], version: str) -> None:
-        """Start answering these calls."""
-        self._responder = Responder(self._service, answers, self._metrics)
-        await self._responder.start(self.client, version)
+        """Start answering these calls, beside those that are answered already."""
+        responder = Responder(self._service, answers, self._metrics)
+        self._responders.append(responder)
+        await responder.start(self.client, version)
 
     async def consume(
         self,
@@ -130,8 +131,8 @@ class Bus:
 
     async def drain(self) -> None:
         """Stop answering; what is under way is finished."""
-        if self._responder is not None:
-            await self._responder.stop()
+        for responder in self._responders:
+            await responder.stop()
 
     async def close(self) -> None:
         """Leave the bus."""

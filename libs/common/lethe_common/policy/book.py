@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lethe_common.policy.deadlines import due_under
 from lethe_common.policy.errors import NotYetInForce, PolicyError
+from lethe_common.policy.margins import facts_kept, timer_of
 from lethe_common.policy.policy import FILE_NAME, PlanHeld, Policy, load_version
 from lethe_common.policy.rules import Fact
 
@@ -48,9 +49,24 @@ class PolicyBook:
 
     def longest_minimum(self, category: str, now: datetime) -> timedelta | None:
         """How long something is kept at least: a minimum that any version by `now` promised is not shortened. None without one."""
-        told = [policy for policy in self.versions if policy.effective_at <= now] or self.versions[:1]
-        rules = [policy.keep(category) for policy in told if category in policy.categories]
+        rules = [policy.keep(category) for policy in self._told(now) if category in policy.categories]
         return max((keep.at_least for keep in rules if keep.at_least is not None), default=None)
+
+    def kept(self, category: str, now: datetime) -> timedelta | None:
+        """After how long what has no plan goes: its longest minimum, without one what a longest period leaves. None: never."""
+        minimum, policy = self.longest_minimum(category, now), self.governing(now)
+        if minimum is not None or category not in policy.categories:
+            return minimum
+        left = timer_of(policy.content, policy.rule(category))
+        return None if left is None else max(left, timedelta(0))
+
+    def facts_kept(self, now: datetime) -> timedelta:
+        """How long facts stay: a backup that was made under an earlier version may be kept as long as that one said."""
+        return max(facts_kept(policy.content) for policy in self._told(now))
+
+    def _told(self, now: datetime) -> Sequence[Policy]:
+        """The versions that were in force by now; before the first one's date the first one."""
+        return [policy for policy in self.versions if policy.effective_at <= now] or self.versions[:1]
 
     def with_candidate(self, candidate: Policy) -> "PolicyBook":
         """The book as it would be with this version beside the others; it takes the place of a file of its number.

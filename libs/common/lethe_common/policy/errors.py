@@ -1,6 +1,9 @@
 """What can be wrong with a profile.
 
 ConfigurationError
+├── NoticeTooLate            a version takes effect before people can hear of it as promised
+├── AnnouncedOtherwise       a version was announced with another text
+├── HistoryMissing           a version that people were told of is not in the folder any more
 └── PolicyError              a profile's file is missing, malformed or contradicts itself; names file and line
     ├── UnknownCategory      no rule for this category of data
     ├── UnknownPlan          no such plan in the catalogue, or none in a rule's periods
@@ -14,6 +17,36 @@ LetheError
 """
 
 from lethe_common.errors import ConfigurationError, LetheError
+
+
+class NoticeTooLate(ConfigurationError):
+    """A version of the policy takes effect before people can hear of it as promised; shows the arithmetic."""
+
+    code = "notice_too_late"
+
+
+class AnnouncedOtherwise(ConfigurationError):
+    """A version of the policy was announced with another text."""
+
+    code = "announced_otherwise"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"Version {version} of the policy was announced with another text than its file has now. "
+            "Put that text back, or give the new one the next number and a later effective."
+        )
+
+
+class HistoryMissing(ConfigurationError):
+    """The folder begins with a version nobody was told of, and lacks the one it follows."""
+
+    code = "history_missing"
+
+    def __init__(self, missing: int, first: int) -> None:
+        super().__init__(
+            f"People were told of version {missing} of the policy, and the folder begins with version {first}. "
+            f"Put the file of version {missing} back as policy.yaml, and version {first} beside it as policy-{first}.yaml."
+        )
 
 
 class PolicyError(ConfigurationError):

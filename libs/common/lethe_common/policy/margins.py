@@ -12,6 +12,8 @@ from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.durations import Period
 from lethe_common.policy.rules import DataRule
 
+RESTORED_WITHIN = Period.of(timedelta(days=30), "P30D")
+"""Somebody may restore a backup on the last day it is kept, and take some days over it."""
 _SEALED_IN_BACKUPS = "sealed"
 
 
@@ -56,3 +58,8 @@ def timer_of(content: PolicyFile, rule: DataRule) -> timedelta | None:
     if rule.keep.at_most is None:
         return None
     return rule.keep.at_most - margin_of(content, rule).length
+
+
+def facts_kept(content: PolicyFile) -> timedelta:
+    """How long it has to be known what people decided: as long as a backup can bring back data of before."""
+    return RESTORED_WITHIN if content.backups is None else content.backups.keep + RESTORED_WITHIN

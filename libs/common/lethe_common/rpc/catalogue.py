@@ -3,6 +3,7 @@
 from typing import Any
 
 from lethe_common.rpc import (
+    announcements,
     billing,
     consents,
     exports,
@@ -28,6 +29,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *consents.CALLS,
     *requests.CALLS,
     *facts.CALLS,
+    *announcements.CALLS,
     *exports.CALLS,
     *retention.CALLS,
     *legal_holds.CALLS,

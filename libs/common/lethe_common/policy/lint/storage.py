@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.lint.examined import Examined, Finding, grouped
-from lethe_common.policy.margins import margin_of, timer_of
+from lethe_common.policy.margins import RESTORED_WITHIN, facts_kept, margin_of, timer_of
 from lethe_common.policy.rules import BY_COMPLETION, ITEM, DataRule
+
+_RECORD = "erasure.record"
 
 
 def period(examined: Examined) -> Iterator[Finding]:
@@ -144,4 +146,25 @@ def places(examined: Examined) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-RULES = (period, start, endless, at_most, notices, remains, places)
+def records(examined: Examined) -> Iterator[Finding]:
+    """record-too-short: an erasure is known and provable until no backup can undo it and nothing of it can be opened."""
+    rule = examined.content.data.get(_RECORD)
+    promised = None if rule is None else rule.keep.at_least or rule.keep.at_most
+    if promised is None:
+        return
+    content = examined.content
+    backups = "no backups" if content.backups is None else f"backups {content.backups.keep}"
+    for needed, why in (
+        (facts_kept(content), f"{backups} + a restore {RESTORED_WITHIN}"),
+        (content.forgetting.horizon, f"the forgetting horizon {content.forgetting.horizon}"),
+    ):
+        if promised < needed:
+            yield examined.finding(
+                "record-too-short", f"data.{_RECORD}.keep",
+                f"{_RECORD} is kept for {promised}, but {why} is longer.",
+                "Keep it longer, or shorten backups or the forgetting rotation.",
+                at=("data", _RECORD, "keep"), clauses=examined.clauses_about(f"data.{_RECORD}.keep"),
+            )  # fmt: skip
+
+
+RULES = (period, start, endless, at_most, notices, remains, records, places)
