@@ -19,6 +19,7 @@ from lethe_common.events.envelope import Envelope, Event
 from lethe_common.events.jobs import Delivered, GenerationCompleted, GenerationFailed
 from lethe_common.identifiers import AssetId, GenerationId, SubjectRef
 from lethe_common.services import Service
+from tests.faults.forgotten import TRACES
 from tests.faults.messages import Bus, Said, on_the_bus
 from tests.faults.reckoning import GENERATIONS, no_object_without_row, parked, wait_until_all_is_done
 from tests.faults.stage import DRAWN, PATIENT, PATIENT_CREDITS, PATIENT_SECONDS, fault_suite
@@ -31,8 +32,6 @@ pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning
 STARTER_CREDITS = 6000
 IN_FLIGHT = 25
 PAST_THE_HOLD = "PT16M"
-# What still knows the random reference of an erased subject, which nothing joins to a person any more.
-TRACES = {"privacy.facts", "keys.subjects", "billing.fences", "retention.fences", "jobs.erasures", "jobs.removals"}
 
 HOLDS = "SELECT h.generation_id, h.state FROM billing.holds h JOIN billing.subjects s USING (wallet_id) WHERE s.subject_ref = $1"
 WALLET = "SELECT wallet_id FROM billing.subjects WHERE subject_ref = $1"

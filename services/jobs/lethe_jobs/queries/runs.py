@@ -66,6 +66,7 @@ CLAIM = f"""
 """  # noqa: S608  put together from our own constant
 
 # num_nulls, as no index of leased runs answers it: each beat would be compared with every lease.
+# Who was asked to stop gets no more time: a removal or an erasure waits for its run, and a provider may answer a day late.
 BEAT = """
     WITH held AS (
         SELECT r.generation_id, b.progress FROM runs r
@@ -75,7 +76,9 @@ BEAT = """
          ORDER BY r.generation_id FOR UPDATE OF r
     )
     UPDATE runs r
-       SET leased_until = clock_timestamp() + $4::interval, progress = h.progress
+       SET leased_until = CASE WHEN r.cancel_requested_at IS NULL THEN clock_timestamp() + $4::interval
+                               ELSE r.leased_until END,
+           progress = h.progress
       FROM held h WHERE r.generation_id = h.generation_id
     RETURNING r.generation_id, r.cancel_requested_at IS NOT NULL
 """
@@ -203,7 +206,7 @@ async def claim(
 
 
 async def beat(tx: Transaction, held: Sequence[tuple[Lease, int]], lease: timedelta) -> dict[GenerationId, bool]:
-    """Keep leases with their progress. Returns those still held, and whether each is asked to stop."""
+    """Keep leases with their progress. Returns those still held, and whether each is asked to stop: such a lease runs out."""
     rows = await tx.fetch(
         BEAT,
         [one.generation_id for one, _ in held],
