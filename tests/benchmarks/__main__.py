@@ -7,24 +7,37 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
 
 from lethe_common import logging
-from tests.benchmarks import baseline, expiring, relaying, removing, report, rotating, seeding, submitting
+from tests.benchmarks import (
+    baseline,
+    erasing,
+    expiring,
+    giving,
+    multiplying,
+    relaying,
+    removing,
+    report,
+    rotating,
+    seeding,
+    submitting,
+)
 from tests.benchmarks.report import Measured
 from tests.servers import running_servers, temporary_data_folder
 from tests.suite import RunningSuite, running_suite
 
 _ROOT = Path(__file__).parents[2]
 _POLICY = _ROOT / "deploy" / "profiles" / "aisora2" / "policy.yaml"
-BENCHES = ("relay", "expiry", "items", "rotation", "lease", "rate")
+BENCHES = ("relay", "expiry", "items", "erasure", "rotation", "sealing", "lease", "rate")
 _SETTINGS = {"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}
 _LIVING = 40
 """Accounts that use the service while the items of others go."""
+_SEALING_ACCOUNTS, _SEALING_SECONDS = 2_000, 20.0
 _began = time.monotonic()
 
 
@@ -40,6 +53,7 @@ class Plan(argparse.Namespace):
     due_items: int = 1_000_000
     items: int = 50_000
     subjects: int = 50_000
+    people: int = 1_000_000
     only: Sequence[str] = BENCHES
     quick: bool = False
     write: bool = True
@@ -56,8 +70,14 @@ def main() -> int:
         uvloop.run(_expiry(plan, measured))
     if "items" in plan.only:
         uvloop.run(_items(plan, measured))
+    if "erasure" in plan.only:
+        with _suite() as suite:
+            uvloop.run(_erasure(plan, measured, suite))
     if "rotation" in plan.only:
         uvloop.run(_rotation(plan, measured))
+    if "sealing" in plan.only:
+        with _suite() as sealed, _suite(settings={"SEALING": "off"}) as clear:
+            uvloop.run(_sealing(plan, measured, sealed, clear))
     if "lease" in plan.only or "rate" in plan.only:
         with _suite() as suite:
             uvloop.run(_whole_way(plan, measured, suite))
@@ -113,18 +133,64 @@ async def _items(plan: Plan, measured: Measured) -> None:
             )
 
 
+async def _erasure(plan: Plan, measured: Measured, suite: RunningSuite) -> None:
+    original = await erasing.original(suite)
+    people = await erasing.people(suite, 2 * plan.runs)
+    each = await multiplying.multiply(suite, original, plan.people, say)
+    measured.people = plan.people
+    say(f"{plan.people:,} people with {each} rows each")
+    await _settle(suite)
+    say("settled")
+    for run in range(plan.runs):
+        ours = await erasing.erased(people[2 * run])
+        theirs = await erasing.set_based(suite, people[2 * run + 1])
+        measured.erased.append(ours.seconds)
+        measured.set_based.append(theirs.seconds)
+        say(
+            f"erasure {run + 1}/{plan.runs}: {ours.records} rows and objects in {ours.seconds:.3f} s, "
+            f"set-based DELETE of {theirs.records} in {theirs.seconds:.3f} s"
+        )
+
+
 async def _rotation(plan: Plan, measured: Measured) -> None:
     with temporary_data_folder() as data, running_servers(data) as servers:
         for run in range(plan.runs):
-            one = await rotating.rotated(servers, data.with_name(f"keyring-{run}"), plan.subjects)
-            measured.rotated.append(plan.subjects / one.seconds)
+            one = await rotating.rotated(servers, data.with_name(f"keyring-{run}"), plan.subjects, say)
+            measured.rotated_subjects = plan.subjects
+            measured.rotated_seconds.append(one.seconds)
             measured.rotated_mib.append(one.grown_mib)
+            measured.rotated_postgres_mib.append(one.postgres_mib)
             measured.rotated_waits.append(one.longest_ms)
             say(
                 f"rotation {run + 1}/{plan.runs}: {plan.subjects:,} subjects with {rotating.ITEMS_EACH} item keys each "
-                f"in {one.seconds:.1f} s, {one.grown_mib:.0f} MiB more at the peak; of {len(one.waits_ms)} keys issued and "
-                f"leased meanwhile the slowest took {one.longest_ms:.0f} ms"
+                f"in {one.seconds:.1f} s, {one.grown_mib:.0f} MiB more at the peak and {one.postgres_mib:.0f} MiB in "
+                f"PostgreSQL; of {len(one.waits_ms)} keys issued and leased meanwhile the slowest took {one.longest_ms:.0f} ms"
             )
+
+
+async def _sealing(plan: Plan, measured: Measured, sealed: RunningSuite, clear: RunningSuite) -> None:
+    """The same load, in turn: as it is; with everything in clear; and with keys that nobody makes, keeps or refuses."""
+    seconds = min(plan.seconds, _SEALING_SECONDS)
+    keys = {suite.url: await seeding.open_accounts(suite, _SEALING_ACCOUNTS, say) for suite in (sealed, clear)}
+
+    async def rate(suite: RunningSuite, other: RunningSuite, *, how_long: float = seconds) -> float:
+        with baseline.standing_still(other):
+            await _settle(suite)
+            # After runs without keys there are fewer of them than generations.
+            one = await submitting.finished(suite, keys[suite.url], how_long, has_keys=suite is sealed)
+            return one.per_second
+
+    for suite, other in ((sealed, clear), (clear, sealed)):
+        await rate(suite, other, how_long=plan.warm_seconds)
+    for run in range(plan.runs):
+        measured.sealed.append(await rate(sealed, clear))
+        measured.clear.append(await rate(clear, sealed))
+        with giving.giving(clear):
+            measured.ungated.append(await rate(clear, sealed))
+        say(
+            f"sealing {run + 1}/{plan.runs}: {measured.sealed[-1]:,.0f} finished/s, in clear {measured.clear[-1]:,.0f}/s, "
+            f"and with one key for all {measured.ungated[-1]:,.0f}/s"
+        )
 
 
 async def _whole_way(plan: Plan, measured: Measured, suite: RunningSuite) -> None:
@@ -180,13 +246,14 @@ async def _settle(suite: RunningSuite) -> None:
 
 
 @contextmanager
-def _suite(*, is_virtual: bool = False) -> Iterator[RunningSuite]:
+def _suite(*, is_virtual: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[RunningSuite]:
     with temporary_data_folder() as data:
         profile = data.with_name("profile")
         profile.mkdir()
         shutil.copy(_POLICY, profile)
         shutil.copy(Path(__file__).with_name("profile") / "catalogue.yaml", profile)
-        with running_suite(data, "--profile", str(profile), settings=_SETTINGS, is_virtual=is_virtual) as suite:
+        chosen = {**_SETTINGS, **(settings or {})}
+        with running_suite(data, "--profile", str(profile), settings=chosen, is_virtual=is_virtual) as suite:
             yield suite
 
 
@@ -198,12 +265,14 @@ def _plan() -> Plan:
     parser.add_argument(
         "--subjects", type=int, help="how many subjects are rotated; 50,000 unless told, 1000000 is the goal's"
     )
+    parser.add_argument("--people", type=int, help="among how many one is erased; a million unless told")
     parser.add_argument("--runs", type=int, help="how many runs of each")
     plan = parser.parse_args(namespace=Plan())
     if plan.quick:
         plan.runs, plan.seconds, plan.warm_seconds, plan.relay_rows = 1, 4.0, 1.0, 20_000
     if plan.quick:
         plan.expired_rows, plan.due_items, plan.items = 100_000, 20_000, 2_000
+    plan.people = plan.people or (2_000 if plan.quick else 1_000_000)
     plan.subjects = plan.subjects or (2_000 if plan.quick else 50_000)
     plan.runs, plan.accounts = plan.runs or 3, plan.accounts or 10_000
     return plan

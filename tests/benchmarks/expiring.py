@@ -137,7 +137,11 @@ def forget_peak() -> float:
     return memory_mib("VmRSS")
 
 
-def memory_mib(name: str) -> float:
-    found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) / 1024
+def memory_mib(name: str, pid: str = "self") -> float:
+    """A line of what the kernel says of a process's memory; 0 where it has none, as one that has just ended.
+
+    Raises:
+        OSError: it is gone.
+    """
+    found = re.search(rf"^{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return 0.0 if found is None else int(found[1]) / 1024

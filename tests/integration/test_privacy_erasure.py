@@ -30,7 +30,7 @@ from lethe_privacy.endpoints import ErasureAnswers
 from lethe_privacy.erasures import OWNERS
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
 from lethe_privacy.facts import Facts
-from lethe_privacy.handlers import on_hold_lifted, on_step_reported
+from lethe_privacy.handlers import ErasureHandlers
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.models import Table
 from lethe_privacy.saga import ErasureSaga, Pace
@@ -112,7 +112,7 @@ class Desk:
                 prefixes=(prefix,) if prefix else (),
             )
             async with self.database.transaction() as tx:
-                await on_step_reported(event, tx)
+                await ErasureHandlers(self.saga.wake).on_step_reported(event, tx)
 
     async def told(self, subject_ref: SubjectRef) -> list[str]:
         async with self.database.transaction() as tx:
@@ -361,7 +361,7 @@ async def test_a_held_erasure_fences_the_subject_and_erases_nothing_until_the_ho
     desk.holds.held_by = ()
     event = LegalHoldLifted(hold_id=hold_id, subject_ref=subject_ref, generation_id=None, lifted_at=RealClock().now())
     async with desk.database.transaction() as tx:
-        await on_hold_lifted(event, tx)
+        await ErasureHandlers(desk.saga.wake).on_hold_lifted(event, tx)
 
     await desk.until_state(erasure_id, "erasing")
 

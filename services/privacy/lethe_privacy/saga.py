@@ -4,7 +4,6 @@ The key store is a database of its own, so no transaction spans both. Its step
 comes first and may be repeated; the row here moves on only afterwards.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lethe_common import certificates, crashes
+from lethe_common.bells import Bell
 from lethe_common.clock import Clock
 from lethe_common.database import Database, Transaction
 from lethe_common.errors import LetheError
@@ -77,6 +77,7 @@ class ErasureSaga:
         self._database, self._subjects, self._verifier, self._held_by = database, subjects, verifier, held_by
         self._attestor, self._signing_key, self._log = attestor, signing_key, certificate_log
         self._clock, self._pace, self._facts = clock, pace, facts
+        self._bell = Bell()
         self._steps = {
             Step.FENCE: self._fence,
             Step.CLEAR: self._clear,
@@ -121,14 +122,20 @@ class ErasureSaga:
                     queries.OPEN, ErasureId.new(), subject_ref, pseudonym_of(subject_ref), self._clock.now(), _AT_ONCE
                 )
                 opened += int(tag.rpartition(" ")[2])
+        self.wake()
         log.info("erasures_opened_again", count=opened)
         return opened
 
+    def wake(self) -> None:
+        """A step is outstanding."""
+        self._bell.ring()
+
     async def run(self) -> None:
-        """Take what is outstanding, for ever; a worker of the frame."""
+        """Take what is outstanding, for ever; a worker of the frame. Woken by commits, with a poll as safety net."""
         while True:
-            if not await self.take_step():
-                await asyncio.sleep(self._pace.poll_seconds)
+            while await self.take_step():
+                pass
+            await self._bell.wait(self._pace.poll_seconds)
 
     async def take_step(self) -> bool:
         """Take one outstanding step; False when none is due. A step that fails comes back after a while."""
@@ -168,6 +175,7 @@ class ErasureSaga:
             exports = await end_all(tx, erasure.subject_ref)
             await queries.put_report(tx, erasure.erasure_id, _own_report(counts, filed, exports, ground))
             await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
+            tx.after_commit(self.wake)
             tx.tell(
                 ErasureFenced(
                     erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref, fenced_at=self._clock.now()

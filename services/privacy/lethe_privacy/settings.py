@@ -35,7 +35,7 @@ class PrivacySettings(ServiceSettings):
     choices_per_subject_most: int = Field(default=1_000, ge=10)
     expiry_batch: int = Field(default=100, ge=1, le=1000)
     claims_per_erasure: int = Field(default=20, ge=1, le=1000)
-    erasure_poll_seconds: float = Field(default=0.1, gt=0)
+    erasure_poll_seconds: float = Field(default=0.5, gt=0)
     erasure_step_retry_seconds: float = Field(default=15.0, gt=0)
     erasure_retry_first_seconds: float = Field(default=2.0, gt=0)
     erasure_retry_most_seconds: float = Field(default=600.0, gt=0)

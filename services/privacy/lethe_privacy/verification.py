@@ -4,9 +4,11 @@
 test compares both with every column of the live databases that names a subject.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 import asyncpg
 
@@ -95,14 +97,14 @@ class Verifier:
             PlaceNotSeen: a place could not be looked into; nothing is known about it.
             Unavailable: a server is away.
         """
-        findings = []
-        for cluster in Cluster:
-            findings += await self._look_into(cluster, subject_ref)
-        for prefix in prefixes:
-            remains = await self._storage.remains(prefix)
-            category = prefix.partition("/")[0]
-            findings.append(Finding(f"s3:{category}", _BY_LISTING, remains.object_versions + remains.multiparts))
-        return findings
+        rows = await asyncio.gather(*(self._look_into(cluster, subject_ref) for cluster in Cluster))
+        objects = await asyncio.gather(*(self._look_under(prefix) for prefix in prefixes))
+        return [*chain.from_iterable(rows), *objects]
+
+    async def _look_under(self, prefix: str) -> Finding:
+        remains = await self._storage.remains(prefix)
+        category = prefix.partition("/")[0]
+        return Finding(f"s3:{category}", _BY_LISTING, remains.object_versions + remains.multiparts)
 
     async def _look_into(self, cluster: Cluster, subject_ref: SubjectRef) -> list[Finding]:
         connection = await connect(self._urls[cluster], "pg_catalog")

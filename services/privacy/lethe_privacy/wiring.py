@@ -42,7 +42,7 @@ from lethe_privacy.fact_endpoints import FactAnswers
 from lethe_privacy.facts import Facts
 from lethe_privacy.finals import FinalCertificates
 from lethe_privacy.gauges import Gauges
-from lethe_privacy.handlers import on_hold_lifted, on_step_reported
+from lethe_privacy.handlers import ErasureHandlers
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.key_replays import KeyReplay
 from lethe_privacy.keybackups import KeyBackups
@@ -100,6 +100,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         frame.database, subjects, verifier, attestor, signing_key, certificate_log, frame.clock, _pace(settings),
         Retention(frame.bus).held_by, facts,
     )  # fmt: skip
+    erasures = ErasureHandlers(saga.wake)
     aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
     erasure_answers = ErasureAnswers(saga, frame.database, certificate_log, certificates.public_pem(signing_key))
     await facts.begin()
@@ -107,8 +108,8 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     await key_replay.catch_up()
     return Parts(
         handlers={
-            ErasureStepReported: on_step_reported,
-            LegalHoldLifted: on_hold_lifted,
+            ErasureStepReported: erasures.on_step_reported,
+            LegalHoldLifted: erasures.on_hold_lifted,
             ExportStepReported: exports.on_step_reported,
             ExportsRemoved: exports.on_exports_removed,
         },

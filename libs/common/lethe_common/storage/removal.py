@@ -8,6 +8,7 @@ three are asked; callers who know their keys give them. What MinIO forgot it del
 itself after 24 hours (`stale_uploads_expiry`), and it was sealed.
 """
 
+import asyncio
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -70,8 +71,10 @@ async def remove_key(connection: Connection, key: str) -> int:
 async def remains(connection: Connection, prefix: str, known_keys: Sequence[str]) -> Remains:
     """Needs a listing identity only."""
     check_prefix(prefix)
-    versions = await connection.call(lambda: len(_versions_page(connection, prefix)))
-    uploads = await connection.call(lambda: len(_uploads_page(connection, prefix, known_keys)))
+    versions, uploads = await asyncio.gather(
+        connection.call(lambda: len(_versions_page(connection, prefix))),
+        connection.call(lambda: len(_uploads_page(connection, prefix, known_keys))),
+    )
     return Remains(object_versions=versions, multiparts=uploads)
 
 
