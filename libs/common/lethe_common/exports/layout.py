@@ -105,6 +105,7 @@ COLUMNS_NOT_EXPORTED = MappingProxyType(
         "billing.holds.key": "a keyed digest of what a client sent, which nobody can read",
         "billing.holds.body_hash": "a keyed digest of what a client sent, which nobody can read",
         "jobs.assets.sealed_size_bytes": "how long the file is while it is sealed; it is exported open, with its size",
+        "keys.subjects.erased_at": "empty while there is an account to export",
         "retention.legal_holds.reason": "what an authority asked operators to write down; it is theirs to tell",
     }
 )
