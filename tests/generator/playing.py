@@ -116,10 +116,11 @@ class _Play:
 
 
 def _front(document: Document, plans: Mapping[str, str]) -> list[object]:
-    """What the studio's front page tells of a policy: how long videos stay only where that is not until they are deleted."""
+    """What the studio's front page tells of a policy: whom one signs in by, and how long videos stay if they end by time."""
     terms = effects.terms(document, plans)
     is_clocked = terms["studio", "is_clocked"]
-    return [terms["studio", "video_periods"] if is_clocked else None, is_clocked, terms["studio", "contact"]]
+    periods = terms["studio", "video_periods"] if is_clocked else None
+    return [periods, is_clocked, terms["studio", "contact"], terms["studio", "provider"]]
 
 
 def plans_of(name: str) -> dict[str, str]:
