@@ -15,7 +15,8 @@ from lethe_privacy import queries as privacy
 from lethe_privacy.verification import PLACES, Place
 from lethe_retention import hold_queries
 from lethe_retention import queries as retention
-from tests.suite import RunningSuite
+from tests.integration.migrated import migrate_all
+from tests.servers import RunningServers
 
 ACCOUNT_TABLES = [table for table, _ in outcome_queries.ACCOUNT_STORES]
 STATEMENTS: Mapping[str, Sequence[str]] = {
@@ -50,9 +51,17 @@ STATEMENTS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 
 
-async def whole_tables_read(suite: RunningSuite, role: str, schema: str, statement: str, database: str | None) -> str:
+@pytest.fixture
+async def migrated(servers: RunningServers) -> RunningServers:
+    await migrate_all(servers)
+    return servers
+
+
+async def whole_tables_read(
+    servers: RunningServers, role: str, schema: str, statement: str, database: str | None
+) -> str:
     """The plan for any value of the parameters if it reads a whole table, which it does only without an index; else nothing."""
-    connection = await connect(suite.dsn(role, database), schema)
+    connection = await connect(servers.dsn(role, database), schema)
     values = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
     try:
         await connection.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE looked_at AS {statement}")
@@ -63,13 +72,13 @@ async def whole_tables_read(suite: RunningSuite, role: str, schema: str, stateme
 
 
 @pytest.mark.parametrize("schema", STATEMENTS)
-async def test_an_owner_finds_what_is_a_subjects_by_an_index(suite: RunningSuite, schema: str) -> None:
+async def test_an_owner_finds_what_is_a_subjects_by_an_index(migrated: RunningServers, schema: str) -> None:
     role, database = ("privacy", "lethe_keys") if schema == "keys" else (schema, None)
-    plans = [await whole_tables_read(suite, role, schema, one, database) for one in STATEMENTS[schema]]
+    plans = [await whole_tables_read(migrated, role, schema, one, database) for one in STATEMENTS[schema]]
 
     assert "\n\n".join(plan for plan in plans if plan) == ""
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.table)
-async def test_the_verifier_looks_by_an_index(suite: RunningSuite, place: Place) -> None:
-    assert await whole_tables_read(suite, "verifier", "pg_catalog", place.count, place.cluster.value) == ""
+async def test_the_verifier_looks_by_an_index(migrated: RunningServers, place: Place) -> None:
+    assert await whole_tables_read(migrated, "verifier", "pg_catalog", place.count, place.cluster.value) == ""

@@ -1,17 +1,13 @@
-import importlib
-
 import asyncpg
 import pytest
 
-from lethe_common.database.migration import Schema, migrate
 from lethe_common.database.roles import DATABASES
 from lethe_common.identifiers import SubjectRef
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.verification import NOT_LOOKED_INTO, PLACES, Cluster, Verifier
-from lethe_privacy.wiring import migrate_keys
+from tests.integration.migrated import migrate_all
 from tests.servers import RunningServers
-from tests.tree import ROOT
 
 NAMING_A_SUBJECT = """
     SELECT n.nspname || '.' || c.relname
@@ -26,11 +22,7 @@ DROPPED_AT_THE_END = {"privacy.erasures"}
 
 @pytest.fixture
 async def migrated(servers: RunningServers) -> RunningServers:
-    for service in Service:
-        tables = importlib.import_module(f"lethe_{service}.models").Table.metadata
-        revisions = ROOT / f"services/{service}/lethe_{service}/migrations"
-        await migrate(servers.dsn(f"{service}_owner"), Schema(service.value, service.value, revisions, tables))
-    await migrate_keys(servers.keys_dsn("privacy_owner"))
+    await migrate_all(servers)
     return servers
 
 

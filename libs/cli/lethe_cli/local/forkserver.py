@@ -24,7 +24,7 @@ from lethe_cli.local.programs import Program
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _MESSAGE_BYTES = 16 * 1024
 _ANSWER_SECONDS = 30.0
-_READY = "ready"
+_READY, _NO_ROOM = "ready", "no room"
 # numpy's library of linear algebra starts a thread for each processor when it is loaded, and threads do not survive a fork.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
 
@@ -88,7 +88,7 @@ class ForkServer:
         return has_imported
 
     def fork(self, program: Program, output: int, umask: int = 0o077) -> int | None:
-        """Start a program whose module it has; the process's number, or None when there is no server any more."""
+        """Start a program whose module it has; the process's number, or None when the server cannot."""
         with os.fdopen(os.memfd_create("environment"), "w+") as settings:
             json.dump(dict(program.environment), settings)
             settings.flush()
@@ -101,7 +101,7 @@ class ForkServer:
                 "death_signal": int(program.parent_death_signal),
             }
             answer = self._ask(request, [settings.fileno(), output])
-        return int(answer) if answer else None
+        return int(answer) if answer not in {"", _NO_ROOM} else None
 
     def status_of(self, pid: int) -> int:
         """How a child that has ended did so, asked once: its status, or the negative number of the signal."""
@@ -146,14 +146,14 @@ def served(channel: socket.socket, modules: Iterable[str]) -> str:
                     _, status = os.waitpid(request["ended"], 0)
                     channel.send(str(os.waitstatus_to_exitcode(status)).encode())
                     continue
-                us, pid = os.getpid(), os.fork()
+                us, pid = os.getpid(), _forked()
                 if pid == 0:
                     _die_with(us, request["death_signal"])
                     _settle(request)
                     return str(request["module"])
                 for descriptor in request["descriptors"]:
                     os.close(descriptor)
-                channel.send(str(pid).encode())
+                channel.send((_NO_ROOM if pid is None else str(pid)).encode())
         except ConnectionError:  # whoever asks is gone
             os._exit(0)
         os._exit(0)
@@ -162,6 +162,13 @@ def served(channel: socket.socket, modules: Iterable[str]) -> str:
 def _next(channel: socket.socket) -> dict[str, Any] | None:
     message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 2)
     return json.loads(message) | {"descriptors": descriptors} if message else None
+
+
+def _forked() -> int | None:
+    try:
+        return os.fork()
+    except OSError:  # of memory or process numbers; the server stays, for the sake of its children
+        return None
 
 
 def _import(modules: Iterable[str]) -> None:
