@@ -71,7 +71,7 @@ def started(servers: RunningServers, service: Service, folder: Path) -> "Iterato
         yield process
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=_START_SECONDS)
 
 
 async def _refusal(servers: RunningServers, service: Service, folder: Path) -> tuple[int, str]:
