@@ -1,6 +1,7 @@
 """Every place the code makes says what it holds, and every declaration has its place; each kind fails by name."""
 
 import ast
+import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from lethe_common.events.privacy import StoreCount
 from lethe_common.policy.policy import load_policy
 from lethe_common.services import Service
 from lethe_gateway.browser import CONSOLE_COOKIE
+from lethe_privacy import access_checkpoints
+from lethe_privacy.access_checkpoints import Checkpoint
 from lethe_privacy.schemas import ErasureStatement, FinalStatement
 from tests.places import code as made
 from tests.places.declared import Column, columns, declarations, names
@@ -59,6 +62,14 @@ JSON_WRITERS: dict[str, tuple[frozenset[str], str]] = {
             }
         ),
         "CERTIFICATE_KEYS of services/privacy/lethe_privacy/schemas.py",
+    ),
+    "access_checkpoints.document": (
+        paths_in(
+            json.loads(
+                access_checkpoints.signed(Checkpoint(1, bytes(32)), datetime(2026, 11, 25, tzinfo=UTC), _SIGNING_KEY)
+            )
+        ),
+        "CHECKPOINT_KEYS of services/privacy/lethe_privacy/schemas.py",
     ),
     "log_heads.document": (paths_in(A_HEAD), "HEAD_KEYS of services/privacy/lethe_privacy/schemas.py"),
 }

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from lethe_cli.commands import (
+    access_log,
     accounts,
     backup,
     calendar,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
         module.register(app)
     app.add_typer(keys.app, name="keys")
     app.add_typer(ledger_copies.app, name="facts")
+    app.add_typer(access_log.app, name="access-log")
     exports.register(accounts.accounts)
     app.add_typer(exports.app, name="export")
     app.add_typer(certificate.app, name="certificate")

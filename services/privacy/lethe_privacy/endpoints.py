@@ -14,6 +14,7 @@ from lethe_common.rpc import requests as rights
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_privacy import leases, queries
+from lethe_privacy.access_log import AccessLog
 from lethe_privacy.consents import Consents
 from lethe_privacy.desk import Desk
 from lethe_privacy.itemkeys import ItemKeys
@@ -35,12 +36,13 @@ class KeyAnswers:
         subjects: Subjects,
         keys: ItemKeys,
         gates: Gates,
+        log: AccessLog,
         *,
         max_batch: int,
         max_waiting: int,
         writers: int,
     ) -> None:
-        self._subjects, self._keys, self._gates = subjects, keys, gates
+        self._subjects, self._keys, self._gates, self._log = subjects, keys, gates, log
         self.issuing = Coalescer[Wishes, Keys](
             self._issue_together, max_batch=max_batch, max_waiting=max_waiting, writers=writers
         )
@@ -76,7 +78,7 @@ class KeyAnswers:
         return rpc.KeysAnswer(keys=await self.issuing.put(question.wishes))
 
     async def lease(self, question: rpc.KeyLeaseQuestion, caller: Service) -> rpc.KeysAnswer:
-        """Open the keys of existing items."""
+        """Open the keys of existing items, once it is on record who was granted them."""
         if not leases.is_allowed(caller, question.purpose):
             return rpc.KeysAnswer(
                 keys=tuple(
@@ -84,7 +86,8 @@ class KeyAnswers:
                 )
             )
         opening = Opening(question.purpose, question.use)
-        return rpc.KeysAnswer(keys=await self.leasing.put((opening, question.wishes)))
+        keys = await self.leasing.put((opening, question.wishes))
+        return rpc.KeysAnswer(keys=await self._log.recorded(caller, opening, question.wishes, keys))
 
     async def destroy(self, question: rpc.KeyDestroyQuestion, _caller: Service) -> rpc.KeyDestroyAnswer:
         """Destroy the keys of items that are deleted."""

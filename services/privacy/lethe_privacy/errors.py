@@ -18,6 +18,7 @@ PrivacyError
 ├── NameReserved      400  an operator's name that stands for the person or the suite
 ├── StaffMayNotRead   403  the policy gives nobody of the staff access to what is written
 ├── TooManyExports    429  there are as many archives as one may have; delete one
+├── AccessLogBroken   422  the access log does not hold; the message names the first place
 ├── LogShorter        400  the log of certificates never had as many entries
 ├── LedgerBehind      409  the ledger of facts does not reach to a fact that is known: bring back the newest one
 ├── LedgerOther       409  this is another ledger of facts than the data knew
@@ -165,6 +166,10 @@ class LogShorter(PrivacyError):
 
     def __init__(self, size: int) -> None:
         super().__init__(f"The log of certificates has {size} entries. Ask for a number from 1 up to that.")
+
+
+class AccessLogBroken(PrivacyError):
+    code, status = "access_log_broken", 422
 
 
 class LedgerBehind(PrivacyError):

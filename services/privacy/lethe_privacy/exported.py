@@ -2,8 +2,12 @@
 
 from lethe_common.database import Database
 from lethe_common.exports.pages import Query, answer_page
-from lethe_common.rpc.exports import ExportPageAnswer, ExportPageQuestion
+from lethe_common.identifiers import SubjectRef
+from lethe_common.rpc.exports import PAGE_RECORDS, ExportPageAnswer, ExportPageQuestion
 from lethe_common.services import Service
+from lethe_privacy import access_queries
+from lethe_privacy.access_log import TOGETHER_MOST
+from lethe_privacy.accesses import Accesses
 
 SECTIONS = {
     "choices": Query(
@@ -47,15 +51,29 @@ REQUESTS = {
 }
 """The rights desk's, in the service's own database. What was written stays sealed on the way; the gateway opens it."""
 
+ACCESSES = {"accesses": Query(("access_bodies",), access_queries.OF_SUBJECT)}
+"""The access log's, in the same database; opened here, since only this service has its keys."""
+_BODIES = PAGE_RECORDS // TOGETHER_MOST
+_TOLD = ("at", "service", "purpose", "use", "items")
+
 
 class Exported:
     """Answers pages of the sections above, each from its database."""
 
-    def __init__(self, database: Database, keys_database: Database) -> None:
-        self._database, self._keys_database = database, keys_database
+    def __init__(self, database: Database, keys_database: Database, accesses: Accesses) -> None:
+        self._database, self._keys_database, self._accesses = database, keys_database, accesses
 
     async def page(self, question: ExportPageQuestion, _caller: Service) -> ExportPageAnswer:
         """One page of a section."""
         if question.section in REQUESTS:
             return await answer_page(self._database, REQUESTS, question)
+        if question.section in ACCESSES:
+            return await self._accesses_page(question.subject_ref, question.after)
         return await answer_page(self._keys_database, SECTIONS, question)
+
+    async def _accesses_page(self, subject_ref: SubjectRef, after: str) -> ExportPageAnswer:
+        number, _, body = after.partition("/")
+        found = await self._accesses.of_subject(subject_ref, (int(number or 0), int(body or 0)), _BODIES)
+        records = tuple({name: entry[name] for name in _TOLD} for one in found for entry in one.entries)
+        last = f"{found[-1].number}/{found[-1].body}" if len(found) == _BODIES else None
+        return ExportPageAnswer(records=records, after=last)

@@ -5,7 +5,7 @@ All wishes that wait at a moment share one transaction and a handful of statemen
 
 import base64
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -60,24 +60,33 @@ class ItemKeys:
 
     async def lease(self, wishes: Sequence[LeaseWish], openings: Sequence[Opening], gate: Gate) -> list[ItemKey]:
         """Open the keys of items that exist, each for its opening; one answer per wish, in their order."""
+        return await self._open(wishes, lambda place, row: _refused_by(gate, openings[place], row))
+
+    async def open_records(self, wishes: Sequence[LeaseWish]) -> list[ItemKey]:
+        """The same for what this service sealed itself, which it opens without a gate."""
+        return await self._open(wishes, lambda _place, _row: None)
+
+    async def destroy(self, wishes: Sequence[LeaseWish]) -> int:
+        """Delete items' keys where owner and item belong together; how many there were."""
+        async with self._database.transaction(queries.SHARE) as tx:
+            return await queries.destroy_items(tx, wishes)
+
+    async def _open(
+        self, wishes: Sequence[LeaseWish], refused_by: Callable[[int, asyncpg.Record], str | None]
+    ) -> list[ItemKey]:
         async with self._database.single() as tx:
             rows = await queries.load_for_lease(tx, wishes)
         answers: list[ItemKey | None] = []
         wrapped: dict[ClassName, WrappedClassKey] = {}
-        for wish, opening, row in zip(wishes, openings, rows, strict=True):
+        for place, (wish, row) in enumerate(zip(wishes, rows, strict=True)):
             class_key = at_rest(wish.subject_ref, row)
-            refusal = refusal_of(row["state"]) or _refused_by(gate, opening, row)
+            refusal = refusal_of(row["state"]) or refused_by(place, row)
             refusal = refusal or (KEY_UNKNOWN if class_key is None else None)
             answers.append(_refused(wish.item_id, refusal) if refusal else None)
             if refusal is None and class_key is not None:
                 wrapped[wish.subject_ref, row["key_class"]] = class_key
         classes = await self._classes.open(wrapped)
         return [answer or _leased(wish, row, classes) for wish, row, answer in zip(wishes, rows, answers, strict=True)]
-
-    async def destroy(self, wishes: Sequence[LeaseWish]) -> int:
-        """Delete items' keys where owner and item belong together; how many there were."""
-        async with self._database.transaction(queries.SHARE) as tx:
-            return await queries.destroy_items(tx, wishes)
 
     async def _make(
         self, tx: Transaction, wishes: Iterable[KeyWish], classes: Mapping[ClassName, ClassKey]

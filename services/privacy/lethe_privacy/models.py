@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.database import registry
-from lethe_privacy.schemas import CERTIFICATE_KEYS, HEAD_KEYS
+from lethe_privacy.schemas import CERTIFICATE_KEYS, CHECKPOINT_KEYS, HEAD_KEYS
 
 _MOMENT: Any = DateTime(timezone=True)
 _NAMES: Any = ARRAY(Text)
@@ -19,6 +19,7 @@ _KEY = held("key.material")
 _ARCHIVE = held("export.archive", is_sealed=False)
 _CHOICE = held("consent.record", is_sealed=False)
 _TICKET = held("support.ticket", is_sealed=False)
+_ACCESS = held("access.log", is_sealed=False)
 _RESIDUE_KEYS = declare(Kind.JSON_KEY, each(("store", "method", "found"), impersonal("where something was left")))
 _COUNT_KEYS = declare(Kind.JSON_KEY, each(("store", "category", "before", "after", "retained_ground"), _RECORD))
 
@@ -192,6 +193,46 @@ class RequestStepRow(Table, table=True):
     ground: str | None = Field(sa_column_kwargs=_TICKET)
     text_sealed: bytes | None = Field(sa_column_kwargs=held("support.ticket"))
     key_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
+
+
+class AccessBatch(Table, table=True):
+    """A batch of granted leases in the chain of the access log. See `grants.py`."""
+
+    __tablename__ = "access_batches"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    number: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of batches"))
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("when some keys were handed out"))
+    ends_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("the end of a window of time"))
+    bodies: int = Field(sa_column_kwargs=impersonal("a count"))
+    commitments: bytes = Field(
+        sa_column_kwargs=impersonal("salted hashes; without the sealed entries they tell nothing")
+    )
+    link: bytes = Field(sa_column_kwargs=impersonal("a hash over hashes"))
+
+
+class AccessBody(Table, table=True):
+    """One subject's entries of a batch, sealed. Empty once their subject is erased; gone with its batch."""
+
+    __tablename__ = "access_bodies"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    number: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of batches"))
+    body: int = Field(primary_key=True, sa_column_kwargs=impersonal("a place in the batch"))
+    subject_ref: str | None = Field(sa_column_kwargs=_ACCESS)
+    item_id: str | None = Field(sa_column_kwargs=_ACCESS)
+    sealed: bytes | None = Field(sa_column_kwargs=held("access.log"))
+
+
+class AccessCheckpoint(Table, table=True):
+    """What stands for batches that ended: number and link of the last of them, signed."""
+
+    __tablename__ = "access_checkpoints"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    number: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of batches"))
+    link: bytes = Field(sa_column_kwargs=impersonal("a hash over hashes"))
+    document: str = Field(sa_column_kwargs=impersonal("a number and a hash, signed", keys=CHECKPOINT_KEYS))
 
 
 class Subject(KeysTable, table=True):

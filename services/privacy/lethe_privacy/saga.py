@@ -22,12 +22,13 @@ from lethe_common.identifiers import ErasureId, LegalHoldId, SubjectRef
 from lethe_common.logging import describe
 from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.services import Service
-from lethe_privacy import fact_queries, queries, request_queries
+from lethe_privacy import access_queries, fact_queries, queries, request_queries
 from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
 from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
 from lethe_privacy.exports import end_all
 from lethe_privacy.facts import Facts
+from lethe_privacy.grants import CATEGORY as ACCESSES
 from lethe_privacy.subjects import KeyCounts, Subjects
 from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Verifier
@@ -130,6 +131,10 @@ class ErasureSaga:
         """A step is outstanding."""
         self._bell.ring()
 
+    async def close(self) -> None:
+        """Let go of what the verifier looks with."""
+        await self._verifier.close()
+
     async def run(self) -> None:
         """Take what is outstanding, for ever; a worker of the frame. Woken by commits, with a poll as safety net."""
         while True:
@@ -172,8 +177,9 @@ class ErasureSaga:
                 return
             ground = self._attestor.ground_of(CHOICES, self._clock.now())
             filed = await tx.fetchval(request_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
+            logged = await tx.fetchval(access_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
             exports = await end_all(tx, erasure.subject_ref)
-            await queries.put_report(tx, erasure.erasure_id, _own_report(counts, filed, exports, ground))
+            await queries.put_report(tx, erasure.erasure_id, _own_report(counts, filed, exports, logged, ground))
             await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
             tx.after_commit(self.wake)
             tx.tell(
@@ -207,6 +213,7 @@ class ErasureSaga:
         async with self._database.transaction() as tx:
             if not await self._has_moved(tx, erasure):
                 await tx.execute(request_queries.FORGET_SUBJECT, erasure.subject_ref)
+                await tx.execute(access_queries.FORGET_SUBJECT, erasure.subject_ref)
                 await tx.execute(queries.NOTE_GENERATION, erasure.erasure_id, newest)
                 await tx.execute(queries.MOVE, erasure.erasure_id, State.VERIFYING, _AT_ONCE)
 
@@ -252,7 +259,7 @@ class ErasureSaga:
         return now is None or now.state is not erasure.state
 
 
-def _own_report(counts: KeyCounts, filed: int, exports: int, ground: str) -> Report:
+def _own_report(counts: KeyCounts, filed: int, exports: int, logged: int, ground: str) -> Report:
     """What the key store and the desk had at the fence. After the destruction they have nothing, which is verified.
 
     But for the ledger of choices, of which nobody can tell any more whose they were.
@@ -263,6 +270,7 @@ def _own_report(counts: KeyCounts, filed: int, exports: int, ground: str) -> Rep
         ("pg:keys.login_index", "identity.credentials", counts.login_index),
         ("pg:privacy.requests", "support.ticket", filed),
         ("pg:privacy.exports", EXPORT, exports),
+        ("pg:privacy.access_bodies", ACCESSES, logged),
     )
     gone = tuple(
         StoreCount(store=store, category=category, before=before, after=0) for store, category, before in lines

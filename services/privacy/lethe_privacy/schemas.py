@@ -126,6 +126,11 @@ class FinalStatement(Part):
 _SIGNED_HEAD = ("key_id", "signature", "payload.format", "payload.size", "payload.root", "payload.at")
 HEAD_KEYS = declare(Kind.JSON_KEY, each(_SIGNED_HEAD, impersonal("a count and a hash over certificates, signed")))
 """The keys of a head of the log as it is kept."""
+_SIGNED_CHECKPOINT = ("key_id", "signature", "payload.format", "payload.number", "payload.link", "payload.at")
+CHECKPOINT_KEYS = declare(
+    Kind.JSON_KEY, each(_SIGNED_CHECKPOINT, impersonal("a number and a hash over hashes, signed"))
+)
+"""The keys of a checkpoint of the access log."""
 _RECORD = held("erasure.record", is_sealed=False)
 CERTIFICATE_KEYS = declare(
     Kind.JSON_KEY,

@@ -56,3 +56,12 @@ class UpkeepSettings(Environment):
     key_backups: Path
     recovery_key: Path
     rotation_statement_timeout_seconds: float = Field(default=3600.0, gt=0)
+
+
+class AccessLogSettings(Environment):
+    """What reading the access log needs: a part of the service's own environment."""
+
+    database_url: SecretStr
+    keys_database_url: SecretStr
+    keyring: Path
+    signing_key: Path

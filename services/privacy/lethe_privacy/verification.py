@@ -64,6 +64,7 @@ PLACES = (
     Place(Cluster.DATA, "retention.pauses"),
     Place(Cluster.FACTS, "privacy.requests"),
     Place(Cluster.FACTS, "privacy.exports"),
+    Place(Cluster.FACTS, "privacy.access_bodies"),
     Place(Cluster.KEYS, "keys.item_keys"),
     Place(Cluster.KEYS, "keys.class_keys"),
     Place(Cluster.KEYS, "keys.login_index"),
@@ -105,6 +106,10 @@ class Verifier:
         remains = await self._storage.remains(prefix)
         category = prefix.partition("/")[0]
         return Finding(f"s3:{category}", _BY_LISTING, remains.object_versions + remains.multiparts)
+
+    async def close(self) -> None:
+        """Leave the store."""
+        await self._storage.close()
 
     async def _look_into(self, cluster: Cluster, subject_ref: SubjectRef) -> list[Finding]:
         connection = await connect(self._urls[cluster], "pg_catalog")

@@ -27,6 +27,8 @@ from lethe_common.rpc.announcements import PolicyAnnounce, PolicyAnnounced
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.storage import Storage
+from lethe_privacy.access_log import AccessLog
+from lethe_privacy.accesses import Accesses
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.adapters.retention import Retention
 from lethe_privacy.announcements import Announcements
@@ -70,17 +72,13 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         DatabaseAway: the key store's database is away.
     """
     signing_key = _signing_key(settings.signing_key)
-    await migrate_keys(settings.keys_database_owner_url.get_secret_value())
-    keys_database = await _open_key_store(
-        settings, size=settings.keys_database_pool_size, timeout_seconds=settings.database_statement_timeout_seconds
-    )
-    storage = _storage(settings)
+    keys_database = await _key_store(settings)
     keyring = FolderKeyring(settings.keyring)
     must_destroy_in_time(keyring.destroy_delay, frame.book)
-    subjects = Subjects(keys_database, keyring)
-    keys = ItemKeys(keys_database, ClassKeys(keyring), frame.clock)
+    subjects, keys = Subjects(keys_database, keyring), ItemKeys(keys_database, ClassKeys(keyring), frame.clock)
     await begin_first(keys_database, keyring, frame.clock)
-    key_answers = _key_answers(frame, settings, subjects, keys)
+    log = _access_log(frame, settings, keys, signing_key)
+    key_answers = _key_answers(frame, settings, subjects, keys, log)
     facts = Facts(frame.database, frame.book, frame.clock)
     consents = _consents(frame, settings, keys_database, facts)
 
@@ -94,15 +92,10 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     )  # fmt: skip
     sweeps = RequestSweeps(frame.database, keys, frame.book, Gauges(frame.metrics), batch=settings.request_sweep_batch)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
-    verifier = Verifier(_verifier_urls(settings), storage)
-    certificate_log = CertificateLog(signing_key, frame.clock)
-    saga = ErasureSaga(
-        frame.database, subjects, verifier, attestor, signing_key, certificate_log, frame.clock, _pace(settings),
-        Retention(frame.bus).held_by, facts,
-    )  # fmt: skip
+    certificate_log, public_pem = CertificateLog(signing_key, frame.clock), certificates.public_pem(signing_key)
+    saga = _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts)
     erasures = ErasureHandlers(saga.wake)
     aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
-    erasure_answers = ErasureAnswers(saga, frame.database, certificate_log, certificates.public_pem(signing_key))
     await facts.begin()
     key_replay = KeyReplay(keys_database, facts, every_seconds=settings.facts_follow_seconds)
     await key_replay.catch_up()
@@ -117,20 +110,51 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
             **key_answers.answers(),
             **ConsentAnswers(consents).answers(),
             **RequestAnswers(desk).answers(),
-            **erasure_answers.answers(),
+            **ErasureAnswers(saga, frame.database, certificate_log, public_pem).answers(),
             **FactAnswers(facts, saga.open_again).answers(),
-            **_export_answers(exports, frame.database, keys_database),
+            **_export_answers(exports, Exported(frame.database, keys_database, Accesses(frame.database, keys))),
         },
         first_answers=_first_answers(frame.database, subjects),
-        workers=[key_answers.issuing.run, key_answers.leasing.run, facts.run, key_replay.follow, saga.run, exports.run],
+        workers=[
+            key_answers.issuing.run,
+            key_answers.leasing.run,
+            log.run,
+            facts.run,
+            key_replay.follow,
+            saga.run,
+            exports.run,
+        ],
         sweeps=[
             *aging.sweeps,
             sweeps.warn,
             sweeps.remove,
             *_expiries(frame, keys_database, settings.expiry_batch),
             facts.sweep,
+            log.sweep,
         ],
-        on_close=[keys_database.close, aging.close, storage.close],
+        on_close=[keys_database.close, aging.close, saga.close],
+    )
+
+
+def _saga(
+    frame: Frame,
+    settings: PrivacySettings,
+    subjects: Subjects,
+    attestor: Attestor,
+    signing_key: Ed25519PrivateKey,
+    certificate_log: CertificateLog,
+    facts: Facts,
+) -> ErasureSaga:
+    verifier = Verifier(_verifier_urls(settings), _storage(settings))
+    return ErasureSaga(
+        frame.database, subjects, verifier, attestor, signing_key, certificate_log, frame.clock, _pace(settings),
+        Retention(frame.bus).held_by, facts,
+    )  # fmt: skip
+
+
+def _access_log(frame: Frame, settings: PrivacySettings, keys: ItemKeys, signing_key: Ed25519PrivateKey) -> AccessLog:
+    return AccessLog(
+        frame.database, keys, frame.book, frame.clock, signing_key, max_waiting=settings.keys_waiting_questions
     )
 
 
@@ -160,11 +184,14 @@ async def _aging(
     return _Aging((rotation.sweep, finals.sweep), database.close)
 
 
-def _key_answers(frame: Frame, settings: PrivacySettings, subjects: Subjects, keys: ItemKeys) -> KeyAnswers:
+def _key_answers(
+    frame: Frame, settings: PrivacySettings, subjects: Subjects, keys: ItemKeys, log: AccessLog
+) -> KeyAnswers:
     return KeyAnswers(
         subjects,
         keys,
         _gates(frame),
+        log,
         max_batch=settings.key_batch_questions,
         max_waiting=settings.keys_waiting_questions,
         writers=settings.key_writers,
@@ -229,6 +256,13 @@ def rotation_rules(book: PolicyBook) -> Callable[[datetime], Rules]:
     return rules
 
 
+async def _key_store(settings: PrivacySettings) -> Database:
+    await migrate_keys(settings.keys_database_owner_url.get_secret_value())
+    return await _open_key_store(
+        settings, size=settings.keys_database_pool_size, timeout_seconds=settings.database_statement_timeout_seconds
+    )
+
+
 async def _open_key_store(settings: PrivacySettings, *, size: int, timeout_seconds: float) -> Database:
     return await Database.open(
         settings.keys_database_url.get_secret_value(),
@@ -285,12 +319,10 @@ def _export_pace(settings: PrivacySettings) -> ExportPace:
     )
 
 
-def _export_answers(
-    exports: Exports, database: Database, keys_database: Database
-) -> dict[type[Call[Any, Any]], Answer]:
+def _export_answers(exports: Exports, exported: Exported) -> dict[type[Call[Any, Any]], Answer]:
     return {
         export_calls.ExportOpen: exports.open,
         export_calls.ExportList: exports.list,
         export_calls.ExportEnd: exports.end,
-        export_calls.PrivacyExportPage: Exported(database, keys_database).page,
+        export_calls.PrivacyExportPage: exported.page,
     }

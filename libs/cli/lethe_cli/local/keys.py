@@ -1,8 +1,9 @@
-"""Upkeep of a local suite's keys: the recovery key, and the privacy service's own upkeep as a child."""
+"""A local suite's keys and access log: the recovery key, and the privacy service's own tools as a child."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -13,7 +14,7 @@ from lethe_cli.local import runtime
 from lethe_cli.local.folder import DataFolder, write_private
 from lethe_cli.local.ports import LOOPBACK
 from lethe_cli.local.secrets import Secrets
-from lethe_common.database.roles import KEYS_DATABASE, owner, working
+from lethe_common.database.roles import FACTS_DATABASE, KEYS_DATABASE, owner, working
 from lethe_common.services import Service
 
 _INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
@@ -39,22 +40,41 @@ def upkeep(data: Path, *arguments: str) -> str:
         CommandError: it refused, and why.
         NotRunning: nothing runs on this folder.
     """
+    return _child("lethe_privacy.upkeep", data, arguments)
+
+
+def access_log(data: Path, *arguments: str) -> str:
+    """Run the privacy service's look at its access log on a suite whose database runs; what it said.
+
+    Raises:
+        CommandError: the log does not hold, and where; or it cannot be read.
+        NotRunning: nothing runs on this folder.
+    """
+    return _child("lethe_privacy.accesses", data, arguments)
+
+
+def _child(module: str, data: Path, arguments: Sequence[str]) -> str:
     folder = DataFolder(data)
     port = runtime.read(folder.runtime).postgres_port
     known = Secrets.model_validate_json(folder.secrets.read_bytes())
-    roles = {"KEYS_DATABASE_URL": working(Service.PRIVACY), "KEYS_DATABASE_OWNER_URL": owner(Service.PRIVACY)}
+    places = {
+        "DATABASE_URL": (working(Service.PRIVACY), FACTS_DATABASE),
+        "KEYS_DATABASE_URL": (working(Service.PRIVACY), KEYS_DATABASE),
+        "KEYS_DATABASE_OWNER_URL": (owner(Service.PRIVACY), KEYS_DATABASE),
+    }
     variables = {
         **{
-            name: f"postgresql://{role}:{known.postgres[role]}@{LOOPBACK}:{port}/{KEYS_DATABASE}"
-            for name, role in roles.items()
+            name: f"postgresql://{role}:{known.postgres[role]}@{LOOPBACK}:{port}/{database}"
+            for name, (role, database) in places.items()
         },
         "KEYRING": str(folder.keyring.resolve()),
         "KEY_BACKUPS": str(folder.key_backups.resolve()),
         "RECOVERY_KEY": str(folder.recovery_key.resolve()),
+        "SIGNING_KEY": str(folder.signing_key.resolve()),
     }
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     done = subprocess.run(
-        [sys.executable, "-m", "lethe_privacy.upkeep", *arguments],
+        [sys.executable, "-m", module, *arguments],
         env={**environment, **{f"LETHE_{name}": value for name, value in variables.items()}},
         capture_output=True,
         text=True,

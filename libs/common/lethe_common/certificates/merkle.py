@@ -65,6 +65,14 @@ def range_hash(leaves: Range, nodes: Mapping[Node, bytes]) -> bytes:
     return current
 
 
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The root over leaves that are all at hand (RFC 6962, 2.1); over none it is that of nothing."""
+    if len(leaves) <= 1:
+        return leaves[0] if leaves else sha256(b"").digest()
+    middle = _split(len(leaves))
+    return node_hash(root_of(leaves[:middle]), root_of(leaves[middle:]))
+
+
 def inclusion(index: int, size: int) -> list[Range]:
     """The ranges whose hashes prove that a leaf is entry `index` of the first `size` (RFC 6962, 2.1.1)."""
     return list(_path(index, (0, size)))

@@ -16,7 +16,13 @@ FORMAT = "lethe.export/1"
 MANIFEST, README, MEDIA = "manifest.json", "README.txt", "media/"
 
 ACCOUNT, CONSENTS, DEADLINES = "account.json", "consents.json", "deadlines.json"
-GENERATIONS, LEDGER, MAILS, REQUESTS = "generations.json", "ledger.json", "mails.json", "requests.json"
+ACCESSES, GENERATIONS, LEDGER, MAILS, REQUESTS = (
+    "accesses.json",
+    "generations.json",
+    "ledger.json",
+    "mails.json",
+    "requests.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ def _sections(document: str, owner: Service, *names: str) -> tuple[Section, ...]
 
 
 SECTIONS = (
+    *_sections(ACCESSES, Service.PRIVACY, "accesses"),
     *_sections(ACCOUNT, Service.GATEWAY, "account", "address_changes", "api_keys", "links", "sessions"),
     *_sections(ACCOUNT, Service.JOBS, "queue"),
     *_sections(CONSENTS, Service.PRIVACY, "choices", "standing"),

@@ -1,0 +1,62 @@
+"""The SQL of the access log, named. It lies in the service's own database, outside the data's backups."""
+
+from collections.abc import Iterable, Sequence
+
+import asyncpg
+
+from lethe_common.database import Transaction
+from lethe_privacy.grants import Batch, split
+
+_BATCH = "number, at, ends_at, bodies, commitments, link"
+
+# Batches get their numbers one after the other; whoever appends holds this until the commit. No flush is waited for:
+# a line is there for everybody once it is committed, and what a power failure can take is the newest 0.6 s, in order.
+APPENDING = "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(7310580093)"
+ENDING = "SELECT pg_advisory_xact_lock(7310580093)"
+LAST = "SELECT number, link FROM access_batches ORDER BY number DESC LIMIT 1"
+LAST_CHECKPOINT = "SELECT number, link, document FROM access_checkpoints ORDER BY number DESC LIMIT 1"
+ADD = """
+    WITH batch AS (
+        INSERT INTO access_batches (number, at, ends_at, bodies, commitments, link) VALUES ($1, $2, $3, $4, $5, $6)
+    )
+    INSERT INTO access_bodies (number, body, subject_ref, item_id, sealed)
+    SELECT $1, place, subject_ref, item_id, sealed
+      FROM unnest($7::text[], $8::text[], $9::bytea[]) WITH ORDINALITY AS w (subject_ref, item_id, sealed, place)
+"""
+FIRST = f"SELECT {_BATCH} FROM access_batches ORDER BY number LIMIT $1"  # noqa: S608  a constant list of columns; primary key
+PAGE = f"SELECT {_BATCH} FROM access_batches WHERE number > $1 ORDER BY number LIMIT $2"  # noqa: S608  as above
+BODIES = """
+    SELECT number, body, subject_ref, item_id, sealed FROM access_bodies
+     WHERE number > $1 AND number <= $2 ORDER BY number, body
+"""  # primary key
+RECORDS_THROUGH = """
+    SELECT DISTINCT subject_ref, item_id FROM access_bodies WHERE number <= $1 AND subject_ref IS NOT NULL
+"""  # primary key
+ADD_CHECKPOINT = "INSERT INTO access_checkpoints (number, link, document) VALUES ($1, $2, $3)"
+END = "SELECT end_accesses($1)"
+
+COUNT_OF_SUBJECT = "SELECT count(*) FROM access_bodies WHERE subject_ref = $1"
+FORGET_SUBJECT = "SELECT forget_accesses($1)"
+OF_SUBJECT = """
+    SELECT number, body, subject_ref, item_id, sealed FROM access_bodies
+     WHERE subject_ref = $1 AND (number, body) > ($2, $3) ORDER BY number, body LIMIT $4
+"""  # index access_bodies_subject
+
+Sealed = tuple[str, str, bytes]
+"""Whose entries, the item under whose key they are, and they themselves, sealed."""
+
+
+async def add(tx: Transaction, batch: Batch, bodies: Sequence[Sealed]) -> None:
+    """Write a batch with its bodies."""
+    await tx.execute(
+        ADD, batch.number, batch.at, batch.ends_at, batch.bodies, b"".join(batch.commitments), batch.link,
+        [body[0] for body in bodies], [body[1] for body in bodies], [body[2] for body in bodies],
+    )  # fmt: skip
+
+
+def batches(rows: Iterable[asyncpg.Record]) -> list[Batch]:
+    """Rows as batches."""
+    return [
+        Batch(row["number"], row["at"], row["ends_at"], row["bodies"], split(row["commitments"]), row["link"])
+        for row in rows
+    ]
