@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-import rfc8785
 from pydantic import JsonValue
 
-from lethe_common.certificates import merkle
+from lethe_common.certificates import merkle, render
 from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc.privacy import Purpose
 from lethe_common.services import Service
@@ -91,20 +90,20 @@ def commitment_of(entry: Mapping[str, JsonValue]) -> bytes:
     Raises:
         ValueError: the entry has no canonical form (RFC 8785).
     """
-    return merkle.leaf_hash(rfc8785.dumps(dict(entry)))
+    return merkle.leaf_hash(render(entry))
 
 
 def link_of(previous: bytes, batch: Batch) -> bytes:
     """The link that a batch has behind the one before it; `batch.link` counts for nothing here."""
-    said: list[JsonValue] = [
-        batch.number,
-        batch.at.astimezone(UTC).isoformat(),
-        batch.ends_at.astimezone(UTC).isoformat(),
-        batch.bodies,
-        len(batch.commitments),
-        merkle.root_of(batch.commitments).hex(),
-    ]
-    return hashlib.sha256(previous + rfc8785.dumps(said)).digest()
+    said: dict[str, JsonValue] = {
+        "number": batch.number,
+        "at": batch.at.astimezone(UTC).isoformat(),
+        "ends_at": batch.ends_at.astimezone(UTC).isoformat(),
+        "bodies": batch.bodies,
+        "entries": len(batch.commitments),
+        "root": merkle.root_of(batch.commitments).hex(),
+    }
+    return hashlib.sha256(previous + render(said)).digest()
 
 
 def linked(previous: bytes, batch: Batch) -> Batch:
