@@ -139,13 +139,15 @@ def test_too_few_credits_are_told_at_once_and_nothing_more_is_held_or_stored(sui
 
 
 def _own_rows(suite: RunningSuite, account: Account) -> list[int]:
-    """An account's generations, holds, uploads and item keys, and its credits, while one of its videos is made."""
+    """An account's generations, holds, uploads, keys of content and credits, while one of its videos is made."""
     wallet = "SELECT count(*) FROM billing.holds JOIN billing.subjects USING (wallet_id) WHERE subject_ref = $1"
     counts = [suite.look(wallet, account.subject_ref)[0]["count"]]
     for table in ("generations", "uploads", "idempotency"):
         sql = f"SELECT count(*) FROM gateway.{table} WHERE account_id = $1"
         counts.append(suite.look(sql, account.account_id)[0]["count"])
-    keys = suite.look_at_keys("SELECT count(*) FROM keys.item_keys WHERE subject_ref = $1", account.subject_ref)
+    keys = suite.look_at_keys(
+        "SELECT count(*) FROM keys.item_keys WHERE subject_ref = $1 AND key_class = 'content'", account.subject_ref
+    )
     return [*counts, keys[0]["count"], account.balance()["available"], account.balance()["held"]]
 
 

@@ -22,6 +22,7 @@ from lethe_common.services import Service
 from tests import plain
 from tests.forked import Forked, forked
 from tests.integration.key_store import emptied_for_a_process
+from tests.integration.members import remove_streams
 from tests.newcomers import told
 from tests.servers import RunningServers
 from tests.tree import ROOT
@@ -124,6 +125,9 @@ def running_suite(
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "signing.pem").write_bytes(pem)
     prefixed = {f"LETHE_{name}": value for name, value in changes.items()}
+    # What another test left: data that remember another ledger of facts than this one's.
+    asyncio.run(servers.empty_schemas())
+    asyncio.run(remove_streams(servers))
     emptied_for_a_process(servers, folder / "keyring")
     suite = Suite(servers, folder, free_port(), free_port(), secrets.token_urlsafe(24), prefixed)
     try:
