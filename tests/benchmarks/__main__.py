@@ -171,6 +171,8 @@ async def _rotation(plan: Plan, measured: Measured) -> None:
 async def _sealing(plan: Plan, measured: Measured, sealed: RunningSuite, clear: RunningSuite) -> None:
     """The same load, in turn: as it is; with everything in clear; and with keys that nobody makes, keeps or refuses."""
     seconds = min(plan.seconds, _SEALING_SECONDS)
+    for suite in (sealed, clear):
+        await _note_commit_times(suite)
     keys = {suite.url: await seeding.open_accounts(suite, _SEALING_ACCOUNTS, say) for suite in (sealed, clear)}
 
     async def rate(suite: RunningSuite, other: RunningSuite, *, how_long: float = seconds) -> float:
@@ -240,7 +242,7 @@ async def _note_commit_times(suite: RunningSuite) -> None:
 
 async def _settle(suite: RunningSuite) -> None:
     """What PostgreSQL does a minute later by itself: plans made for empty tables are made again, pages are on disk."""
-    for database in ("lethe", "lethe_keys"):
+    for database in ("lethe", "lethe_keys", "lethe_facts"):
         await suite.fetch("VACUUM ANALYZE", database=database)
     await suite.fetch("CHECKPOINT")
 

@@ -55,7 +55,7 @@ _TABLES: dict[str, Sequence[tuple[str, str]]] = {
         ("billing.subjects", _BY_REFERENCE),
         *((f"retention.{table}", _BY_REFERENCE) for table in ("deadlines", "plans_held", "pauses", "legal_holds")),
     ],
-    FACTS_DATABASE: [("privacy.requests", _BY_REFERENCE), ("privacy.exports", _BY_REFERENCE)],
+    FACTS_DATABASE: [(f"privacy.{table}", _BY_REFERENCE) for table in ("requests", "exports", "access_bodies")],
     KEYS_DATABASE: [
         *((f"keys.{table}", _BY_REFERENCE) for table in ("item_keys", "class_keys", "login_index", "losses", "subjects")),
     ],
