@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 
@@ -16,26 +16,28 @@ _ITS_SERVER_WAS_ENDED = (
 
 
 class Looks:
-    """For tests without a running loop; one look at a time."""
+    """One look at a time, on a thread of its own: a browser's test has a loop running while it is set up and ended."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._thread = ThreadPoolExecutor(1, "looks")
         self._connections: dict[str, asyncpg.Connection] = {}
-        self._one_at_a_time = threading.Lock()
 
     def fetch(self, dsn: str, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """Rows of one statement, in a transaction of its own."""
-        with self._one_at_a_time:
-            return self._loop.run_until_complete(self._fetch(dsn, sql, *arguments))
+        return self._thread.submit(lambda: self._loop.run_until_complete(self._fetch(dsn, sql, *arguments))).result()
 
     def close(self) -> None:
         """Hang up."""
-        with self._one_at_a_time:
-            for connection in self._connections.values():
-                with contextlib.suppress(OSError, asyncpg.InterfaceError):
-                    connection.terminate()
-            self._loop.run_until_complete(asyncio.sleep(0))
-            self._loop.close()
+        self._thread.submit(self._hang_up).result()
+        self._thread.shutdown()
+
+    def _hang_up(self) -> None:
+        for connection in self._connections.values():
+            with contextlib.suppress(OSError, asyncpg.InterfaceError):
+                connection.terminate()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
 
     async def _fetch(self, dsn: str, sql: str, *arguments: object) -> list[asyncpg.Record]:
         connection = self._connections.get(dsn)
