@@ -245,7 +245,9 @@ def test_an_erasure_ends_an_export_under_way_and_takes_those_that_are_ready(suit
 
         certificate = until(ask, "the certificate", timeout_seconds=60)
     lines = {line["store"]: line for line in certificate["payload"]["stores"]}
-    assert lines["pg:gateway.exports"]["before"] == lines["pg:privacy.exports"]["before"] == 2
+    assert lines["pg:privacy.exports"]["before"] == 2
+    # The erasure may be quicker than the news of the second copy, which then finds nobody to be packed for.
+    assert lines["pg:gateway.exports"]["before"] in (1, 2)
     assert lines["s3:export.archive"]["before"] >= 1
     assert not any(part[0]["storage_ref"] in stored.name for stored in objects(suite))
     for export_id in (done["id"], under_way["id"]):
