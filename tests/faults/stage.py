@@ -5,7 +5,9 @@ its output is stored like any other, so that dozens of runs are in flight on two
 cores. The model that really draws stays beside it.
 """
 
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -84,3 +86,15 @@ def fault_suite(**settings: str) -> Iterator[RunningSuite]:
         running_suite(data, "--profile", str(profile), settings={**QUICK, **settings}) as running,
     ):
         yield running
+
+
+@contextmanager
+def paused(suite: RunningSuite, name: str) -> Iterator[None]:
+    """While inside, a program stands still: it answers nobody, keeps its connections and loses nothing."""
+    pid = suite.pid(name)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -1,9 +1,7 @@
 """Forgotten while a service is cut off, a vendor is late, or everything is on its way; then all that was told is told again."""
 
 import asyncio
-import os
 import secrets
-import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +23,7 @@ from tests.faults.messages import on_the_bus
 from tests.faults.older import copied
 from tests.faults.reckoning import wait_until_all_is_done
 from tests.faults.restored import digest_of
-from tests.faults.stage import PATIENT
+from tests.faults.stage import PATIENT, paused
 from tests.flows.outside import objects, places_beyond_frame
 from tests.flows.steps import picture
 from tests.suite import Account, RunningSuite, answered, until
@@ -123,7 +121,7 @@ def test_whoever_goes_while_all_of_theirs_is_on_its_way_is_gone_when_it_arrives(
     with account.http() as http, ThreadPoolExecutor(2) as threads:
         finished = _order(http)
         until(partial(_is_completed, http, finished), "a finished video")
-        with _frozen_store(suite):
+        with paused(suite, "s3"):
             _order(http)
             uploading = threads.submit(partial(_post, account, with_picture=True))
             answered(http.post("/v1/account/export"))
@@ -228,18 +226,6 @@ def _order(http: httpx2.Client, *, with_picture: bool = False) -> str:
 
 def _is_completed(http: httpx2.Client, video: str) -> bool:
     return bool(answered(http.get(f"/v1/videos/{video}"))["status"] == "completed")
-
-
-@contextmanager
-def _frozen_store(suite: RunningSuite) -> Iterator[None]:
-    """While inside, the object store answers nobody and loses nothing."""
-    pid = suite.pid("s3")
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

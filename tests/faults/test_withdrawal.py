@@ -3,9 +3,7 @@
 Here the whole service rests on consent: ordering, making, showing, downloading.
 """
 
-import os
 import secrets
-import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,7 @@ import pytest
 
 from lethe_common.clock import monotonic_seconds
 from tests.faults.cable import cabled_suite
-from tests.faults.stage import PATIENT
+from tests.faults.stage import PATIENT, paused
 from tests.flows.steps import picture
 from tests.suite import Account, RunningSuite, answered, until
 
@@ -115,24 +113,12 @@ def _holding_keys(town: Town, account: Account) -> Iterator[None]:
     """While inside, the second worker has the keys of runs and cannot read their pictures: the store stands still."""
     suite = town.suite
     with ExitStack() as store:
-        with _paused(suite, "jobs"):
-            with _paused(suite, "jobs-2"), ThreadPoolExecutor(4) as threads:
+        with paused(suite, "jobs"):
+            with paused(suite, "jobs-2"), ThreadPoolExecutor(4) as threads:
                 list(threads.map(lambda _: _order(account, with_picture=True), range(WARM_ORDERS)))
-                store.enter_context(_paused(suite, "s3"))
+                store.enter_context(paused(suite, "s3"))
             until(lambda: town.states(account) == ["rendering"] * WARM_ORDERS, "the second worker to take all", 60)
         yield
-
-
-@contextmanager
-def _paused(suite: RunningSuite, name: str) -> Iterator[None]:
-    """While inside, a program stands still and keeps its connections."""
-    pid = suite.pid(name)
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

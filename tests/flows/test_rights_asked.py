@@ -105,6 +105,9 @@ def test_a_video_goes_with_the_answer_to_somebody_who_is_seen_in_it(suite: Runni
         path = f"/api/requests/{enquiry['id']}/answer"
         deed = {"operator": "clerk", "text": "No.", "remove_video": True}
         assert console.post(path, json=deed, headers={"Origin": suite.console_url}).status_code == 400
+        path, reserved = f"/api/requests/{request['id']}/answer", {**deed, "operator": "Lethe"}
+        assert console.post(path, json=reserved, headers={"Origin": suite.console_url}).status_code == 400
+    assert is_kept(suite, video.id), "what is refused removes nothing"
     requests(suite, "answer", request["id"], *answer)
 
     assert shown(seen, request["id"])["state"] == "answered"

@@ -16,10 +16,11 @@ from lethe_common.consents import texts_of
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.database.pool import DatabaseAway
-from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.identifiers import ErasureId, GenerationId, SubjectRef
 from lethe_common.policy import PolicyBook, load_book
 from lethe_common.purposes import uses_of
 from lethe_common.rpc.exports import ExportPageQuestion
+from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.rpc.privacy import ItemKey, KeyClass, KeyLeaseQuestion, KeyWish, LeaseWish, Purpose
 from lethe_common.services import Service
 from lethe_privacy import access_checkpoints, access_queries
@@ -32,6 +33,7 @@ from lethe_privacy.classkeys import ClassKeys
 from lethe_privacy.endpoints import KeyAnswers
 from lethe_privacy.errors import AccessLogBroken
 from lethe_privacy.exported import Exported
+from lethe_privacy.facts import Facts
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.leases import Gate, Opening
 from lethe_privacy.models import Table
@@ -204,6 +206,29 @@ async def test_a_key_whose_subject_is_fenced_before_it_is_on_record_is_not_hande
     assert (gone.refusal, gone.key) == ("subject_fenced", None)
     assert granted == keys[1]
     assert (await archive.verify()).entries == 1
+
+
+@pytest.mark.parametrize("is_completed", [False, True])
+async def test_who_stood_still_on_the_way_writes_no_entry_of_somebody_forgotten_meanwhile(
+    archive: Archive, replica: Replica, *, is_completed: bool
+) -> None:
+    """The key of the window was had before the fence; here the key store does not know of one."""
+    (forgotten, wishes), (other, others) = await archive.subject(), await archive.subject()
+    if is_completed:
+        fact = NewFact(kind=FactKind.ERASED, subject_ref=forgotten, at=archive.clock.now())
+        async with archive.database.transaction() as tx:
+            await Facts(archive.database, archive.book, archive.clock).append(tx, [fact])
+    else:
+        await archive.tamper(
+            f"INSERT INTO privacy.erasures (erasure_id, subject_ref, pseudonym, state, requested_at) "
+            f"VALUES ('{ErasureId.new()}', '{forgotten}', repeat('0', 64), 'verifying', now())"
+        )
+
+    gone, granted = await replica.lease(wishes[0], others[0])
+
+    assert (gone.refusal, gone.key) == ("subject_fenced", None)
+    assert granted.key is not None
+    assert [row[0] for row in await archive.database.pool.fetch("SELECT subject_ref FROM access_bodies")] == [other]
 
 
 async def test_nothing_is_handed_out_that_cannot_be_recorded(archive: Archive, replica: Replica) -> None:

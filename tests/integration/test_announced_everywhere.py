@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import lethe_privacy.migrations
+from lethe_common.clock import wall
 from lethe_common.database import Database
 from lethe_common.database.migration import migrate
 from lethe_common.identifiers import SubjectRef
@@ -42,7 +43,7 @@ from tests.unit.common.policy_files import in_two_versions
 
 pytestmark = pytest.mark.timeout(700)
 
-NOW = datetime.now(UTC)
+NOW = wall()
 _START_SECONDS = 300.0
 LONGER = ("free: P7D", "free: P8D")
 ALONE = [Service.JOBS, Service.BILLING, Service.RETENTION]
@@ -150,7 +151,7 @@ async def test_a_version_that_can_still_be_announced_is_waited_for(
         await until(kept.was_read_again, _START_SECONDS)
         assert process.poll() is None
         assert not await _answers(seats[Service.GATEWAY])
-        told = Announcement(version=2, hash=coming.hash, announced_at=datetime.now(UTC))
+        told = Announcement(version=2, hash=coming.hash, announced_at=wall())
         await kept.announce(PolicyAnnounceQuestion(announcements=(told,)), Service.GATEWAY)
         await until(lambda: _answers(seats[Service.GATEWAY]), _START_SECONDS)
 

@@ -13,6 +13,7 @@ import structlog
 from lethe_common.bus import Bus
 from lethe_common.clock import Clock
 from lethe_common.database import Database
+from lethe_common.errors import Unavailable
 from lethe_common.identifiers import RequestId, SealKeyId, SubjectRef
 from lethe_common.rpc.envelope import Refused
 from lethe_common.rpc.privacy import KeyClass, LoginMove, LoginMoveQuestion, Purpose
@@ -132,22 +133,31 @@ class Corrections:
             await tx.execute(FORGET, caller.account_id, request_id)
 
     async def sweep(self, now: datetime) -> None:
-        """What nobody confirmed in time goes, and its request lapses: nobody has to answer it."""
+        """What nobody confirmed in time goes, and its request lapses: nobody has to answer it.
+
+        Without an answer of the privacy service nothing lapses; the next sweep asks again.
+        """
         is_left = True
         while is_left:
             rows = await self._database.pool.fetch(OVER, now, _BATCH)
             for row in rows:
-                await self._lapse(row["subject_ref"], row["request_id"])
+                if not await self._lapse(row["subject_ref"], row["request_id"]):
+                    return
                 async with self._database.transaction() as tx:
                     await tx.execute(FORGET, row["account_id"], row["request_id"])
             is_left = len(rows) == _BATCH
 
-    async def _lapse(self, subject_ref: str, request_id: str) -> None:
+    async def _lapse(self, subject_ref: str, request_id: str) -> bool:
+        """Whether the privacy service answered."""
         try:
             await self._requests.take_back(subject_ref, request_id, has_lapsed=True)
         except Refused as error:
             # An operator has decided about it, or it went with its period.
-            log.info("correction_left", request_id=request_id, error_code=error.code)
+            log.info("correction_left", request_id=request_id, error_code=error.refusal_code)
+        except Unavailable as error:
+            log.warning("corrections_wait", error_code=error.code)
+            return False
+        return True
 
     def _opened(self, held: HeldKey, subject_ref: str, account_id: str, sealed: bytes) -> str:
         return self._sealer.open(held.key, self._context(subject_ref, account_id, held.key_id), sealed).decode()

@@ -185,16 +185,20 @@ def must_be_whole(wish: Wish) -> None:
         raise BadRequest("Say what this is about.", param="text", code="missing_text")
 
 
-def depicted_in(request: rpc.Request, action: RequestAction, text: str | None) -> str:
-    """The video that an answer to this request removes; it goes first, so that what is answered has been done.
+def depicted_in(request: rpc.Request, decision: Decision) -> str:
+    """The video that goes with an answer. It goes first, so that what is answered has been done: all that could refuse
+    the answer refuses here.
 
     Raises:
-        BadRequest: this is no answer to somebody who is seen in a video.
+        BadRequest: this is no answer to an open request of somebody who is seen in a video.
     """
+    is_answer = decision.action is RequestAction.ANSWER and request.state in _ANSWERABLE
     video = request.generation_id
-    if video is None or action is not RequestAction.ANSWER or text is None or request.state not in _ANSWERABLE:
+    if video is None or not is_answer or decision.text is None or rpc.is_reserved(decision.operator):
         raise BadRequest(
-            "A video is removed with the answer to an open request of somebody who is seen in it.", param="remove_video"
+            "A video is removed with an answer in words, signed with your own name, to an open request of somebody who "
+            "is seen in it.",
+            param="remove_video",
         )
     return video
 

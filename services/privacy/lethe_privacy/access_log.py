@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from lethe_common.clock import Clock
 from lethe_common.coalescer import Coalescer
-from lethe_common.database import Database, Transaction
+from lethe_common.database import Database
 from lethe_common.identifiers import SubjectRef
 from lethe_common.policy import PolicyBook, PolicyError
 from lethe_common.policy.rules import Fact
@@ -108,16 +108,18 @@ class AccessLog:
         window = window_of(now, self._width(now) or _WIDTH)
         subjects = sorted({grant.subject_ref for grants in waiting for grant in grants})
         keys = await self._record_keys(subjects, window)
-        grants = [grant for grant in chain.from_iterable(waiting) if grant.subject_ref in keys]
-        if grants:
-            entries = [entry_of(grant) for grant in grants]
-            bodies = self._bodies(grants, entries, keys)
-            async with self._database.transaction(queries.APPENDING) as tx:
-                number, previous = await _end_of(tx)
+        async with self._database.transaction(queries.APPENDING) as tx:
+            end = await queries.end_of_chain(tx, subjects)
+            # Between its key and this entry a subject may have been fenced, and forgotten; a pause here can be long.
+            gone = frozenset(subjects) - keys.keys() | end.forgotten
+            grants = [grant for grant in chain.from_iterable(waiting) if grant.subject_ref not in gone]
+            if grants:
+                entries = [entry_of(grant) for grant in grants]
+                bodies = self._bodies(grants, entries, keys)
                 commitments = tuple(commitment_of(entry) for entry in entries)
-                batch = linked(previous, Batch(number + 1, now, window.ends_at, len(bodies), commitments, NOTHING))
-                await queries.add(tx, batch, bodies)
-        return [frozenset(grant.subject_ref for grant in grants if grant.subject_ref not in keys) for grants in waiting]
+                batch = Batch(end.number + 1, now, window.ends_at, len(bodies), commitments, NOTHING)
+                await queries.add(tx, linked(end.link, batch), bodies)
+        return [gone.intersection(grant.subject_ref for grant in grants) for grants in waiting]
 
     async def _record_keys(self, subjects: Sequence[SubjectRef], window: Window) -> dict[SubjectRef, ItemKey]:
         """The keys of this window, made where there are none; a fence that came meanwhile leaves its subject out."""
@@ -152,7 +154,7 @@ class AccessLog:
             [LeaseWish(subject_ref=SubjectRef.trusted(row["subject_ref"]), item_id=row["item_id"]) for row in rows]
         )
         document = signed(Checkpoint(last.number, last.link), self._clock.now(), self._signing_key).decode()
-        async with self._database.transaction(queries.ENDING) as tx:
+        async with self._database.transaction(queries.LOCK) as tx:
             first = queries.batches(await tx.fetch(queries.FIRST, 1))
             if first and first[0].number == over[0].number:
                 await tx.execute(queries.ADD_CHECKPOINT, last.number, last.link, document)
@@ -166,12 +168,3 @@ class AccessLog:
             # A version that is in force has no such log any more.
             return batch.ends_at <= now
         return due_at is not None and due_at <= now
-
-
-async def _end_of(tx: Transaction) -> tuple[int, bytes]:
-    """Number and link of the newest batch, or of the checkpoint that stands for all there were."""
-    row = await tx.fetchrow(queries.LAST)
-    if row is not None:
-        return row["number"], row["link"]
-    row = await tx.fetchrow(queries.LAST_CHECKPOINT)
-    return (0, NOTHING) if row is None else (row["number"], row["link"])

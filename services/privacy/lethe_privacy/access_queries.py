@@ -1,20 +1,34 @@
 """The SQL of the access log, named. It lies in the service's own database, outside the data's backups."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import asyncpg
 
 from lethe_common.database import Transaction
-from lethe_privacy.grants import Batch, split
+from lethe_common.identifiers import SubjectRef
+from lethe_privacy.grants import NOTHING, Batch, split
 
 _BATCH = "number, at, ends_at, bodies, commitments, link"
 
-# Batches get their numbers one after the other; whoever appends holds this until the commit. No flush is waited for:
-# a line is there for everybody once it is committed, and what a power failure can take is the newest 0.6 s, in order.
-APPENDING = "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(7310580093)"
-ENDING = "SELECT pg_advisory_xact_lock(7310580093)"
+# Batches get their numbers one after the other; whoever appends holds this until the commit, and so does whoever takes
+# bodies out: what came before is seen, and what comes after sees that somebody is being forgotten.
+LOCK = "SELECT pg_advisory_xact_lock(7310580093)"
+# No flush is waited for: a line is there for everybody once it is committed, and what a power failure can take is the
+# newest 0.6 s, in order.
+APPENDING = f"SET LOCAL synchronous_commit = off; {LOCK}"
 LAST = "SELECT number, link FROM access_batches ORDER BY number DESC LIMIT 1"
 LAST_CHECKPOINT = "SELECT number, link, document FROM access_checkpoints ORDER BY number DESC LIMIT 1"
+# Where the chain ends, in batches or in what stands for them, and who of these subjects is being forgotten, or was.
+END_OF_CHAIN = """
+    SELECT coalesce(b.number, c.number, 0) AS number, coalesce(b.link, c.link) AS link,
+           ARRAY (SELECT subject_ref FROM erasures WHERE subject_ref = ANY ($1::text[]) AND state <> 'requested'
+                  UNION
+                  SELECT subject_ref FROM facts WHERE subject_ref = ANY ($1::text[]) AND kind = 'erased') AS forgotten
+      FROM (VALUES (1)) AS one
+      LEFT JOIN (SELECT number, link FROM access_batches ORDER BY number DESC LIMIT 1) b ON true
+      LEFT JOIN (SELECT number, link FROM access_checkpoints ORDER BY number DESC LIMIT 1) c ON true
+"""  # primary keys; indexes erasures_subject, facts_subject
 ADD = """
     WITH batch AS (
         INSERT INTO access_batches (number, at, ends_at, bodies, commitments, link) VALUES ($1, $2, $3, $4, $5, $6)
@@ -44,6 +58,21 @@ OF_SUBJECT = """
 
 Sealed = tuple[str, str, bytes]
 """Whose entries, the item under whose key they are, and they themselves, sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where the chain ends, and those of the subjects asked about that are being forgotten, or were."""
+
+    number: int
+    link: bytes
+    forgotten: frozenset[SubjectRef]
+
+
+async def end_of_chain(tx: Transaction, subjects: Sequence[str]) -> End:
+    """The end as whoever appends sees it; of a chain that has not begun, number 0."""
+    (row,) = await tx.fetch(END_OF_CHAIN, subjects)
+    return End(row["number"], row["link"] or NOTHING, frozenset(map(SubjectRef.trusted, row["forgotten"])))
 
 
 async def add(tx: Transaction, batch: Batch, bodies: Sequence[Sealed]) -> None:

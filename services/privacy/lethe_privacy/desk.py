@@ -20,7 +20,15 @@ from lethe_common.policy.rules import Fact
 from lethe_common.rpc import requests as rpc
 from lethe_common.rpc.consents import ConsentsChangeQuestion
 from lethe_common.rpc.facts import FactKind, NewFact
-from lethe_common.rpc.requests import RequestAction, RequestKind, RequestState, SealedText
+from lethe_common.rpc.requests import (
+    LETHE,
+    PERSON,
+    RequestAction,
+    RequestKind,
+    RequestState,
+    SealedText,
+    is_reserved,
+)
 from lethe_privacy import queries as erasures
 from lethe_privacy import request_queries as queries
 from lethe_privacy import requests
@@ -35,7 +43,7 @@ from lethe_privacy.errors import (
     TooManyOpen,
 )
 from lethe_privacy.facts import Facts
-from lethe_privacy.requests import CHOICES, COPIES, LETHE, PERSON, Act, Done, Request, Step
+from lethe_privacy.requests import CHOICES, COPIES, Act, Done, Request, Step
 from lethe_privacy.subjects import Subjects
 
 TICKET = "support.ticket"
@@ -181,9 +189,7 @@ class Desk:
             NotRestricted: it never restricted anything.
         """
         async with self._database.transaction() as tx:
-            before = await self._locked(tx, request_id)
-            if before.subject_ref != subject_ref:
-                raise RequestUnknown
+            before = await self._locked(tx, request_id, subject_ref)
             moved = requests.lifted(before, self._clock.now())
             await self._end_restriction(tx, before)
             return await self._write(tx, before, moved)
@@ -196,9 +202,7 @@ class Desk:
             StepOutOfTurn: it was decided already.
         """
         async with self._database.transaction() as tx:
-            before = await self._locked(tx, request_id)
-            if before.subject_ref != subject_ref:
-                raise RequestUnknown
+            before = await self._locked(tx, request_id, subject_ref)
             actor = LETHE if has_lapsed else PERSON
             return await self._write(tx, before, requests.taken_back(before, actor, self._clock.now()))
 
@@ -292,9 +296,10 @@ class Desk:
         if await tx.fetchval(queries.COUNT_OPEN_OF, question.subject_ref) >= self._open_most:
             raise TooManyOpen
 
-    async def _locked(self, tx: Transaction, request_id: RequestId) -> Request:
+    async def _locked(self, tx: Transaction, request_id: RequestId, owner: SubjectRef | None = None) -> Request:
+        """A request; for an operator anybody's, for a person only their own."""
         request = await queries.lock(tx, request_id)
-        if request is None:
+        if request is None or (owner is not None and request.subject_ref != owner):
             raise RequestUnknown
         return request
 
@@ -322,7 +327,7 @@ def ends_at(book: PolicyBook, received_at: datetime, now: datetime) -> datetime 
 
 
 def _must_be_a_name(operator: str) -> None:
-    if operator.casefold() in {LETHE, PERSON}:
+    if is_reserved(operator):
         raise NameReserved
 
 

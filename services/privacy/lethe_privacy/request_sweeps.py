@@ -9,12 +9,13 @@ from lethe_common.identifiers import RequestId, SubjectRef
 from lethe_common.policy import PolicyBook
 from lethe_common.policy.clocks import warn_at
 from lethe_common.rpc.privacy import LeaseWish
+from lethe_common.rpc.requests import LETHE
 from lethe_privacy import request_queries as queries
 from lethe_privacy import requests
 from lethe_privacy.desk import ends_at
 from lethe_privacy.gauges import Gauges
 from lethe_privacy.itemkeys import ItemKeys
-from lethe_privacy.requests import LETHE, Done, Step
+from lethe_privacy.requests import Done, Step
 
 log = structlog.get_logger()
 

@@ -18,11 +18,17 @@ from enum import StrEnum
 
 from lethe_common.identifiers import GenerationId, RequestId, SubjectRef
 from lethe_common.policy.clocks import Extension, warn_at
-from lethe_common.rpc.requests import RefusalGround, RequestAction, RequestKind, RequestState, SealedText
+from lethe_common.rpc.requests import (
+    LETHE,
+    PERSON,
+    RefusalGround,
+    RequestAction,
+    RequestKind,
+    RequestState,
+    SealedText,
+)
 from lethe_privacy.errors import ExtensionNotAllowed, GroundNeeded, NotRestricted, StepOutOfTurn, TextNeeded
 
-LETHE, PERSON = "lethe", "person"
-"""Actors that are no operators. An operator's name that is one of them is refused."""
 OPEN = frozenset(
     {RequestState.RECEIVED, RequestState.IDENTITY_CHECKED, RequestState.IN_PROGRESS, RequestState.EXTENDED}
 )

@@ -210,7 +210,7 @@ class ErasureSaga:
     async def _destroy_keys(self, erasure: Erasure) -> None:
         newest = await self._subjects.destroy(erasure.subject_ref, self._clock.now())
         _KEYS_DESTROYED.reached()
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(access_queries.LOCK) as tx:
             if not await self._has_moved(tx, erasure):
                 await tx.execute(request_queries.FORGET_SUBJECT, erasure.subject_ref)
                 await tx.execute(access_queries.FORGET_SUBJECT, erasure.subject_ref)

@@ -7,10 +7,10 @@ import hashlib
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lethe_cli.errors import BackupRefused
 from lethe_cli.local.folder import DataFolder, write_private
@@ -26,6 +26,9 @@ _NAME = "%Y%m%dT%H%M%SZ"
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+P = TypeVar("P", bound=_Part)
 
 
 class File(_Part):
@@ -122,7 +125,7 @@ def read_manifest(folder: Path, key: Ed25519PrivateKey) -> Manifest:
     Raises:
         BackupRefused: it is no backup of this suite, or was changed.
     """
-    return Manifest.model_validate_json(_signed(folder, FORMAT, key))
+    return _signed(folder, Manifest, FORMAT, key)
 
 
 def read_ledger_copy(folder: Path, key: Ed25519PrivateKey) -> LedgerCopy:
@@ -131,17 +134,16 @@ def read_ledger_copy(folder: Path, key: Ed25519PrivateKey) -> LedgerCopy:
     Raises:
         BackupRefused: it is no copy of this suite's ledger, or was changed.
     """
-    return LedgerCopy.model_validate_json(_signed(folder, LEDGER_FORMAT, key))
+    return _signed(folder, LedgerCopy, LEDGER_FORMAT, key)
 
 
-def _signed(folder: Path, format_: str, key: Ed25519PrivateKey) -> str:
-    """What was signed: since we wrote it ourselves, it is of the format that it names."""
+def _signed(folder: Path, kind: type[P], format_: str, key: Ed25519PrivateKey) -> P:
     try:
         signed = json.loads((folder / MANIFEST).read_bytes())
-        return json.dumps(payload_of(signed, format_, key.public_key()))
+        return kind.model_validate_json(json.dumps(payload_of(signed, format_, key.public_key())))
     except OSError as error:
         raise BackupRefused(f"{folder} is no whole backup: it has no {MANIFEST}. Name another folder.") from error
-    except (ValueError, CertificateInvalid) as error:
+    except (ValueError, ValidationError, CertificateInvalid) as error:
         raise BackupRefused(
             f"{folder / MANIFEST} was not signed by this suite, or was changed since. Name a backup of this data folder."
         ) from error

@@ -15,7 +15,7 @@ from lethe_cli.local import backups, dumps, runtime
 from lethe_cli.local.backing_up import NEWEST_FACT, newest_fact
 from lethe_cli.local.backups import Ledger, LedgerCopy
 from lethe_cli.local.folder import DataFolder
-from lethe_cli.local.offline import change_places, connected, fill, postgres_alone
+from lethe_cli.local.offline import change_places, connected, drop_filled, fill, postgres_alone
 from lethe_cli.local.pgfiles import postgres_programs, postgres_version
 from lethe_cli.local.postgres import RESTORED, Postgres
 from lethe_cli.local.restoring import FACT_AT, HAS_LEDGER
@@ -82,7 +82,11 @@ async def bring_back(data: DataFolder, place: Path, step: Callable[[str], None])
             step("Restoring it beside the present one")
             await fill(postgres, place / made.file.name)
             step("Comparing the two")
-            await _must_be_ahead(postgres)
+            try:
+                await _must_be_ahead(postgres)
+            except BackupRefused:
+                await drop_filled(postgres)
+                raise
             step("Changing places")
             await change_places(postgres, FACTS_DATABASE)
     return made

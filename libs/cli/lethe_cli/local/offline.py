@@ -54,6 +54,12 @@ async def fill(postgres: Postgres, dump: Path) -> None:
     await dumps.restore(postgres.port, postgres.secrets.postgres_superuser, RESTORED, dump)
 
 
+async def drop_filled(postgres: Postgres) -> None:
+    """Take back what was filled."""
+    async with connected(postgres) as connection:
+        await connection.execute(f"DROP DATABASE {RESTORED}")
+
+
 async def change_places(postgres: Postgres, database: str) -> None:
     """Put what was filled in the place of a database, which is gone then."""
     async with connected(postgres) as connection:

@@ -20,6 +20,15 @@ _GATEWAY = (Service.GATEWAY,)
 SEALED_BYTES_MOST = 32_768
 
 
+LETHE, PERSON = "lethe", "person"
+"""Actors in a dossier that are no operators."""
+
+
+def is_reserved(operator: str) -> bool:
+    """Whether an operator's name would be taken for one of those."""
+    return operator.casefold() in {LETHE, PERSON}
+
+
 class RequestKind(StrEnum):
     """What is asked for. `depicted`: somebody who is seen in a video that another made asks for its removal."""
 

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from lethe_common.database import Database
 from lethe_common.identifiers import GenerationId
 from lethe_common.policy import Policy
-from lethe_common.rpc.requests import RequestAction, RequestKind
+from lethe_common.rpc.requests import RequestAction, RequestKind, is_reserved
 from lethe_gateway import account_queries
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.browser import drop_cookies
@@ -36,7 +36,7 @@ from lethe_gateway.schemas import (
 from lethe_gateway.screens import language_of
 from lethe_gateway.throttle import Throttle
 
-_PERSON, _LETHE, _STAFF = "person", "lethe", "staff"
+_STAFF = "staff"
 
 
 def request_routes(
@@ -88,8 +88,9 @@ def request_routes(
     @router.post("/{request_id}/close")
     async def close(request: Request, request_id: str) -> Response:
         caller = await callers.of(request)
+        closed = await requests.take_back(caller.subject_ref, request_id)
         await corrections.forget(caller, request_id)
-        return JSONResponse(own(Shown(await requests.take_back(caller.subject_ref, request_id), {})))
+        return JSONResponse(own(Shown(closed, {})))
 
     return router
 
@@ -141,9 +142,10 @@ def desk_routes(requests: Requests, gallery: Gallery, database: Database, operat
     async def decide(request: Request, request_id: str, action: RequestAction) -> Response:
         operators.must_be(request)
         body = await read(request, RequestDeed)
+        decision = Decision(action, body.operator, body.ground, body.text)
         if body.remove_video:
-            await gallery.take_down(depicted_in(await requests.show(request_id), action, body.text))
-        decided = await requests.decide(request_id, Decision(action, body.operator, body.ground, body.text))
+            await gallery.take_down(depicted_in(await requests.show(request_id), decision))
+        decided = await requests.decide(request_id, decision)
         return JSONResponse((await answer([Shown(decided, {})]))[0])
 
     return router
@@ -166,7 +168,7 @@ def own(shown: Shown) -> dict[str, object]:
         "steps": [
             {
                 "step": step.step,
-                "by": step.actor if step.actor in {_PERSON, _LETHE} else _STAFF,
+                "by": step.actor if is_reserved(step.actor) else _STAFF,
                 "at": unix(step.at),
                 "ground": step.ground,
                 "text": shown.texts.get(step.number),
