@@ -1,13 +1,16 @@
-"""What a restore is measured by: all of a person's rows in one digest, a dump as text, and whether a key is refused."""
+"""What a restore is measured by: all of a person's rows in one digest, a dump as text, what is left in databases, and whether a key is refused."""
 
 import asyncio
 import hashlib
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
+from lethe_cli.local.folder import DataFolder
+from lethe_cli.local.offline import connected, postgres_alone
 from lethe_cli.local.pgfiles import postgres_programs
 from tests.suite import Account, RunningSuite
 
@@ -55,3 +58,20 @@ def refused(url: str, headers: dict[str, str]) -> bool:
     """Whether nobody is recognised by these headers."""
     with httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
         return http.get("/v1/credits").status_code == httpx2.codes.UNAUTHORIZED
+
+
+def told_alone(data: Path, *asked: tuple[str, str]) -> list[Any]:
+    """What each statement answers first, by PostgreSQL alone, on the folder of a suite that stands still.
+
+    A statement goes with the database it is meant for. The object store and NATS, which take longest to start, stay down.
+    """
+
+    async def ask() -> list[Any]:
+        async with postgres_alone(DataFolder(data), "there are no databases") as postgres:
+            answers = []
+            for database, statement in asked:
+                async with connected(postgres, database) as connection:
+                    answers.append(await connection.fetchval(statement))
+            return answers
+
+    return asyncio.run(ask())

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx2
 import pytest
 from pydantic import SecretStr
@@ -26,10 +25,10 @@ from lethe_common.database.roles import FACTS_DATABASE, KEYS_DATABASE
 from lethe_common.services import Service
 from lethe_gateway.blinding import Blinding, normal_email
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
-from tests.faults.restored import digest_of, refused, text_of
+from tests.faults.restored import digest_of, refused, text_of, told_alone
 from tests.faults.verifier import rows_of
 from tests.flows.steps import created, made
-from tests.servers import RunningServers, running_servers, temporary_data_folder
+from tests.servers import temporary_data_folder
 from tests.suite import Account, RunningSuite, answered, running_suite, until
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
@@ -37,7 +36,13 @@ pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning
 PROFILE = "soragpt"
 SETTINGS = {"PROVIDERS_NOOP": "true", "PROVIDERS_NOOP_SECONDS": "0.2"}
 """Clips of nothing, at once: it is about what becomes of them."""
-_ALL_FACTS = "SELECT string_agg(number || encode(hash, 'hex'), ' ' ORDER BY number) || $1 FROM privacy.facts"
+_ALL_FACTS = "SELECT string_agg(number || encode(hash, 'hex'), ' ' ORDER BY number) FROM privacy.facts"
+
+_KEYS_OF = """
+    SELECT (SELECT count(*) FROM keys.item_keys WHERE subject_ref = '{ref}')
+         + (SELECT count(*) FROM keys.class_keys WHERE subject_ref = '{ref}')
+         + (SELECT count(*) FROM keys.login_index WHERE subject_ref = '{ref}')
+"""
 
 
 @dataclass
@@ -126,12 +131,10 @@ def test_a_restore_refuses_without_the_ledger_and_with_one_older_than_the_backup
 @pytest.mark.parametrize("loss", ["DROP SCHEMA privacy CASCADE", "DELETE FROM privacy.facts WHERE number > 1"])
 def test_a_ledger_that_is_lost_or_behind_is_brought_back_from_its_copy(town: tuple[Path, Town], loss: str) -> None:
     data, _ = town
-    with running_servers(data) as servers:
-        present = asyncio.run(_one(servers, _ALL_FACTS, "", FACTS_DATABASE))
+    present = told_alone(data, (FACTS_DATABASE, _ALL_FACTS))
     with _other_ledger(data, loss):
         _lethe("facts", "restore", str(_copy_of(data)), "--data", str(data))
-        with running_servers(data) as servers:
-            assert asyncio.run(_one(servers, _ALL_FACTS, "", FACTS_DATABASE)) == present
+        assert told_alone(data, (FACTS_DATABASE, _ALL_FACTS)) == present
 
 
 def test_a_copy_that_is_not_ahead_of_the_ledger_or_not_its_own_is_refused(town: tuple[Path, Town]) -> None:
@@ -175,10 +178,11 @@ def test_an_old_backup_and_all_keys_cannot_tell_whether_an_address_was_a_user(to
         digest = asyncio.run(_index_digest(DataFolder(data).keyring, index))
         for form in (who.email.encode(), index.hex().encode(), digest.hex().encode()):
             assert form not in text
-    with running_servers(data) as servers:
-        sql = "SELECT (SELECT count(*) FROM keys.item_keys WHERE subject_ref = $1) + (SELECT count(*) FROM keys.class_keys WHERE subject_ref = $1) + (SELECT count(*) FROM keys.login_index WHERE subject_ref = $1)"
-        assert asyncio.run(_one(servers, sql, people.erased.subject_ref, KEYS_DATABASE)) == 0
-        assert asyncio.run(_one(servers, sql, people.neighbour.subject_ref, KEYS_DATABASE)) > 0
+    left = told_alone(
+        data, *((KEYS_DATABASE, _KEYS_OF.format(ref=who.subject_ref)) for who in (people.erased, people.neighbour))
+    )
+    assert left[0] == 0
+    assert left[1] > 0
 
 
 def test_after_a_restore_what_people_decided_stays_so_and_everybody_else_is_whole(town: tuple[Path, Town]) -> None:
@@ -326,36 +330,23 @@ def _refusal(*arguments: str) -> str:
 @contextmanager
 def _other_ledger(data: Path, *changes: str) -> Iterator[None]:
     """The ledger set aside, and a changed copy in its place."""
-
-    async def run(database: str, *statements: str) -> None:
-        connection = await asyncpg.connect(servers.superuser_dsn(database))
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    with running_servers(data) as servers:
-        aside = (f"ALTER DATABASE {FACTS_DATABASE} RENAME TO aside", f"CREATE DATABASE {FACTS_DATABASE} TEMPLATE aside")
-        asyncio.run(run("postgres", *aside))
-        asyncio.run(run(FACTS_DATABASE, *changes))
+    told_alone(
+        data,
+        ("postgres", f"ALTER DATABASE {FACTS_DATABASE} RENAME TO aside"),
+        ("postgres", f"CREATE DATABASE {FACTS_DATABASE} TEMPLATE aside"),
+        *((FACTS_DATABASE, change) for change in changes),
+    )
     yield
-    with running_servers(data) as servers:
-        back = (f"DROP DATABASE {FACTS_DATABASE}", f"ALTER DATABASE aside RENAME TO {FACTS_DATABASE}")
-        asyncio.run(run("postgres", *back))
+    told_alone(
+        data,
+        ("postgres", f"DROP DATABASE {FACTS_DATABASE}"),
+        ("postgres", f"ALTER DATABASE aside RENAME TO {FACTS_DATABASE}"),
+    )
 
 
 def _copy_of(data: Path) -> Path:
     """Where the copy of the ledger is kept."""
     return data.parent / "ledger"
-
-
-async def _one(servers: RunningServers, sql: str, argument: str, database: str) -> Any:
-    connection = await asyncpg.connect(servers.superuser_dsn(database))
-    try:
-        return await connection.fetchval(sql, argument)
-    finally:
-        await connection.close()
 
 
 async def _index_digest(keyring: Path, index: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lethe_cli.errors import ProgramMissing
 
-BACKGROUND = 5
+BACKGROUND = 15
 """Niceness of what works off much at once: requests come first. What it does is slowed where processors are short only."""
 
 
