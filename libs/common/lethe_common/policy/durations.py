@@ -8,6 +8,7 @@ written, so that a page says "7 years" and not "2562 days".
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 from isodate import Duration, ISO8601Error, parse_duration
@@ -57,12 +58,18 @@ def _parsed(text: object) -> timedelta | Duration:
     if not isinstance(text, str):
         raise ValueError(_NOT_A_PERIOD)  # noqa: TRY004  # pydantic reports ValueError with its line
     try:
-        period = parse_duration(text)
+        period = _read(text)
     except ISO8601Error as error:
         raise ValueError(_NOT_A_PERIOD) from error
     if not isinstance(period, timedelta | Duration):
         raise ValueError(_NOT_A_PERIOD)  # noqa: TRY004  # as above
     return period
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> object:
+    # A policy has a few dozen periods, and they are asked for with each deadline.
+    return parse_duration(text)
 
 
 def _positive(period: timedelta, written: object) -> Period:
