@@ -76,6 +76,7 @@ NOT_ERASED = {
     "keys.generation": "how far a rotation of the keys is, in one row for all",
     "keys.losses": "a reference until the next rotation, which is what the erasure needs",
     "keys.touched": "a reference until the end of the rotation under way",
+    "privacy.processors": "contracts with companies, and which operator entered them; it names no subject",
     "privacy.request_steps": "they go with their request, which is deleted and counted",
     "keys.subjects": "the record that this reference is erased; what it chose is emptied",
     "retention.legal_hold_steps": "which operator did what with a hold; it names no subject",

@@ -24,6 +24,7 @@ from lethe_gateway.endpoints.models import model_routes
 from lethe_gateway.endpoints.newcomers import Entrance, newcomer_routes
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
+from lethe_gateway.endpoints.registers import processor_routes
 from lethe_gateway.endpoints.requests import correction_routes, desk_routes, request_routes
 from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.sessions import session_routes
@@ -119,6 +120,7 @@ def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: 
     app.include_router(record_routes(published, operators))
     app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
     app.include_router(desk_routes(domain.requests, domain.gallery, frame.database, operators))
+    app.include_router(processor_routes(frame.bus, operators))
     app.include_router(retention_routes(frame.bus, operators))
     app.include_router(simulation_routes(frame.bus, operators))
 

@@ -1,12 +1,13 @@
 """What goes over HTTP, in and out. Videos have OpenAI's shape; fields of ours stand beside theirs."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import asyncpg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from lethe_common.rpc.legal_holds import OperatorName, Reason
+from lethe_common.rpc.processors import Reference, Remark
 from lethe_common.rpc.requests import RefusalGround, RequestKind
 from lethe_common.rpc.simulation import PolicyText
 from lethe_gateway.ages import Told
@@ -135,6 +136,17 @@ class PolicyWish(Body):
 
 class HoldDecision(Body):
     operator: OperatorName
+
+
+class ContractEntry(Body):
+    """What an operator enters about a recipient. Days are ISO dates, both included; without an end the contract goes on."""
+
+    operator: OperatorName
+    reference: Reference
+    starts_on: date
+    ends_on: date | None = None
+    subprocessors: Remark = ""
+    contact: Remark = ""
 
 
 RequestText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]

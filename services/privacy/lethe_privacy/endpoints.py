@@ -8,6 +8,7 @@ from typing import Any
 from lethe_common.bus.requests import Answer
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database
+from lethe_common.process import Worker
 from lethe_common.rpc import consents as choices
 from lethe_common.rpc import privacy as rpc
 from lethe_common.rpc import requests as rights
@@ -49,6 +50,11 @@ class KeyAnswers:
         self.leasing = Coalescer[LeaseWishes, Keys](
             self._lease_together, max_batch=max_batch, max_waiting=max_waiting, writers=writers
         )
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """What has to run for keys to be answered."""
+        return self.issuing.run, self.leasing.run
 
     def answers(self) -> Mapping[type[Call[Any, Any]], Answer]:
         """Each call and who answers it."""

@@ -17,6 +17,8 @@ PrivacyError
 ├── TextNeeded        400  the person has to be told in words
 ├── NameReserved      400  an operator's name that stands for the person or the suite
 ├── StaffMayNotRead   403  the policy gives nobody of the staff access to what is written
+├── RecipientUnknown  404  the policy in force has no recipient of this id
+├── ContractBackwards 400  a contract would end before it begins
 ├── TooManyExports    429  there are as many archives as one may have; delete one
 ├── AccessLogBroken   422  the access log does not hold; the message names the first place
 ├── LogShorter        400  the log of certificates never had as many entries
@@ -152,6 +154,22 @@ class StaffMayNotRead(PrivacyError):
         super().__init__(
             "The policy gives nobody of the staff access to what people write (staff_access of support.ticket)."
         )
+
+
+class RecipientUnknown(PrivacyError):
+    code, status = "recipient_unknown", 404
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The policy in force has no recipient of this id. List the register, or declare it there first."
+        )
+
+
+class ContractBackwards(PrivacyError):
+    code, status = "contract_backwards", 400
+
+    def __init__(self) -> None:
+        super().__init__("This contract would end before it begins. Check both dates.")
 
 
 class TooManyExports(PrivacyError):

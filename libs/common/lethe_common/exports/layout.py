@@ -76,6 +76,7 @@ NOT_EXPORTED = MappingProxyType({
     "privacy.claims": _ERASING,
     "privacy.certificates": _ERASING,
     "privacy.facts": _ERASING,
+    "privacy.processors": "which operator entered a contract with a company, and a role's address there",
     "jobs.erasures": _ERASING,
     "billing.fences": _FENCE,
     "retention.fences": _FENCE,

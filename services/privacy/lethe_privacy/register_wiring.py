@@ -1,0 +1,37 @@
+"""Builds the registers: what they answer, before the service may work and after, and what time does to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lethe_common.bus.requests import Answer
+from lethe_common.clock import Sweep
+from lethe_common.process import Frame
+from lethe_common.rpc import processors as processor_calls
+from lethe_common.rpc.envelope import Call
+from lethe_privacy.gauges import Gauges
+from lethe_privacy.processors import Processors
+from lethe_privacy.settings import PrivacySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """Parts of the service that are about registers."""
+
+    answers: Mapping[type[Call[Any, Any]], Answer]
+    first_answers: Mapping[type[Call[Any, Any]], Answer]
+    sweeps: tuple[Sweep, ...]
+
+
+def registers_of(frame: Frame, settings: PrivacySettings, gauges: Gauges) -> Registers:
+    """All registers."""
+    processors = Processors(frame.database, frame.book, frame.clock, gauges, warn_days=settings.contract_warn_days)
+    return Registers(
+        answers={
+            processor_calls.ProcessorList: processors.list,
+            processor_calls.ProcessorEnter: processors.enter,
+        },
+        # Asked by every service before anything may go out, by this one too.
+        first_answers={processor_calls.ProcessorContracts: processors.contracts},
+        sweeps=(processors.sweep,),
+    )
