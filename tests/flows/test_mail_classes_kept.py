@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email import message_from_string
 from email.policy import default
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.unit.common.policy_files import PROFILES, written
 pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(300)]
 ONE_CLICK = {"Content-Type": "application/x-www-form-urlencoded"}
 LEAD = ("exactly: {free: P30D, premium: P90D}}\n", "exactly: {free: P30D, premium: P90D}}\n    notice: P2D\n")
+REGISTER = "/api/registers/breaches"
 MAILS = ("marketing: {purpose: marketing,", "marketing: {purpose: marketing, mails: [deletion_notice],")
 
 
@@ -107,3 +109,46 @@ def test_one_click_ends_a_kind_of_mail_and_who_declined_before_gets_none(
         reader.subject_ref,
     )
     assert [row["way"] for row in ways] == ["link"]
+
+
+def test_whom_a_breach_touches_is_told_by_a_mail_that_nobody_can_decline_and_the_register_says_how_many(
+    mailing: RunningSuite, sink: tuple[MailSink, int]
+) -> None:
+    reader, other = mailing.open_account(), mailing.open_account()
+    with reader.http() as client:
+        answered(client.put("/v1/privacy/consents", json={"consents": {"marketing": False}}))
+    secret, word = "A laptop named Wintergreen was lost.", "Set a new password, please."
+    sent = len(sink[0].mails)
+    clerk = {"operator": "A. Clerk"}
+    known_at = datetime.fromtimestamp(mailing.policy_unix(), UTC).isoformat()
+    news = {**clerk, "known_at": known_at, "categories": ["identity.email"], "places": ["pg:gateway"], "text": secret}
+    with mailing.console() as console:
+        path = f"{REGISTER}/{answered(console.post(REGISTER, json={**news, 'is_high_risk': True}))['breach_id']}"
+        told = answered(console.post(f"{path}/tell", json={**clerk, "text": word, "accounts": [reader.account_id]}))
+        until(lambda: len(sink[0].mails) > sent, "the mail")
+        until(lambda: not mailing.look("SELECT 1 FROM gateway.breach_tellings"), "the end of the telling")
+        done = {**clerk, "duty": "EU.breach.authority", "reference": "No. 7"}
+        answered(console.post(f"{path}/notified", json=done))
+        closed = answered(console.post(f"{path}/close", json=clerk))
+        listed = console.get(REGISTER, params={"all": "true"}).text
+        unknown = console.get(f"{REGISTER}/breach_{'0' * 32}")
+
+    (text,) = sink[0].mails[sent:]
+    mail = message_from_string(text, policy=default)
+    body = mail.get_body()
+    assert body is not None
+    assert (mail["To"], mail["List-Unsubscribe"]) == (reader.email, None)
+    assert word in body.get_content()
+    assert other.email not in str(sink[0].mails[sent:])
+    assert [(step["step"], step["count"], step["reference"], step["text"]) for step in closed["steps"]] == [
+        ("opened", None, None, secret), ("told", 1, told["telling_id"], word), ("notified", None, "No. 7", None),
+        ("closed", None, None, None),
+    ]  # fmt: skip
+    assert (closed["is_open"], closed["can_read"], closed["duties"][0]["done_at"] is not None) == (False, True, True)
+    assert "Wintergreen" not in listed
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "breach_unknown")
+    rows = mailing.look(
+        "SELECT text_sealed FROM privacy.breach_steps WHERE text_sealed IS NOT NULL", database="lethe_facts"
+    )
+    assert rows
+    assert not [row for row in rows if b"Wintergreen" in row["text_sealed"]]

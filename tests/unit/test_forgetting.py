@@ -76,6 +76,8 @@ NOT_ERASED = {
     "keys.generation": "how far a rotation of the keys is, in one row for all",
     "keys.losses": "a reference until the next rotation, which is what the erasure needs",
     "keys.touched": "a reference until the end of the rotation under way",
+    "privacy.breach_steps": "they go with their breach, which names nobody",
+    "gateway.breach_tellings": "what an operator tells many; it names no subject, and is gone when they are told",
     "privacy.processors": "contracts with companies, and which operator entered them; it names no subject",
     "privacy.request_steps": "they go with their request, which is deleted and counted",
     "keys.subjects": "the record that this reference is erased; what it chose is emptied",

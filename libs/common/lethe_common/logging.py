@@ -25,7 +25,7 @@ FIELDS = declare(
     Kind.LOG_FIELD,
     {
         **each(
-            ("certificate_id", "erasure_id", "export_id", "event_id", "generation_id", "mail_id", "request_id"),
+            ("breach_id", "certificate_id", "erasure_id", "export_id", "event_id", "generation_id", "mail_id", "request_id"),
             _OURS,
         ),
         **each(("error", "where"), impersonal("type of an exception, and places in our code")),

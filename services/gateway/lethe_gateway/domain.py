@@ -13,6 +13,7 @@ from lethe_gateway.accounts import Accounts
 from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.announcements import Announcements
 from lethe_gateway.blinding import Blinding
+from lethe_gateway.breaches import Breaches
 from lethe_gateway.browser import (
     GUEST_COOKIE,
     SECURE_GUEST_COOKIE,
@@ -101,6 +102,7 @@ class Domain:
             delete_wait_seconds=settings.delete_wait_seconds,
         )
         self.requests = Requests(bus, self.keys, self.sealer, database, self.mails)
+        self.breaches = Breaches(bus, self.keys, self.sealer, database, self.mails)
         self.corrections = Corrections(
             database, bus, clock, self.keys, self.sealer, self.blinding, self.mails, self.requests,
             valid=timedelta(minutes=settings.proof_token_minutes),

@@ -64,6 +64,14 @@ class Notices:
         parts = [words("mail.request_news", url=f"{self._public_url}/requests") for words in all_words]
         return _mail(address, all_words[0]("mail.request_news.subject"), parts)
 
+    def breach(self, address: str, text: str, policy: Policy) -> EmailMessage:
+        """What an operator tells those whom a breach touches, and whom to ask (GDPR Art. 34(2))."""
+        all_words = [self._words[tag] for tag in policy.languages]
+        contact = policy.content.controller.contact
+        parts = [words("mail.breach_notice", name=policy.content.controller.name) for words in all_words]
+        ends = [words("mail.breach_notice.end", contact=contact) for words in all_words]
+        return _mail(address, all_words[0]("mail.breach_notice.subject"), [*parts, text, *ends])
+
     def moved(self, template: str, moved: Moved, policy: Policy, minutes: int) -> EmailMessage:
         """A new address is asked to be confirmed (`address_change`), or an old one told that it is none any more."""
         all_words = [self._words[tag] for tag in policy.languages]

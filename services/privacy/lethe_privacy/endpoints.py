@@ -85,11 +85,10 @@ class KeyAnswers:
 
     async def lease(self, question: rpc.KeyLeaseQuestion, caller: Service) -> rpc.KeysAnswer:
         """Open the keys of existing items, once it is on record who was granted them."""
-        if not leases.is_allowed(caller, question.purpose):
+        items = [wish.item_id for wish in question.wishes]
+        if not leases.is_allowed(caller, question.purpose) or not leases.is_about(question.purpose, items):
             return rpc.KeysAnswer(
-                keys=tuple(
-                    rpc.ItemKey(item_id=wish.item_id, refusal=leases.PURPOSE_REFUSED) for wish in question.wishes
-                )
+                keys=tuple(rpc.ItemKey(item_id=item_id, refusal=leases.PURPOSE_REFUSED) for item_id in items)
             )
         opening = Opening(question.purpose, question.use)
         keys = await self.leasing.put((opening, question.wishes))

@@ -9,6 +9,7 @@ METRICS = declare(
     Kind.METRIC,
     {
         "lethe_requests_open": impersonal("a number about all requests"),
+        "lethe_breach_duties_open": impersonal("a number about all breaches"),
         "lethe_contract_days_left": impersonal("days until a contract between companies ends"),
     },
 )
@@ -16,6 +17,7 @@ LABELS = declare(
     Kind.METRIC_LABEL,
     {
         **each(("lethe_requests_open.kind", "lethe_requests_open.standing"), impersonal("a name of a fixed list")),
+        "lethe_breach_duties_open.standing": impersonal("a name of a fixed list"),
         "lethe_contract_days_left.recipient": impersonal("a recipient of the policy"),
     },
 )
@@ -35,5 +37,11 @@ class Gauges:
             "lethe_contract_days_left",
             "Days until the contract with a recipient ends; below zero nothing is sent there",
             ["recipient"],
+            registry=metrics.registry,
+        )
+        self.breach_duties = Gauge(
+            "lethe_breach_duties_open",
+            "Notifications of open breaches that were not made: in time, soon or overdue",
+            ["standing"],
             registry=metrics.registry,
         )

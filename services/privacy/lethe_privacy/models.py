@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, SmallInteger
+from sqlalchemy import ARRAY, BigInteger, DateTime, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -25,6 +25,7 @@ from lethe_privacy.key_models import (
 from lethe_privacy.schemas import CERTIFICATE_KEYS, CHECKPOINT_KEYS, HEAD_KEYS
 
 _MOMENT: Any = DateTime(timezone=True)
+_NAMES: Any = ARRAY(Text)
 _RECORD = held("erasure.record", is_sealed=False)
 _ARCHIVE = held("export.archive", is_sealed=False)
 _TICKET = held("support.ticket", is_sealed=False)
@@ -38,6 +39,8 @@ __all__ = [
     "AccessBatch",
     "AccessBody",
     "AccessCheckpoint",
+    "BreachRow",
+    "BreachStepRow",
     "Certificate",
     "Claim",
     "ClassKey",
@@ -288,3 +291,36 @@ class ProcessorRow(Table, table=True):
     contact: str = Field(sa_column_kwargs=_REGISTER)
     operator: str = Field(sa_column_kwargs=_REGISTER)
     entered_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_REGISTER)
+
+
+class BreachRow(Table, table=True):
+    """A breach of personal data, as far as it is known. It names nobody."""
+
+    __tablename__ = "breaches"
+
+    breach_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    is_open: bool = Field(sa_column_kwargs=impersonal("how far it is"))
+    known_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("when something became known"))
+    categories: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=impersonal("categories of the policy"))
+    places: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=impersonal("stores of the policy"))
+    people: int | None = Field(sa_column_kwargs=impersonal("about how many people"))
+    is_high_risk: bool = Field(sa_column_kwargs=impersonal("a judgement about all of them"))
+    closed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("how far it is"))
+
+
+class BreachStepRow(Table, table=True):
+    """One line of a breach's history. Never changed; it goes with its breach."""
+
+    __tablename__ = "breach_steps"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    breach_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    number: int = Field(primary_key=True, sa_column_kwargs=impersonal("order of lines"))
+    step: str = Field(sa_column_kwargs=impersonal("of a fixed list"))
+    operator: str = Field(sa_column_kwargs=_REGISTER)
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_REGISTER)
+    duty: str | None = Field(sa_column_kwargs=impersonal("a demand of a law"))
+    reference: str | None = Field(sa_column_kwargs=impersonal("where a notification to an authority is found"))
+    count: int | None = Field(sa_column_kwargs=impersonal("how many were written to"))
+    text_sealed: bytes | None = Field(sa_column_kwargs=held("register.record"))
+    key_id: str | None = Field(sa_column_kwargs=impersonal("random id"))

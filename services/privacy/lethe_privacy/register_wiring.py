@@ -7,9 +7,12 @@ from typing import Any
 from lethe_common.bus.requests import Answer
 from lethe_common.clock import Sweep
 from lethe_common.process import Frame
+from lethe_common.rpc import breaches as breach_calls
 from lethe_common.rpc import processors as processor_calls
 from lethe_common.rpc.envelope import Call
+from lethe_privacy.breach_desk import Breaches
 from lethe_privacy.gauges import Gauges
+from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.processors import Processors
 from lethe_privacy.settings import PrivacySettings
 
@@ -23,15 +26,20 @@ class Registers:
     sweeps: tuple[Sweep, ...]
 
 
-def registers_of(frame: Frame, settings: PrivacySettings, gauges: Gauges) -> Registers:
+def registers_of(frame: Frame, settings: PrivacySettings, keys: ItemKeys, gauges: Gauges) -> Registers:
     """All registers."""
     processors = Processors(frame.database, frame.book, frame.clock, gauges, warn_days=settings.contract_warn_days)
+    breaches = Breaches(frame.database, keys, frame.book, frame.clock, gauges, batch=settings.request_sweep_batch)
     return Registers(
         answers={
             processor_calls.ProcessorList: processors.list,
             processor_calls.ProcessorEnter: processors.enter,
+            breach_calls.BreachOpen: breaches.open,
+            breach_calls.BreachList: breaches.list,
+            breach_calls.BreachShow: breaches.show,
+            breach_calls.BreachNote: breaches.note,
         },
         # Asked by every service before anything may go out, by this one too.
         first_answers={processor_calls.ProcessorContracts: processors.contracts},
-        sweeps=(processors.sweep,),
+        sweeps=(processors.sweep, breaches.sweep),
     )

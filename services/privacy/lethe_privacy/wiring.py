@@ -78,6 +78,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     must_destroy_in_time(keyring.destroy_delay, frame.book)
     subjects, keys = Subjects(keys_database, keyring), ItemKeys(keys_database, ClassKeys(keyring), frame.clock)
     await begin_first(keys_database, keyring, frame.clock)
+    await subjects.begin_registers()
     log = _access_log(frame, settings, keys, signing_key)
     key_answers = _key_answers(frame, settings, subjects, keys, log)
     facts = Facts(frame.database, frame.book, frame.clock)
@@ -93,7 +94,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     )  # fmt: skip
     gauges = Gauges(frame.metrics)
     sweeps = RequestSweeps(frame.database, keys, frame.book, gauges, batch=settings.request_sweep_batch)
-    registers = registers_of(frame, settings, gauges)
+    registers = registers_of(frame, settings, keys, gauges)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     certificate_log, public_pem = CertificateLog(signing_key, frame.clock), certificates.public_pem(signing_key)
     saga = _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts)

@@ -26,6 +26,7 @@ def test_only_the_listed_pairs_of_service_and_purpose_open_anything(caller: Serv
     listed = {
         Service.GATEWAY: {
             Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT, Purpose.EXPORT,
+            Purpose.REGISTER,
         },
         Service.JOBS: {Purpose.GENERATE, Purpose.STORE},
     }  # fmt: skip

@@ -76,6 +76,8 @@ NOT_EXPORTED = MappingProxyType({
     "privacy.claims": _ERASING,
     "privacy.certificates": _ERASING,
     "privacy.facts": _ERASING,
+    "privacy.breach_steps": "what operators wrote about a breach; whom it touches is told by mail",
+    "gateway.breach_tellings": "a mail to come, which is in mails.json when it is written",
     "privacy.processors": "which operator entered a contract with a company, and a role's address there",
     "jobs.erasures": _ERASING,
     "billing.fences": _FENCE,

@@ -5,6 +5,7 @@ from typing import Any
 from lethe_common.rpc import (
     announcements,
     billing,
+    breaches,
     consents,
     exports,
     facts,
@@ -32,6 +33,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *facts.CALLS,
     *announcements.CALLS,
     *processors.CALLS,
+    *breaches.CALLS,
     *exports.CALLS,
     *retention.CALLS,
     *legal_holds.CALLS,
