@@ -143,6 +143,10 @@ class BreachId(Identifier, prefix="breach"):
     """One breach of personal data, from when it became known."""
 
 
+class DisclosureId(Identifier, prefix="discl"):
+    """One demand of an authority to disclose something about somebody."""
+
+
 class TellingId(Identifier, prefix="tell"):
     """One word about a breach to those whom it touches."""
 

@@ -16,6 +16,7 @@ from lethe_gateway.endpoints.consents import consent_routes, unsubscribe_routes
 from lethe_gateway.endpoints.console import console_routes
 from lethe_gateway.endpoints.content import Contents, content_routes
 from lethe_gateway.endpoints.credits import credit_routes
+from lethe_gateway.endpoints.disclosures import disclosure_routes, own_disclosure_routes
 from lethe_gateway.endpoints.erasure import erasure_routes
 from lethe_gateway.endpoints.events import Streams, event_routes
 from lethe_gateway.endpoints.exports import export_routes
@@ -85,6 +86,7 @@ def public_app(
         request_routes(
             domain.requests, domain.corrections, domain.erasures, domain.consents, callers, is_https=settings.is_https
         ),
+        own_disclosure_routes(bus, callers),
         correction_routes(domain.corrections, blinding, resets),
         unsubscribe_routes(frame.database, frame.clock, domain.consents),
         session_routes(
@@ -123,6 +125,7 @@ def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: 
     app.include_router(desk_routes(domain.requests, domain.gallery, frame.database, operators))
     app.include_router(processor_routes(frame.bus, operators))
     app.include_router(breach_routes(frame.bus, domain.breaches, operators, in_force(frame)))
+    app.include_router(disclosure_routes(frame.bus, domain.disclosures, frame.database, operators))
     app.include_router(retention_routes(frame.bus, operators))
     app.include_router(simulation_routes(frame.bus, operators))
 

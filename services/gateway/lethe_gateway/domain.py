@@ -23,6 +23,7 @@ from lethe_gateway.browser import (
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
 from lethe_gateway.corrections import Corrections
+from lethe_gateway.disclosures import Disclosures
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.export_wiring import ExportParts
 from lethe_gateway.facts import Facts
@@ -103,6 +104,7 @@ class Domain:
         )
         self.requests = Requests(bus, self.keys, self.sealer, database, self.mails)
         self.breaches = Breaches(bus, self.keys, self.sealer, database, self.mails)
+        self.disclosures = Disclosures(bus, self.keys, self.sealer, database, self.mails)
         self.corrections = Corrections(
             database, bus, clock, self.keys, self.sealer, self.blinding, self.mails, self.requests,
             valid=timedelta(minutes=settings.proof_token_minutes),

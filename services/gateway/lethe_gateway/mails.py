@@ -6,7 +6,7 @@ it going. Without an SMTP server it waits until it is useless and is then remove
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -30,7 +30,7 @@ from lethe_gateway.errors import NotSignedIn, UseRefused
 from lethe_gateway.gauges import Gauges
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mail_classes import Class, Withheld, class_of
-from lethe_gateway.notices import Coming, Moved, Notices, Soon
+from lethe_gateway.notices import Coming, Given, Moved, Notices, Soon
 from lethe_gateway.words import load_words
 
 log = structlog.get_logger()
@@ -46,7 +46,8 @@ _NOTICE: Template = "deletion_notice"
 _CHANGE: Template = "policy_change"
 _NEWS: Template = "request_news"
 _BREACH: Template = "breach_notice"
-NOTICES = frozenset({_NOTICE, _CHANGE, _BREACH})
+_DISCLOSED: Template = "disclosure_notice"
+NOTICES = frozenset({_NOTICE, _CHANGE, _BREACH, _DISCLOSED})
 """Mails whose sealed part is what they say; that of the others is a link's secret."""
 _SUBJECTS: dict[str, str] = {
     "password_reset": "Set a new password",
@@ -133,6 +134,11 @@ class Mails:
             How many there are.
         """
         return await self._to_all(tx, audience, _BREACH, text, self._kept_until(self._clock.now()))
+
+    async def disclosed(self, tx: Transaction, account_id: str, subject_ref: str, given: Given) -> None:
+        """Put a mail into the queue that facts about somebody were given to an authority."""
+        mail = await self._write(account_id, subject_ref, _DISCLOSED, given.model_dump_json())
+        await self._enqueue(tx, mail, self._kept_until(self._clock.now()))
 
     async def write_moved(self, account_id: str, subject_ref: str, template: MovedTemplate, moved: Moved) -> Written:
         """Seal what goes to an address that is not, or not any more, the account's."""
@@ -285,14 +291,16 @@ class Mails:
 
     def _message(self, template: str, address: str, token: str) -> EmailMessage | None:
         """None: what it is about is no more."""
-        if template == _NOTICE:
-            return self._notices.deletion(address, Soon.model_validate_json(token), self._policy)
-        if template == _CHANGE:
-            return self._notices.change(address, Coming.model_validate_json(token))
-        if template == _BREACH:
-            return self._notices.breach(address, token, self._policy)
-        if template == _NEWS:
-            return self._notices.news(address, self._policy)
+        policy, notices = self._policy, self._notices
+        said: dict[str, Callable[[], EmailMessage | None]] = {
+            _NOTICE: lambda: notices.deletion(address, Soon.model_validate_json(token), policy),
+            _CHANGE: lambda: notices.change(address, Coming.model_validate_json(token)),
+            _BREACH: lambda: notices.breach(address, token, policy),
+            _DISCLOSED: lambda: notices.disclosed(address, Given.model_validate_json(token), policy),
+            _NEWS: lambda: notices.news(address, policy),
+        }
+        if template in said:
+            return said[template]()
         minutes = int(self._valid.total_seconds() // 60)
         if template in {"address_change", "address_changed"}:
             return self._notices.moved(template, Moved.model_validate_json(token), self._policy, minutes)

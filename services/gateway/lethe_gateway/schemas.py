@@ -188,6 +188,23 @@ class BreachWord(Body):
     accounts: Literal["everybody"] | tuple[AccountName, ...] = Field(max_length=1000)
 
 
+class DisclosureDemand(Body):
+    """What an authority demands. `asked` is sealed; no person's name in the other two."""
+
+    operator: OperatorName
+    account_id: AccountName
+    authority: Reason
+    legal_reference: Reason
+    asked: RegisterText
+    delay_until: AwareDatetime | None = None
+    delay_ground: Reason | None = None
+
+
+class DisclosureDeed(Body):
+    operator: OperatorName
+    ground: Reason | None = None
+
+
 RequestText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 """What is written in a request, or about one."""
 

@@ -26,6 +26,11 @@ PrivacyError
 ├── DutyUnknown       400  no law that the policy names demands this notification
 ├── ReferenceNeeded   400  a notification says where it is found
 ├── NotThen           400  a time at which this cannot have been
+├── DisclosureUnknown 404  there is no such demand
+├── DisclosureOver    409  the demand was decided already, or its subject is erased
+├── SameApprover      409  who approved does not approve again
+├── NotApproved       409  not enough operators have approved
+├── DelayNeedsGround  400  telling the subject later needs a law that allows it, and a date
 ├── TooManyExports    429  there are as many archives as one may have; delete one
 ├── AccessLogBroken   422  the access log does not hold; the message names the first place
 ├── LogShorter        400  the log of certificates never had as many entries
@@ -226,6 +231,41 @@ class NotThen(PrivacyError):
 
     def __init__(self) -> None:
         super().__init__("This cannot have been at that time: not before it became known, and not in the future.")
+
+
+class DisclosureUnknown(PrivacyError):
+    code, status = "disclosure_unknown", 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such demand. Check the id, or list the register.")
+
+
+class DisclosureOver(PrivacyError):
+    code, status = "disclosure_over", 409
+
+    def __init__(self) -> None:
+        super().__init__("This was decided already, or whom it is about is erased. Reload the register.")
+
+
+class SameApprover(PrivacyError):
+    code, status = "same_approver", 409
+
+    def __init__(self) -> None:
+        super().__init__("You have approved this already. Another operator has to.")
+
+
+class NotApproved(PrivacyError):
+    code, status = "not_approved", 409
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is put together before enough different operators have approved it.")
+
+
+class DelayNeedsGround(PrivacyError):
+    code, status = "delay_needs_ground", 400
+
+    def __init__(self) -> None:
+        super().__init__("To tell the person later, name the law that allows it, and until when.")
 
 
 class TooManyExports(PrivacyError):

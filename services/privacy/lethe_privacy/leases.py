@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from lethe_common.consents import Chosen
-from lethe_common.identifiers import BreachId
+from lethe_common.identifiers import BreachId, DisclosureId
 from lethe_common.policy import Policy
 from lethe_common.purposes import Standing, Uses
 from lethe_common.rpc.privacy import KeyClass, Purpose
@@ -63,7 +63,7 @@ STOPPED_BY_RESTRICTION = frozenset({Purpose.GENERATE})
 # What the staff opens only where the policy gives it access, each time with a line in the dossier.
 _OF_STAFF = frozenset({Purpose.SUPPORT, Purpose.REGISTER})
 # What operators wrote into a register, and nothing of anybody's content beside it.
-_IN_REGISTERS = (f"{BreachId.prefix}_",)
+_IN_REGISTERS = (f"{BreachId.prefix}_", f"{DisclosureId.prefix}_")
 
 SERVICE = "service"
 # An address may be opened for another of the policy's purposes: the one that a class of mail serves.

@@ -30,6 +30,7 @@ _RECORD = held("erasure.record", is_sealed=False)
 _ARCHIVE = held("export.archive", is_sealed=False)
 _TICKET = held("support.ticket", is_sealed=False)
 _ACCESS = held("access.log", is_sealed=False)
+_DISCLOSED = held("disclosure.record", is_sealed=False)
 _REGISTER = held("register.record", is_sealed=False)
 _RESIDUE_KEYS = declare(Kind.JSON_KEY, each(("store", "method", "found"), impersonal("where something was left")))
 _COUNT_KEYS = declare(Kind.JSON_KEY, each(("store", "category", "before", "after", "retained_ground"), _RECORD))
@@ -46,6 +47,8 @@ __all__ = [
     "ClassKey",
     "ClosedHolder",
     "ConsentLine",
+    "DisclosureRow",
+    "DisclosureStepRow",
     "Erasure",
     "Export",
     "Fact",
@@ -324,3 +327,36 @@ class BreachStepRow(Table, table=True):
     count: int | None = Field(sa_column_kwargs=impersonal("how many were written to"))
     text_sealed: bytes | None = Field(sa_column_kwargs=held("register.record"))
     key_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
+
+
+class DisclosureRow(Table, table=True):
+    """A demand of an authority. With its subject's erasure it loses whom it was about, and what was asked."""
+
+    __tablename__ = "disclosures"
+
+    disclosure_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    subject_ref: str | None = Field(sa_column_kwargs=_DISCLOSED)
+    state: str = Field(sa_column_kwargs=impersonal("how far it is"))
+    authority: str = Field(sa_column_kwargs=_DISCLOSED)
+    legal_reference: str = Field(sa_column_kwargs=_DISCLOSED)
+    opened_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_DISCLOSED)
+    delay_until: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_DISCLOSED)
+    delay_ground: str | None = Field(sa_column_kwargs=_DISCLOSED)
+    asked_sealed: bytes | None = Field(sa_column_kwargs=held("disclosure.record"))
+    key_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
+    digest: str | None = Field(sa_column_kwargs=_DISCLOSED)
+    is_told: bool = Field(sa_column_kwargs=impersonal("how far it is"))
+
+
+class DisclosureStepRow(Table, table=True):
+    """One line of a demand's history. Never changed; it goes with its demand."""
+
+    __tablename__ = "disclosure_steps"
+    __table_args__ = ({"info": {"append_only": True}},)
+
+    disclosure_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    number: int = Field(primary_key=True, sa_column_kwargs=impersonal("order of lines"))
+    step: str = Field(sa_column_kwargs=impersonal("of a fixed list"))
+    operator: str = Field(sa_column_kwargs=_DISCLOSED)
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_DISCLOSED)
+    ground: str | None = Field(sa_column_kwargs=_DISCLOSED)

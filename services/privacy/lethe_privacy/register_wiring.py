@@ -8,9 +8,11 @@ from lethe_common.bus.requests import Answer
 from lethe_common.clock import Sweep
 from lethe_common.process import Frame
 from lethe_common.rpc import breaches as breach_calls
+from lethe_common.rpc import disclosures as disclosure_calls
 from lethe_common.rpc import processors as processor_calls
 from lethe_common.rpc.envelope import Call
 from lethe_privacy.breach_desk import Breaches
+from lethe_privacy.disclosure_desk import Disclosures
 from lethe_privacy.gauges import Gauges
 from lethe_privacy.itemkeys import ItemKeys
 from lethe_privacy.processors import Processors
@@ -30,6 +32,7 @@ def registers_of(frame: Frame, settings: PrivacySettings, keys: ItemKeys, gauges
     """All registers."""
     processors = Processors(frame.database, frame.book, frame.clock, gauges, warn_days=settings.contract_warn_days)
     breaches = Breaches(frame.database, keys, frame.book, frame.clock, gauges, batch=settings.request_sweep_batch)
+    disclosures = Disclosures(frame.database, keys, frame.book, frame.clock, batch=settings.request_sweep_batch)
     return Registers(
         answers={
             processor_calls.ProcessorList: processors.list,
@@ -38,8 +41,13 @@ def registers_of(frame: Frame, settings: PrivacySettings, keys: ItemKeys, gauges
             breach_calls.BreachList: breaches.list,
             breach_calls.BreachShow: breaches.show,
             breach_calls.BreachNote: breaches.note,
+            disclosure_calls.DisclosureOpen: disclosures.open,
+            disclosure_calls.DisclosureList: disclosures.list,
+            disclosure_calls.DisclosureShow: disclosures.show,
+            disclosure_calls.DisclosureDecide: disclosures.decide,
+            disclosure_calls.DisclosureTell: disclosures.tell,
         },
         # Asked by every service before anything may go out, by this one too.
         first_answers={processor_calls.ProcessorContracts: processors.contracts},
-        sweeps=(processors.sweep, breaches.sweep),
+        sweeps=(processors.sweep, breaches.sweep, disclosures.sweep),
     )

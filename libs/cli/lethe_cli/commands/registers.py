@@ -5,11 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from lethe_cli.commands.breaches import breaches
+from lethe_cli.commands.disclosures import disclosures
 from lethe_cli.commands.holds import Operator
 from lethe_cli.printing import OUT, records, table
 from lethe_cli.remote import DEFAULT_DATA, AsJson, Data, console
 
-registers = typer.Typer(help="The registers that the law wants: processors, breaches.", no_args_is_help=True)
+registers = typer.Typer(
+    help="The registers that the law wants: processors, breaches, disclosures.", no_args_is_help=True
+)
 processors = typer.Typer(
     help="Recipients of the policy in force, and the contracts with them. Nothing goes to one whose contract has ended, or "
     "whom the law wants under a contract and nobody entered one.",
@@ -17,6 +20,7 @@ processors = typer.Typer(
 )
 registers.add_typer(processors, name="processors")
 registers.add_typer(breaches, name="breaches")
+registers.add_typer(disclosures, name="disclosures")
 
 
 def register(app: typer.Typer) -> None:

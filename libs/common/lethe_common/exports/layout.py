@@ -78,6 +78,8 @@ NOT_EXPORTED = MappingProxyType({
     "privacy.facts": _ERASING,
     "privacy.breach_steps": "what operators wrote about a breach; whom it touches is told by mail",
     "gateway.breach_tellings": "a mail to come, which is in mails.json when it is written",
+    "privacy.disclosures": "its person is told by mail, and in GET /v1/privacy/disclosures, as soon as no law keeps it back",
+    "privacy.disclosure_steps": "which operator did what with a demand of an authority",
     "privacy.processors": "which operator entered a contract with a company, and a role's address there",
     "jobs.erasures": _ERASING,
     "billing.fences": _FENCE,
