@@ -45,7 +45,7 @@ from lethe_common.storage import Storage
 from lethe_common.telemetry import Metrics
 from lethe_gateway.models import Table as GatewayTable
 from lethe_jobs.models import Table as JobsTable
-from lethe_privacy.models import KeysTable
+from lethe_privacy.key_models import KeysTable
 from lethe_retention.adapters.eyes import Cluster, Eyes
 from lethe_retention.deadlines import Timetable
 from lethe_retention.due_items import DueItems

@@ -18,6 +18,7 @@ from lethe_common.rpc.facts import (
     FactsReplayedAnswer,
     FactsReplayedQuestion,
 )
+from lethe_common.rpc.processors import ContractsAnswer, ContractsQuestion, ProcessorContracts
 from lethe_common.services import Service
 
 
@@ -33,8 +34,13 @@ async def _announced(_question: PolicyAnnouncedQuestion, _caller: Service) -> Po
     return PolicyAnnouncedAnswer(announcements=(), has_audience=False)
 
 
+async def _contracts(_question: ContractsQuestion, _caller: Service) -> ContractsAnswer:
+    return ContractsAnswer(contracts=())
+
+
 NOTHING_RECORDED: Mapping[type[Call[Any, Any]], Answer] = {
     FactsPage: _page,
     FactsReplayed: _replayed,
     PolicyAnnounced: _announced,
+    ProcessorContracts: _contracts,
 }

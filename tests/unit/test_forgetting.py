@@ -22,6 +22,7 @@ from lethe_jobs import exports as jobs_exports
 from lethe_jobs.queries import erasures as jobs
 from lethe_jobs.queries import subjects as jobs_subjects
 from lethe_privacy import access_queries as accesses
+from lethe_privacy import disclosure_queries as disclosures
 from lethe_privacy import export_queries as privacy
 from lethe_privacy import exported as privacy_exports
 from lethe_privacy import key_queries as keys
@@ -60,7 +61,14 @@ STATEMENTS: Mapping[str, Iterable[str]] = {
     ),
     "jobs": (jobs.COUNT, jobs.REMOVE, jobs.FORGET, jobs_subjects.FORGET),
     "keys": (keys.COUNT_KEYS, keys.DESTROY_SUBJECT),
-    "privacy": (privacy.END_ALL, requests.COUNT_OF_SUBJECT, requests.FORGET_SUBJECT, accesses.COUNT_OF_SUBJECT),
+    "privacy": (
+        privacy.END_ALL,
+        requests.COUNT_OF_SUBJECT,
+        requests.FORGET_SUBJECT,
+        disclosures.COUNT_OF_SUBJECT,
+        disclosures.FORGET_SUBJECT,
+        accesses.COUNT_OF_SUBJECT,
+    ),
     "retention": (retention.COUNT_OF_SUBJECT, retention.FORGET_SUBJECT, holds.FORGET_SUBJECT),
 }
 """By what each owner counts and erases."""
@@ -76,6 +84,10 @@ NOT_ERASED = {
     "keys.generation": "how far a rotation of the keys is, in one row for all",
     "keys.losses": "a reference until the next rotation, which is what the erasure needs",
     "keys.touched": "a reference until the end of the rotation under way",
+    "privacy.breach_steps": "they go with their breach, which names nobody",
+    "gateway.breach_tellings": "what an operator tells many; it names no subject, and is gone when they are told",
+    "privacy.disclosure_steps": "which operator did what with a demand; it names no subject",
+    "privacy.processors": "contracts with companies, and which operator entered them; it names no subject",
     "privacy.request_steps": "they go with their request, which is deleted and counted",
     "keys.subjects": "the record that this reference is erased; what it chose is emptied",
     "retention.legal_hold_steps": "which operator did what with a hold; it names no subject",
@@ -119,7 +131,7 @@ def tables_in(pattern: str, statements: Mapping[str, Iterable[str]]) -> set[str]
 
 ALL = {schema: tuple(texts) for schema, texts in STATEMENTS.items()}
 # Of a legal hold the scope is emptied and the record stays.
-ERASED = tables_in(r"(?:DELETE FROM|UPDATE (?=legal_holds)) ?([a-z_.]+)", ALL)
+ERASED = tables_in(r"(?:DELETE FROM|UPDATE (?=legal_holds|disclosures)) ?([a-z_.]+)", ALL)
 # By a function of the owner role, which empties the rows: the working role cannot change them.
 ERASED |= {"privacy.access_bodies"} if "forget_accesses" in accesses.FORGET_SUBJECT else set()
 COUNTED = tables_in(r"count\(\*\) FROM ([a-z_.]+)", ALL) | {"privacy.exports"}

@@ -23,6 +23,7 @@ from lethe_cli.commands import (
     operators,
     policy,
     programs,
+    registers,
     requests,
     simulation,
     up,
@@ -47,7 +48,7 @@ def build() -> typer.Typer:
     backup.register(app)
     app.add_typer(clock.app, name="clock")
     app.add_typer(programs.app, name="service")
-    for module in (demo, generate, mine, accounts, calendar, operators, holds, requests):
+    for module in (demo, generate, mine, accounts, calendar, operators, holds, requests, registers):
         module.register(app)
     app.add_typer(keys.app, name="keys")
     app.add_typer(ledger_copies.app, name="facts")

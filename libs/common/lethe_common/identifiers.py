@@ -139,9 +139,25 @@ class RequestId(Identifier, prefix="req"):
     """One request to the rights desk: access, correction, an enquiry."""
 
 
+class BreachId(Identifier, prefix="breach"):
+    """One breach of personal data, from when it became known."""
+
+
+class DisclosureId(Identifier, prefix="discl"):
+    """One demand of an authority to disclose something about somebody."""
+
+
+class TellingId(Identifier, prefix="tell"):
+    """One word about a breach to those whom it touches."""
+
+
 class MailId(Identifier, prefix="mail"):
     """One mail in the gateway's queue."""
 
 
 class ExportId(Identifier, prefix="export"):
     """One export of a person's data, from the request until its archive is gone."""
+
+
+REGISTERS = SubjectRef.trusted("subj_" + "0" * 32)
+"""Whose keys seal what operators write into registers: nobody's. No random reference is ever the same."""

@@ -25,7 +25,7 @@ FIELDS = declare(
     Kind.LOG_FIELD,
     {
         **each(
-            ("certificate_id", "erasure_id", "export_id", "event_id", "generation_id", "mail_id", "request_id"),
+            ("breach_id", "certificate_id", "erasure_id", "export_id", "event_id", "generation_id", "mail_id", "request_id"),
             _OURS,
         ),
         **each(("error", "where"), impersonal("type of an exception, and places in our code")),
@@ -33,7 +33,7 @@ FIELDS = declare(
         **each(
             (
                 "age", "call", "category", "cause", "consumer", "error_code", "event_type", "kind", "policy_hash", "provider",
-                "revision", "state", "store", "stream", "subject", "worker",
+                "recipient", "revision", "state", "store", "stream", "subject", "worker",
             ),
             impersonal("a name of ours"),
         ),

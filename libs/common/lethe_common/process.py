@@ -30,12 +30,14 @@ from lethe_common.clock import Clock, RealClock, Sweep, VirtualClock, monotonic_
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.egress import DirectWay, Egress, PorterWay, Refusals
+from lethe_common.egress.contracts import Contracts
 from lethe_common.egress.declared import endpoints, must_be_declared, recipients_in_force, words
 from lethe_common.errors import ConfigurationError, Unavailable
 from lethe_common.events.envelope import Event
 from lethe_common.health import HealthServer
 from lethe_common.operations import operator_answers, standing
 from lethe_common.policy import Catalogue, PolicyBook, Profile, load_profile
+from lethe_common.register import Register
 from lethe_common.replay import Apply, Replay
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
@@ -168,7 +170,8 @@ class Process(Generic[S]):
         crashes.arm(settings.crash_folder, self._blueprint.service, is_virtual=settings.clock_file is not None)
         self.health_port = await self._health.start(settings.health_host, settings.health_port)
         profile, clock = load_profile(settings.profile), self._clock()
-        egress = self._egress(profile.book, clock)
+        contracts = Contracts(profile.book, clock)
+        egress = self._egress(profile.book, clock, contracts)
         await _until_there(self._migrate)
         self.frame = await self._open(profile, clock, egress)
         parts = await self._blueprint.build(self.frame, settings)
@@ -177,7 +180,9 @@ class Process(Generic[S]):
         for face in parts.faces:
             self._spawn(face)
         await self._agree(parts)
-        followers = await self._catch_up(parts)
+        register = Register(self.frame.bus, contracts, every_seconds=settings.register_follow_seconds)
+        await register.catch_up()
+        followers = [register.follow, *await self._catch_up(parts)]
         await self._end_days()
         consumers = await bus.consume(database, parts.handlers, parts.batch_handlers)
         for kind, listener in parts.listeners.items():
@@ -271,7 +276,7 @@ class Process(Generic[S]):
         version = importlib.metadata.version(f"lethe-{service}")
         return Frame(service, clock, database, bus, profile.book, profile.catalogue, self._metrics, version, egress)
 
-    def _egress(self, book: PolicyBook, clock: Clock) -> Egress:
+    def _egress(self, book: PolicyBook, clock: Clock, contracts: Contracts) -> Egress:
         """The way out: through the porter where there is one, and then nothing is dialled from here."""
         settings = self._settings
         recipients = recipients_in_force(book, clock, words(settings.egress_private))
@@ -279,7 +284,7 @@ class Process(Generic[S]):
         must_be_declared(endpoints(settings, os.environ), words(settings.own_hosts), recipients.hosts)
         file = settings.egress_socket
         way = DirectWay(recipients, lambda: clock.now().date()) if file is None else PorterWay(file)
-        return Egress(recipients, way, Refusals(self._metrics.registry, clock.now))
+        return Egress(recipients, way, Refusals(self._metrics.registry, clock.now), closing=contracts.closing)
 
     def _clock(self) -> Clock:
         file = self._settings.clock_file

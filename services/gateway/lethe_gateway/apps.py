@@ -10,11 +10,13 @@ from lethe_common.process import Frame
 from lethe_gateway.browser import CONSOLE_COOKIE
 from lethe_gateway.domain import Domain, in_force
 from lethe_gateway.endpoints.accounts import account_routes
+from lethe_gateway.endpoints.breaches import breach_routes
 from lethe_gateway.endpoints.calendar import calendar_routes
 from lethe_gateway.endpoints.consents import consent_routes, unsubscribe_routes
 from lethe_gateway.endpoints.console import console_routes
 from lethe_gateway.endpoints.content import Contents, content_routes
 from lethe_gateway.endpoints.credits import credit_routes
+from lethe_gateway.endpoints.disclosures import disclosure_routes, own_disclosure_routes
 from lethe_gateway.endpoints.erasure import erasure_routes
 from lethe_gateway.endpoints.events import Streams, event_routes
 from lethe_gateway.endpoints.exports import export_routes
@@ -24,6 +26,7 @@ from lethe_gateway.endpoints.models import model_routes
 from lethe_gateway.endpoints.newcomers import Entrance, newcomer_routes
 from lethe_gateway.endpoints.policy import policy_pages
 from lethe_gateway.endpoints.record import record_routes
+from lethe_gateway.endpoints.registers import processor_routes
 from lethe_gateway.endpoints.requests import correction_routes, desk_routes, request_routes
 from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.sessions import session_routes
@@ -83,6 +86,7 @@ def public_app(
         request_routes(
             domain.requests, domain.corrections, domain.erasures, domain.consents, callers, is_https=settings.is_https
         ),
+        own_disclosure_routes(bus, callers),
         correction_routes(domain.corrections, blinding, resets),
         unsubscribe_routes(frame.database, frame.clock, domain.consents),
         session_routes(
@@ -119,6 +123,9 @@ def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: 
     app.include_router(record_routes(published, operators))
     app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
     app.include_router(desk_routes(domain.requests, domain.gallery, frame.database, operators))
+    app.include_router(processor_routes(frame.bus, operators))
+    app.include_router(breach_routes(frame.bus, domain.breaches, operators, in_force(frame)))
+    app.include_router(disclosure_routes(frame.bus, domain.disclosures, frame.database, operators))
     app.include_router(retention_routes(frame.bus, operators))
     app.include_router(simulation_routes(frame.bus, operators))
 

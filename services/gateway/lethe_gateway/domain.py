@@ -13,6 +13,7 @@ from lethe_gateway.accounts import Accounts
 from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.announcements import Announcements
 from lethe_gateway.blinding import Blinding
+from lethe_gateway.breaches import Breaches
 from lethe_gateway.browser import (
     GUEST_COOKIE,
     SECURE_GUEST_COOKIE,
@@ -22,6 +23,7 @@ from lethe_gateway.browser import (
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
 from lethe_gateway.corrections import Corrections
+from lethe_gateway.disclosures import Disclosures
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.export_wiring import ExportParts
 from lethe_gateway.facts import Facts
@@ -101,6 +103,8 @@ class Domain:
             delete_wait_seconds=settings.delete_wait_seconds,
         )
         self.requests = Requests(bus, self.keys, self.sealer, database, self.mails)
+        self.breaches = Breaches(bus, self.keys, self.sealer, database, self.mails)
+        self.disclosures = Disclosures(bus, self.keys, self.sealer, database, self.mails)
         self.corrections = Corrections(
             database, bus, clock, self.keys, self.sealer, self.blinding, self.mails, self.requests,
             valid=timedelta(minutes=settings.proof_token_minutes),

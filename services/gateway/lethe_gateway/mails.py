@@ -6,7 +6,7 @@ it going. Without an SMTP server it waits until it is useless and is then remove
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -30,7 +30,7 @@ from lethe_gateway.errors import NotSignedIn, UseRefused
 from lethe_gateway.gauges import Gauges
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mail_classes import Class, Withheld, class_of
-from lethe_gateway.notices import Coming, Moved, Notices, Soon
+from lethe_gateway.notices import Coming, Given, Moved, Notices, Soon
 from lethe_gateway.words import load_words
 
 log = structlog.get_logger()
@@ -38,14 +38,16 @@ log = structlog.get_logger()
 CATEGORY = "mail.queue"
 Template = Literal[
     "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
-    "address_changed",
+    "address_changed", "breach_notice", "disclosure_notice",
 ]  # fmt: skip
 LinkTemplate = Literal["password_reset", "verify_email"]
 MovedTemplate = Literal["address_change", "address_changed"]
 _NOTICE: Template = "deletion_notice"
 _CHANGE: Template = "policy_change"
 _NEWS: Template = "request_news"
-NOTICES = frozenset({_NOTICE, _CHANGE})
+_BREACH: Template = "breach_notice"
+_DISCLOSED: Template = "disclosure_notice"
+NOTICES = frozenset({_NOTICE, _CHANGE, _BREACH, _DISCLOSED})
 """Mails whose sealed part is what they say; that of the others is a link's secret."""
 _SUBJECTS: dict[str, str] = {
     "password_reset": "Set a new password",
@@ -125,6 +127,19 @@ class Mails:
         mail = await self._write(account_id, subject_ref, _NEWS, _NEWS)
         await self._enqueue(tx, mail, self._kept_until(self._clock.now()))
 
+    async def warn(self, tx: Transaction, audience: Sequence[asyncpg.Record], text: str) -> int:
+        """Put what an operator wrote about a breach into the queue of everybody of these who has an address.
+
+        Returns:
+            How many there are.
+        """
+        return await self._to_all(tx, audience, _BREACH, text, self._kept_until(self._clock.now()))
+
+    async def disclosed(self, tx: Transaction, account_id: str, subject_ref: str, given: Given) -> None:
+        """Put a mail into the queue that facts about somebody were given to an authority."""
+        mail = await self._write(account_id, subject_ref, _DISCLOSED, given.model_dump_json())
+        await self._enqueue(tx, mail, self._kept_until(self._clock.now()))
+
     async def write_moved(self, account_id: str, subject_ref: str, template: MovedTemplate, moved: Moved) -> Written:
         """Seal what goes to an address that is not, or not any more, the account's."""
         return await self._write(account_id, subject_ref, template, moved.model_dump_json())
@@ -142,16 +157,21 @@ class Mails:
             How many there are.
         """
         secret = Coming(version=policy.version).model_dump_json()
+        return await self._to_all(tx, audience, _CHANGE, secret, self._useless_from(policy.effective_at))
+
+    async def _to_all(
+        self, tx: Transaction, audience: Sequence[asyncpg.Record], template: Template, secret: str, over: datetime
+    ) -> int:
         reached = [row for row in audience if row["is_reached"]]
-        written = await asyncio.gather(*(self._write_unless_erased(row, secret) for row in reached))
+        written = await asyncio.gather(*(self._write_unless_erased(row, template, secret) for row in reached))
         mails = [mail for mail in written if mail is not None]
         for mail in mails:
-            await self._enqueue(tx, mail, self._useless_from(policy.effective_at))
+            await self._enqueue(tx, mail, over)
         return len(mails)
 
-    async def _write_unless_erased(self, row: asyncpg.Record, secret: str) -> Written | None:
+    async def _write_unless_erased(self, row: asyncpg.Record, template: Template, secret: str) -> Written | None:
         try:
-            return await self._write(row["account_id"], row["subject_ref"], _CHANGE, secret)
+            return await self._write(row["account_id"], row["subject_ref"], template, secret)
         except NotSignedIn:
             return None
 
@@ -271,12 +291,16 @@ class Mails:
 
     def _message(self, template: str, address: str, token: str) -> EmailMessage | None:
         """None: what it is about is no more."""
-        if template == _NOTICE:
-            return self._notices.deletion(address, Soon.model_validate_json(token), self._policy)
-        if template == _CHANGE:
-            return self._notices.change(address, Coming.model_validate_json(token))
-        if template == _NEWS:
-            return self._notices.news(address, self._policy)
+        policy, notices = self._policy, self._notices
+        said: dict[str, Callable[[], EmailMessage | None]] = {
+            _NOTICE: lambda: notices.deletion(address, Soon.model_validate_json(token), policy),
+            _CHANGE: lambda: notices.change(address, Coming.model_validate_json(token)),
+            _BREACH: lambda: notices.breach(address, token, policy),
+            _DISCLOSED: lambda: notices.disclosed(address, Given.model_validate_json(token), policy),
+            _NEWS: lambda: notices.news(address, policy),
+        }
+        if template in said:
+            return said[template]()
         minutes = int(self._valid.total_seconds() // 60)
         if template in {"address_change", "address_changed"}:
             return self._notices.moved(template, Moved.model_validate_json(token), self._policy, minutes)

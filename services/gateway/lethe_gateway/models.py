@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime
+from sqlalchemy import ARRAY, BigInteger, DateTime, Text
 from sqlmodel import Field, SQLModel
 
 from lethe_common.catalogue import held, impersonal
@@ -111,6 +111,23 @@ class PolicyAnnouncement(Table, table=True):
     announced_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("time of a start"))
     is_told: bool = Field(sa_column_kwargs=impersonal("whether all mails are written"))
     last_account_id: str = Field(default="", sa_column_kwargs=impersonal("random id; empty when all are told"))
+
+
+class BreachTelling(Table, table=True):
+    """That people are written to about a breach, and how far that is; gone when all are."""
+
+    __tablename__: ClassVar[Any] = "breach_tellings"
+
+    telling_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    breach_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    operator: str = Field(sa_column_kwargs=held("register.record", is_sealed=False))
+    text_sealed: bytes = Field(sa_column_kwargs=held("register.record"))
+    key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    account_ids: list[str] | None = Field(
+        sa_type=ARRAY(Text), sa_column_kwargs=impersonal("random ids; none: everybody")
+    )
+    last_account_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    reached: int = Field(sa_column_kwargs=_COUNTER)
 
 
 class Generation(Table, table=True):

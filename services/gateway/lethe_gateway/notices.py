@@ -28,6 +28,15 @@ class Coming(BaseModel):
     version: int
 
 
+class Given(BaseModel):
+    """What a mail about a disclosure says: to whom facts were given, by which law, when, and the package's digest."""
+
+    authority: str
+    legal_reference: str
+    at: datetime
+    digest: str
+
+
 class Moved(BaseModel):
     """What goes to another address than the account's: the link to a new one, or the word to an old one."""
 
@@ -63,6 +72,22 @@ class Notices:
         all_words = [self._words[tag] for tag in policy.languages]
         parts = [words("mail.request_news", url=f"{self._public_url}/requests") for words in all_words]
         return _mail(address, all_words[0]("mail.request_news.subject"), parts)
+
+    def breach(self, address: str, text: str, policy: Policy) -> EmailMessage:
+        """What an operator tells those whom a breach touches, and whom to ask (GDPR Art. 34(2))."""
+        all_words = [self._words[tag] for tag in policy.languages]
+        contact = policy.content.controller.contact
+        parts = [words("mail.breach_notice", name=policy.content.controller.name) for words in all_words]
+        ends = [words("mail.breach_notice.end", contact=contact) for words in all_words]
+        return _mail(address, all_words[0]("mail.breach_notice.subject"), [*parts, text, *ends])
+
+    def disclosed(self, address: str, given: Given, policy: Policy) -> EmailMessage:
+        """Facts about somebody's account were given to an authority."""
+        all_words = [self._words[tag] for tag in policy.languages]
+        values = {**given.model_dump(exclude={"at"}), "day": given.at.date().isoformat()}
+        values["contact"] = policy.content.controller.contact
+        parts = [words("mail.disclosure_notice", **values) for words in all_words]
+        return _mail(address, all_words[0]("mail.disclosure_notice.subject"), parts)
 
     def moved(self, template: str, moved: Moved, policy: Policy, minutes: int) -> EmailMessage:
         """A new address is asked to be confirmed (`address_change`), or an old one told that it is none any more."""

@@ -23,6 +23,7 @@ _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 _SCRIPT_WORDS = (
     "js.",
     "request.",
+    "register.",
     "state.",
     "source.",
     "card.",
@@ -146,6 +147,10 @@ class Pages:
     def desk(self, language: Language) -> str:
         """The console's rights desk."""
         return self._render("console_requests.html", language, grounds=tuple(RefusalGround))
+
+    def registers(self, language: Language) -> str:
+        """The console's registers."""
+        return self._render("console_registers.html", language)
 
     def reset(self, language: Language) -> str:
         """Setting a new password; the link's secret stays in the address's fragment."""

@@ -1,12 +1,14 @@
 """What goes over HTTP, in and out. Videos have OpenAI's shape; fields of ours stand beside theirs."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import asyncpg
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from lethe_common.rpc.breaches import PEOPLE_MOST, Name
 from lethe_common.rpc.legal_holds import OperatorName, Reason
+from lethe_common.rpc.processors import Reference, Remark
 from lethe_common.rpc.requests import RefusalGround, RequestKind
 from lethe_common.rpc.simulation import PolicyText
 from lethe_gateway.ages import Told
@@ -135,6 +137,72 @@ class PolicyWish(Body):
 
 class HoldDecision(Body):
     operator: OperatorName
+
+
+class ContractEntry(Body):
+    """What an operator enters about a recipient. Days are ISO dates, both included; without an end the contract goes on."""
+
+    operator: OperatorName
+    reference: Reference
+    starts_on: date
+    ends_on: date | None = None
+    subprocessors: Remark = ""
+    contact: Remark = ""
+
+
+RegisterText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000)]
+"""What an operator writes into a register; sealed."""
+AccountName = Annotated[str, StringConstraints(pattern="^acct_[0-9a-f]{32}$")]
+
+
+class BreachNews(Body):
+    """A breach as far as it is known. `categories` are the policy's, `places` their stores."""
+
+    operator: OperatorName
+    known_at: AwareDatetime
+    categories: tuple[Name, ...] = Field(min_length=1, max_length=100)
+    places: tuple[Name, ...] = Field(default=(), max_length=100)
+    people: int | None = Field(default=None, ge=0, le=PEOPLE_MOST)
+    is_high_risk: bool = False
+    text: RegisterText
+
+
+class BreachRemark(Body):
+    operator: OperatorName
+    text: RegisterText | None = None
+
+
+class BreachNotification(BreachRemark):
+    """That somebody was notified: by which duty, where it is found, and when it was made, if not now."""
+
+    duty: Name
+    reference: Reference
+    at: AwareDatetime | None = None
+
+
+class BreachWord(Body):
+    """What those whom a breach touches are written: these accounts, or `everybody`."""
+
+    operator: OperatorName
+    text: RegisterText
+    accounts: Literal["everybody"] | tuple[AccountName, ...] = Field(max_length=1000)
+
+
+class DisclosureDemand(Body):
+    """What an authority demands. `asked` is sealed; no person's name in the other two."""
+
+    operator: OperatorName
+    account_id: AccountName
+    authority: Reason
+    legal_reference: Reason
+    asked: RegisterText
+    delay_until: AwareDatetime | None = None
+    delay_ground: Reason | None = None
+
+
+class DisclosureDeed(Body):
+    operator: OperatorName
+    ground: Reason | None = None
 
 
 RequestText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]

@@ -67,7 +67,7 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn, newest_head: NewestHe
 
 
 def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
-    """GET /, /retention, /requests and /static/* of the console's own application."""
+    """GET /, /retention, /requests, /registers and /static/* of the console's own application."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -86,6 +86,13 @@ def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
         language = language_of(request)
         if await is_operator(request):
             return _page(request, pages.desk(language))
+        return _page(request, pages.console(language, is_signed_in=False))
+
+    @router.get("/registers")
+    async def registers(request: Request) -> Response:
+        language = language_of(request)
+        if await is_operator(request):
+            return _page(request, pages.registers(language))
         return _page(request, pages.console(language, is_signed_in=False))
 
     _serve_files(router, pages)

@@ -122,8 +122,8 @@ def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
 
 def _sweeps(frame: Frame, settings: GatewaySettings, domain: Domain) -> list[Sweep]:
     announced, sent = domain.announcements.sweep, domain.mails.sweep
-    mine = [domain.callers.flush, domain.uploads.sweep, domain.corrections.sweep]
-    return [*mine, announced, sent, _sweep_of(frame, settings)]
+    mine = [domain.callers.flush, domain.uploads.sweep, domain.corrections.sweep, domain.breaches.sweep]
+    return [*mine, announced, domain.disclosures.sweep, sent, _sweep_of(frame, settings)]
 
 
 def _sweep_of(frame: Frame, settings: GatewaySettings) -> Sweep:

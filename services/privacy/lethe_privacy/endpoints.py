@@ -8,6 +8,7 @@ from typing import Any
 from lethe_common.bus.requests import Answer
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database
+from lethe_common.process import Worker
 from lethe_common.rpc import consents as choices
 from lethe_common.rpc import privacy as rpc
 from lethe_common.rpc import requests as rights
@@ -50,6 +51,11 @@ class KeyAnswers:
             self._lease_together, max_batch=max_batch, max_waiting=max_waiting, writers=writers
         )
 
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """What has to run for keys to be answered."""
+        return self.issuing.run, self.leasing.run
+
     def answers(self) -> Mapping[type[Call[Any, Any]], Answer]:
         """Each call and who answers it."""
         return {
@@ -79,11 +85,10 @@ class KeyAnswers:
 
     async def lease(self, question: rpc.KeyLeaseQuestion, caller: Service) -> rpc.KeysAnswer:
         """Open the keys of existing items, once it is on record who was granted them."""
-        if not leases.is_allowed(caller, question.purpose):
+        items = [wish.item_id for wish in question.wishes]
+        if not leases.is_allowed(caller, question.purpose) or not leases.is_about(question.purpose, items):
             return rpc.KeysAnswer(
-                keys=tuple(
-                    rpc.ItemKey(item_id=wish.item_id, refusal=leases.PURPOSE_REFUSED) for wish in question.wishes
-                )
+                keys=tuple(rpc.ItemKey(item_id=item_id, refusal=leases.PURPOSE_REFUSED) for item_id in items)
             )
         opening = Opening(question.purpose, question.use)
         keys = await self.leasing.put((opening, question.wishes))

@@ -17,6 +17,20 @@ PrivacyError
 ├── TextNeeded        400  the person has to be told in words
 ├── NameReserved      400  an operator's name that stands for the person or the suite
 ├── StaffMayNotRead   403  the policy gives nobody of the staff access to what is written
+├── RecipientUnknown  404  the policy in force has no recipient of this id
+├── ContractBackwards 400  a contract would end before it begins
+├── BreachUnknown     404  there is no such breach
+├── BreachClosed      409  the breach is closed; open another one
+├── BreachTextNeeded  400  a note says something, and so does closing what is still owed
+├── CategoryUnknown   400  the policy has no such category, or none of these lies there
+├── DutyUnknown       400  no law that the policy names demands this notification
+├── ReferenceNeeded   400  a notification says where it is found
+├── NotThen           400  a time at which this cannot have been
+├── DisclosureUnknown 404  there is no such demand
+├── DisclosureOver    409  the demand was decided already, or its subject is erased
+├── SameApprover      409  who approved does not approve again
+├── NotApproved       409  not enough operators have approved
+├── DelayNeedsGround  400  telling the subject later needs a law that allows it, and a date
 ├── TooManyExports    429  there are as many archives as one may have; delete one
 ├── AccessLogBroken   422  the access log does not hold; the message names the first place
 ├── LogShorter        400  the log of certificates never had as many entries
@@ -152,6 +166,106 @@ class StaffMayNotRead(PrivacyError):
         super().__init__(
             "The policy gives nobody of the staff access to what people write (staff_access of support.ticket)."
         )
+
+
+class RecipientUnknown(PrivacyError):
+    code, status = "recipient_unknown", 404
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The policy in force has no recipient of this id. List the register, or declare it there first."
+        )
+
+
+class ContractBackwards(PrivacyError):
+    code, status = "contract_backwards", 400
+
+    def __init__(self) -> None:
+        super().__init__("This contract would end before it begins. Check both dates.")
+
+
+class BreachUnknown(PrivacyError):
+    code, status = "breach_unknown", 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such breach. Check the id, or list the register.")
+
+
+class BreachClosed(PrivacyError):
+    code, status = "breach_closed", 409
+
+    def __init__(self) -> None:
+        super().__init__("This breach is closed. Open another one for what became known since.")
+
+
+class BreachTextNeeded(PrivacyError):
+    code, status = "breach_text_needed", 400
+
+    def __init__(self) -> None:
+        super().__init__("Say it in words; closing what somebody should still hear of, say why they need not.")
+
+
+class CategoryUnknown(PrivacyError):
+    code, status = "category_unknown", 400
+
+    def __init__(self) -> None:
+        super().__init__("Name categories of the policy in force, and places in which these are kept.")
+
+
+class DutyUnknown(PrivacyError):
+    code, status = "duty_unknown", 400
+
+    def __init__(self) -> None:
+        super().__init__("No law that the policy names demands this notification. Show the breach to see which do.")
+
+
+class ReferenceNeeded(PrivacyError):
+    code, status = "reference_needed", 400
+
+    def __init__(self) -> None:
+        super().__init__("Say where the notification is found, such as its number at the authority.")
+
+
+class NotThen(PrivacyError):
+    code, status = "not_then", 400
+
+    def __init__(self) -> None:
+        super().__init__("This cannot have been at that time: not before it became known, and not in the future.")
+
+
+class DisclosureUnknown(PrivacyError):
+    code, status = "disclosure_unknown", 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such demand. Check the id, or list the register.")
+
+
+class DisclosureOver(PrivacyError):
+    code, status = "disclosure_over", 409
+
+    def __init__(self) -> None:
+        super().__init__("This was decided already, or whom it is about is erased. Reload the register.")
+
+
+class SameApprover(PrivacyError):
+    code, status = "same_approver", 409
+
+    def __init__(self) -> None:
+        super().__init__("You have approved this already. Another operator has to.")
+
+
+class NotApproved(PrivacyError):
+    code, status = "not_approved", 409
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is put together before enough different operators have approved it.")
+
+
+class DelayNeedsGround(PrivacyError):
+    code, status = "delay_needs_ground", 400
+
+    def __init__(self) -> None:
+        super().__init__("To tell the person later, name the law that allows it, and until when.")
 
 
 class TooManyExports(PrivacyError):

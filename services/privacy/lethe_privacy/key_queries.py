@@ -15,7 +15,8 @@ from lethe_common.rpc.privacy import KeyWish, LeaseWish
 SHARE = "SELECT pg_advisory_xact_lock_shared(7310580016)"
 EXCLUDE = "SELECT pg_advisory_xact_lock(7310580016)"
 
-HAS_SUBJECTS = "SELECT EXISTS (SELECT FROM subjects WHERE state <> 'erased' LIMIT 1)"
+# The registers' own keys are nobody's.
+HAS_SUBJECTS = "SELECT EXISTS (SELECT FROM subjects WHERE state <> 'erased' AND subject_ref <> $1 LIMIT 1)"
 SUBJECT_STATE = "SELECT state FROM subjects WHERE subject_ref = $1"
 
 TAKE_INDEX = "INSERT INTO login_index (index_digest, subject_ref) VALUES ($1, $2) ON CONFLICT DO NOTHING"

@@ -1,10 +1,11 @@
 """Leases: which service may open what for which purpose. Everything not listed is refused."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from lethe_common.consents import Chosen
+from lethe_common.identifiers import BreachId, DisclosureId
 from lethe_common.policy import Policy
 from lethe_common.purposes import Standing, Uses
 from lethe_common.rpc.privacy import KeyClass, Purpose
@@ -18,6 +19,7 @@ ALLOWED = frozenset({
     (Service.GATEWAY, Purpose.REQUEST),
     (Service.GATEWAY, Purpose.SUPPORT),
     (Service.GATEWAY, Purpose.EXPORT),
+    (Service.GATEWAY, Purpose.REGISTER),
     (Service.JOBS, Purpose.GENERATE),
     (Service.JOBS, Purpose.STORE),
 })  # fmt: skip
@@ -33,6 +35,7 @@ OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
     Purpose.SERVE: (("output.video", "service"), ("output.thumbnail", "service")),
     Purpose.REQUEST: ((TICKET, "support"),),
     Purpose.SUPPORT: ((TICKET, "support"),),
+    Purpose.REGISTER: (("register.record", "accountability"),),
     # A copy for whom it is about: whatever of it is kept may be opened for that.
     Purpose.EXPORT: (
         *(
@@ -54,11 +57,13 @@ OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
 # and storage (GDPR Art. 18(2), (3)). A purpose that is not here stops.
 IN_SPITE_OF_RESTRICTION = frozenset({
     Purpose.SIGN_IN, Purpose.SHOW, Purpose.SERVE, Purpose.MAIL, Purpose.STORE, Purpose.REQUEST, Purpose.SUPPORT,
-    Purpose.EXPORT,
+    Purpose.EXPORT, Purpose.REGISTER,
 })  # fmt: skip
 STOPPED_BY_RESTRICTION = frozenset({Purpose.GENERATE})
 # What the staff opens only where the policy gives it access, each time with a line in the dossier.
-_OF_STAFF = frozenset({Purpose.SUPPORT})
+_OF_STAFF = frozenset({Purpose.SUPPORT, Purpose.REGISTER})
+# What operators wrote into a register, and nothing of anybody's content beside it.
+_IN_REGISTERS = (f"{BreachId.prefix}_", f"{DisclosureId.prefix}_")
 
 SERVICE = "service"
 # An address may be opened for another of the policy's purposes: the one that a class of mail serves.
@@ -74,6 +79,11 @@ KEY_UNKNOWN = "key_unknown"
 def is_allowed(caller: Service, purpose: Purpose) -> bool:
     """Whether a service may lease keys for a purpose at all."""
     return (caller, purpose) in ALLOWED
+
+
+def is_about(purpose: Purpose, item_ids: Iterable[str]) -> bool:
+    """Whether a purpose may be about these items: what is leased for a register lies in one."""
+    return purpose is not Purpose.REGISTER or all(item_id.startswith(_IN_REGISTERS) for item_id in item_ids)
 
 
 def is_use(uses: Uses, purpose: Purpose, standing: Standing, use: str = SERVICE) -> bool:

@@ -1,6 +1,6 @@
-"""The tables of the privacy service, in two databases, and what each column holds."""
+"""The tables of the privacy service, and what each column holds; those of the key store stand in `key_models`."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, DateTime, SmallInteger, Text
@@ -9,27 +9,71 @@ from sqlmodel import Field, SQLModel
 
 from lethe_common.catalogue import Kind, declare, each, held, impersonal
 from lethe_common.database import registry
+from lethe_privacy.key_models import (
+    ClassKey,
+    ClosedHolder,
+    ConsentLine,
+    FactsMark,
+    GenerationRow,
+    ItemKeyRow,
+    KeysTable,
+    LoginIndex,
+    Loss,
+    Subject,
+    Touched,
+)
 from lethe_privacy.schemas import CERTIFICATE_KEYS, CHECKPOINT_KEYS, HEAD_KEYS
 
 _MOMENT: Any = DateTime(timezone=True)
 _NAMES: Any = ARRAY(Text)
 _RECORD = held("erasure.record", is_sealed=False)
-_REFERENCE = held("identity.account", is_sealed=False)
-_KEY = held("key.material")
 _ARCHIVE = held("export.archive", is_sealed=False)
-_CHOICE = held("consent.record", is_sealed=False)
 _TICKET = held("support.ticket", is_sealed=False)
 _ACCESS = held("access.log", is_sealed=False)
+_DISCLOSED = held("disclosure.record", is_sealed=False)
+_REGISTER = held("register.record", is_sealed=False)
 _RESIDUE_KEYS = declare(Kind.JSON_KEY, each(("store", "method", "found"), impersonal("where something was left")))
 _COUNT_KEYS = declare(Kind.JSON_KEY, each(("store", "category", "before", "after", "retained_ground"), _RECORD))
 
 
+__all__ = [
+    "AccessBatch",
+    "AccessBody",
+    "AccessCheckpoint",
+    "BreachRow",
+    "BreachStepRow",
+    "Certificate",
+    "Claim",
+    "ClassKey",
+    "ClosedHolder",
+    "ConsentLine",
+    "DisclosureRow",
+    "DisclosureStepRow",
+    "Erasure",
+    "Export",
+    "Fact",
+    "FactsMark",
+    "GenerationRow",
+    "ItemKeyRow",
+    "KeysTable",
+    "LogHead",
+    "LogNode",
+    "LoginIndex",
+    "Loss",
+    "PolicyAnnouncement",
+    "ProcessorRow",
+    "ReplayMark",
+    "RequestRow",
+    "RequestStepRow",
+    "Step",
+    "Subject",
+    "Table",
+    "Touched",
+]
+
+
 class Table(SQLModel, registry=registry("privacy")):
     """A table of the schema `privacy`."""
-
-
-class KeysTable(SQLModel, registry=registry("keys")):
-    """A table of the key store, a database of its own outside the data's backups."""
 
 
 class Erasure(Table, table=True):
@@ -235,125 +279,84 @@ class AccessCheckpoint(Table, table=True):
     document: str = Field(sa_column_kwargs=impersonal("a number and a hash, signed", keys=CHECKPOINT_KEYS))
 
 
-class Subject(KeysTable, table=True):
-    """A subject, whether anything of it may be opened, and what it chose.
+class ProcessorRow(Table, table=True):
+    """What an operator entered about a recipient and its contract. The newest row of a recipient counts."""
 
-    `holder_ref` is its name in the ledger of choices; with its keys that link goes too. The row stays as long as the
-    record of its erasure, so that nothing late or restored begins it anew.
-    """
-
-    __tablename__ = "subjects"
-
-    subject_ref: str = Field(primary_key=True, sa_column_kwargs=_RECORD)
-    state: str = Field(sa_column_kwargs=impersonal("active, fenced or erased"))
-    consents: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=_CHOICE)
-    objections: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=_CHOICE)
-    holder_ref: str | None = Field(default=None, unique=True, sa_column_kwargs=_CHOICE)
-    is_restricted: bool = Field(default=False, sa_column_kwargs=_RECORD)
-    erased_at: datetime | None = Field(default=None, sa_type=_MOMENT, sa_column_kwargs=_RECORD)
-
-
-class ConsentLine(KeysTable, table=True):
-    """One choice: who decided what about which purpose, shown which words, how and when. Never changed."""
-
-    __tablename__ = "consents"
+    __tablename__ = "processors"
     __table_args__ = ({"info": {"append_only": True}},)
 
-    line: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
-    holder_ref: str = Field(index=True, sa_column_kwargs=_CHOICE)
-    purpose: str = Field(sa_column_kwargs=_CHOICE)
-    choice: str = Field(sa_column_kwargs=_CHOICE)
-    policy_version: int = Field(sa_column_kwargs=_CHOICE)
-    policy_hash: str = Field(sa_column_kwargs=_CHOICE)
-    text_hash: str = Field(sa_column_kwargs=_CHOICE)
-    language: str = Field(sa_column_kwargs=_CHOICE)
-    way: str = Field(sa_column_kwargs=_CHOICE)
-    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_CHOICE)
+    number: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of entries"))
+    recipient_id: str = Field(sa_column_kwargs=impersonal("a recipient of the policy"))
+    reference: str = Field(sa_column_kwargs=impersonal("where a contract between companies is found"))
+    starts_on: date = Field(sa_column_kwargs=impersonal("first day of a contract"))
+    ends_on: date | None = Field(sa_column_kwargs=impersonal("last day of a contract"))
+    subprocessors: str = Field(sa_column_kwargs=impersonal("names of companies"))
+    contact: str = Field(sa_column_kwargs=_REGISTER)
+    operator: str = Field(sa_column_kwargs=_REGISTER)
+    entered_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_REGISTER)
 
 
-class ClosedHolder(KeysTable, table=True):
-    """Since when a holder has no account any more: from then on the period of its lines counts."""
+class BreachRow(Table, table=True):
+    """A breach of personal data, as far as it is known. It names nobody."""
 
-    __tablename__ = "closed_holders"
+    __tablename__ = "breaches"
+
+    breach_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    is_open: bool = Field(sa_column_kwargs=impersonal("how far it is"))
+    known_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("when something became known"))
+    categories: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=impersonal("categories of the policy"))
+    places: list[str] = Field(sa_type=_NAMES, sa_column_kwargs=impersonal("stores of the policy"))
+    people: int | None = Field(sa_column_kwargs=impersonal("about how many people"))
+    is_high_risk: bool = Field(sa_column_kwargs=impersonal("a judgement about all of them"))
+    closed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("how far it is"))
+
+
+class BreachStepRow(Table, table=True):
+    """One line of a breach's history. Never changed; it goes with its breach."""
+
+    __tablename__ = "breach_steps"
     __table_args__ = ({"info": {"append_only": True}},)
 
-    holder_ref: str = Field(primary_key=True, sa_column_kwargs=_CHOICE)
-    closed_at: datetime = Field(sa_type=_MOMENT, index=True, sa_column_kwargs=_CHOICE)
+    breach_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    number: int = Field(primary_key=True, sa_column_kwargs=impersonal("order of lines"))
+    step: str = Field(sa_column_kwargs=impersonal("of a fixed list"))
+    operator: str = Field(sa_column_kwargs=_REGISTER)
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_REGISTER)
+    duty: str | None = Field(sa_column_kwargs=impersonal("a demand of a law"))
+    reference: str | None = Field(sa_column_kwargs=impersonal("where a notification to an authority is found"))
+    count: int | None = Field(sa_column_kwargs=impersonal("how many were written to"))
+    text_sealed: bytes | None = Field(sa_column_kwargs=held("register.record"))
+    key_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
 
 
-class ClassKey(KeysTable, table=True):
-    """A subject's key of one class, wrapped by its epoch's key."""
+class DisclosureRow(Table, table=True):
+    """A demand of an authority. With its subject's erasure it loses whom it was about, and what was asked."""
 
-    __tablename__ = "class_keys"
+    __tablename__ = "disclosures"
 
-    subject_ref: str = Field(primary_key=True, sa_column_kwargs=_REFERENCE)
-    key_class: str = Field(primary_key=True, sa_column_kwargs=impersonal("a kind of key"))
-    key_id: str = Field(sa_column_kwargs=impersonal("random id"))
-    wrapped: bytes = Field(sa_column_kwargs=_KEY)
-    epoch_id: str = Field(sa_column_kwargs=impersonal("random id"))
-
-
-class ItemKeyRow(KeysTable, table=True):
-    """An item's key, wrapped by its subject's class key."""
-
-    __tablename__ = "item_keys"
-
-    item_id: str = Field(primary_key=True, sa_column_kwargs=_REFERENCE)
-    subject_ref: str = Field(sa_column_kwargs=_REFERENCE)
-    key_class: str = Field(sa_column_kwargs=impersonal("a kind of key"))
-    key_id: str = Field(sa_column_kwargs=impersonal("random id"))
-    wrapped: bytes = Field(sa_column_kwargs=_KEY)
-    created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_REFERENCE)
+    disclosure_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    subject_ref: str | None = Field(sa_column_kwargs=_DISCLOSED)
+    state: str = Field(sa_column_kwargs=impersonal("how far it is"))
+    authority: str = Field(sa_column_kwargs=_DISCLOSED)
+    legal_reference: str = Field(sa_column_kwargs=_DISCLOSED)
+    opened_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_DISCLOSED)
+    delay_until: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_DISCLOSED)
+    delay_ground: str | None = Field(sa_column_kwargs=_DISCLOSED)
+    asked_sealed: bytes | None = Field(sa_column_kwargs=held("disclosure.record"))
+    key_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
+    digest: str | None = Field(sa_column_kwargs=_DISCLOSED)
+    is_told: bool = Field(sa_column_kwargs=impersonal("how far it is"))
 
 
-class GenerationRow(KeysTable, table=True):
-    """Which generation of the key store is in use, and how far the next one is; one row."""
+class DisclosureStepRow(Table, table=True):
+    """One line of a demand's history. Never changed; it goes with its demand."""
 
-    __tablename__ = "generation"
+    __tablename__ = "disclosure_steps"
+    __table_args__ = ({"info": {"append_only": True}},)
 
-    is_only: bool = Field(primary_key=True, sa_column_kwargs=impersonal("that there is one row"))
-    number: int = Field(sa_type=BigInteger, sa_column_kwargs=impersonal("a count"))
-    epoch_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
-    began_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("when all keys were wrapped anew"))
-    phase: str = Field(sa_column_kwargs=impersonal("how far a rotation is"))
-    next_epoch_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
-    next_began_at: datetime | None = Field(
-        sa_type=_MOMENT, sa_column_kwargs=impersonal("as `began_at`, of the next one")
-    )
-    copied_subject: str = Field(sa_column_kwargs=_REFERENCE)
-    copied_item: str = Field(sa_column_kwargs=_REFERENCE)
-
-
-class Loss(KeysTable, table=True):
-    """Of whom keys were deleted since the generation began: the next one has new class keys for them."""
-
-    __tablename__ = "losses"
-
-    subject_ref: str = Field(primary_key=True, sa_column_kwargs=_REFERENCE)
-
-
-class Touched(KeysTable, table=True):
-    """Whose keys changed while the next generation is written."""
-
-    __tablename__ = "touched"
-
-    line: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
-    subject_ref: str = Field(sa_column_kwargs=_REFERENCE)
-
-
-class FactsMark(KeysTable, table=True):
-    """Up to which fact all of them hold in the key store."""
-
-    __tablename__ = "facts_mark"
-
-    is_only: bool = Field(primary_key=True, sa_column_kwargs=impersonal("there is one row"))
-    number: int = Field(sa_type=BigInteger, sa_column_kwargs=impersonal("order of lines"))
-
-
-class LoginIndex(KeysTable, table=True):
-    """Which subject signs in by a login of which only an HMAC is known."""
-
-    __tablename__ = "login_index"
-
-    index_digest: bytes = Field(primary_key=True, sa_column_kwargs=held("identity.credentials", is_sealed=False))
-    subject_ref: str = Field(sa_column_kwargs=_REFERENCE)
+    disclosure_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    number: int = Field(primary_key=True, sa_column_kwargs=impersonal("order of lines"))
+    step: str = Field(sa_column_kwargs=impersonal("of a fixed list"))
+    operator: str = Field(sa_column_kwargs=_DISCLOSED)
+    at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_DISCLOSED)
+    ground: str | None = Field(sa_column_kwargs=_DISCLOSED)

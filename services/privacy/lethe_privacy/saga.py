@@ -5,8 +5,8 @@ comes first and may be repeated; the row here moves on only afterwards.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,8 +22,9 @@ from lethe_common.identifiers import ErasureId, LegalHoldId, SubjectRef
 from lethe_common.logging import describe
 from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.services import Service
-from lethe_privacy import access_queries, fact_queries, queries, request_queries
+from lethe_privacy import access_queries, disclosure_queries, fact_queries, queries, request_queries
 from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
+from lethe_privacy.disclosure_desk import RECORD as DISCLOSURES
 from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
 from lethe_privacy.errors import SubjectUnknown, TooManyClaims
 from lethe_privacy.exports import end_all
@@ -178,8 +179,11 @@ class ErasureSaga:
             ground = self._attestor.ground_of(CHOICES, self._clock.now())
             filed = await tx.fetchval(request_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
             logged = await tx.fetchval(access_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
+            asked = await tx.fetchval(disclosure_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
+            disclosed = _kept_of(DISCLOSURES, "pg:privacy.disclosures", asked, self._attestor, self._clock.now())
             exports = await end_all(tx, erasure.subject_ref)
-            await queries.put_report(tx, erasure.erasure_id, _own_report(counts, filed, exports, logged, ground))
+            report = _own_report(counts, filed, exports, logged, ground)
+            await queries.put_report(tx, erasure.erasure_id, replace(report, counts=(*report.counts, *disclosed)))
             await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
             tx.after_commit(self.wake)
             tx.tell(
@@ -214,6 +218,7 @@ class ErasureSaga:
             if not await self._has_moved(tx, erasure):
                 await tx.execute(request_queries.FORGET_SUBJECT, erasure.subject_ref)
                 await tx.execute(access_queries.FORGET_SUBJECT, erasure.subject_ref)
+                await tx.execute(disclosure_queries.FORGET_SUBJECT, erasure.subject_ref)
                 await tx.execute(queries.NOTE_GENERATION, erasure.erasure_id, newest)
                 await tx.execute(queries.MOVE, erasure.erasure_id, State.VERIFYING, _AT_ONCE)
 
@@ -278,3 +283,11 @@ def _own_report(counts: KeyCounts, filed: int, exports: int, logged: int, ground
     n = counts.consents
     kept = StoreCount(store="pg:keys.consents", category=CHOICES, before=n, after=n, retained_ground=ground)
     return Report(Service.PRIVACY, (*gone, kept) if n else gone)
+
+
+def _kept_of(category: str, store: str, count: int, attestor: Attestor, now: datetime) -> tuple[StoreCount, ...]:
+    """That something was, stays for its period; whom it was about does not. Nothing is said where nothing was."""
+    if not count:
+        return ()
+    ground = attestor.ground_of(category, now)
+    return (StoreCount(store=store, category=category, before=count, after=count, retained_ground=ground),)

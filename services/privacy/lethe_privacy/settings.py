@@ -32,6 +32,7 @@ class PrivacySettings(ServiceSettings):
 
     requests_open_most: int = Field(default=20, ge=1, le=1000)
     request_sweep_batch: int = Field(default=200, ge=1, le=1000)
+    contract_warn_days: int = Field(default=30, ge=1, le=365)
     choices_per_subject_most: int = Field(default=1_000, ge=10)
     expiry_batch: int = Field(default=100, ge=1, le=1000)
     claims_per_erasure: int = Field(default=20, ge=1, le=1000)

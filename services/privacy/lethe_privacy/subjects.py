@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lethe_common.database import Database
-from lethe_common.identifiers import SubjectRef
+from lethe_common.identifiers import REGISTERS, SubjectRef
 from lethe_privacy import key_queries as queries
 from lethe_privacy import rotation_queries
 from lethe_privacy.errors import SubjectGone, SubjectUnknown
@@ -45,6 +45,11 @@ class Subjects:
             await tx.execute(queries.OPEN_SUBJECT, subject_ref)
             return True
 
+    async def begin_registers(self) -> None:
+        """See that there is a reference for the keys of registers. It signs in by nothing and is never erased."""
+        async with self._database.transaction(queries.SHARE) as tx:
+            await tx.execute(queries.OPEN_SUBJECT, REGISTERS)
+
     async def find(self, login_index: str) -> SubjectRef | None:
         """The active subject that signs in by this login."""
         digest = await self._keyring.index_digest(bytes.fromhex(login_index))
@@ -72,7 +77,7 @@ class Subjects:
     async def has_any(self) -> bool:
         """Whether there is anybody who was not erased."""
         async with self._database.transaction() as tx:
-            return bool(await tx.fetchval(queries.HAS_SUBJECTS))
+            return bool(await tx.fetchval(queries.HAS_SUBJECTS, REGISTERS))
 
     async def is_known(self, subject_ref: SubjectRef) -> bool:
         """Whether it was opened and is not erased."""

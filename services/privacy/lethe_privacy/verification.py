@@ -63,6 +63,7 @@ PLACES = (
     Place(Cluster.DATA, "retention.legal_holds"),
     Place(Cluster.DATA, "retention.pauses"),
     Place(Cluster.FACTS, "privacy.requests"),
+    Place(Cluster.FACTS, "privacy.disclosures"),
     Place(Cluster.FACTS, "privacy.exports"),
     Place(Cluster.FACTS, "privacy.access_bodies"),
     Place(Cluster.KEYS, "keys.item_keys"),

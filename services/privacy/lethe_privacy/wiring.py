@@ -46,11 +46,12 @@ from lethe_privacy.finals import FinalCertificates
 from lethe_privacy.gauges import Gauges
 from lethe_privacy.handlers import ErasureHandlers
 from lethe_privacy.itemkeys import ItemKeys
+from lethe_privacy.key_models import KeysTable
 from lethe_privacy.key_replays import KeyReplay
 from lethe_privacy.keybackups import KeyBackups
 from lethe_privacy.keyring import Keyring
 from lethe_privacy.leases import Gate, Gates, staffed
-from lethe_privacy.models import KeysTable
+from lethe_privacy.register_wiring import registers_of
 from lethe_privacy.request_sweeps import RequestSweeps
 from lethe_privacy.rotation import Rotation, Rules, begin_first
 from lethe_privacy.saga import ErasureSaga, Pace
@@ -77,6 +78,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     must_destroy_in_time(keyring.destroy_delay, frame.book)
     subjects, keys = Subjects(keys_database, keyring), ItemKeys(keys_database, ClassKeys(keyring), frame.clock)
     await begin_first(keys_database, keyring, frame.clock)
+    await subjects.begin_registers()
     log = _access_log(frame, settings, keys, signing_key)
     key_answers = _key_answers(frame, settings, subjects, keys, log)
     facts = Facts(frame.database, frame.book, frame.clock)
@@ -90,7 +92,9 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         frame.database, subjects, consents, frame.book, frame.clock, facts,
         open_most=settings.requests_open_most, begin_export=exports.begin,
     )  # fmt: skip
-    sweeps = RequestSweeps(frame.database, keys, frame.book, Gauges(frame.metrics), batch=settings.request_sweep_batch)
+    gauges = Gauges(frame.metrics)
+    sweeps = RequestSweeps(frame.database, keys, frame.book, gauges, batch=settings.request_sweep_batch)
+    registers = registers_of(frame, settings, keys, gauges)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     certificate_log, public_pem = CertificateLog(signing_key, frame.clock), certificates.public_pem(signing_key)
     saga = _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts)
@@ -112,22 +116,16 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
             **RequestAnswers(desk).answers(),
             **ErasureAnswers(saga, frame.database, certificate_log, public_pem).answers(),
             **FactAnswers(facts, saga.open_again).answers(),
+            **registers.answers,
             **_export_answers(exports, Exported(frame.database, keys_database, Accesses(frame.database, keys))),
         },
-        first_answers=_first_answers(frame.database, subjects),
-        workers=[
-            key_answers.issuing.run,
-            key_answers.leasing.run,
-            log.run,
-            facts.run,
-            key_replay.follow,
-            saga.run,
-            exports.run,
-        ],
+        first_answers={**_first_answers(frame.database, subjects), **registers.first_answers},
+        workers=[*key_answers.workers, log.run, facts.run, key_replay.follow, saga.run, exports.run],
         sweeps=[
             *aging.sweeps,
             sweeps.warn,
             sweeps.remove,
+            *registers.sweeps,
             *_expiries(frame, keys_database, settings.expiry_batch),
             facts.sweep,
             log.sweep,

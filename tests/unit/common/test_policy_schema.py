@@ -23,7 +23,7 @@ WRONG = [
     ("    proof: [doc]", "    proof: [maybe]", "proof: [maybe]", "'clk', 'can'"),
     (CLAUSE, "keep_otherwise: as_needed\n\n" + CLAUSE, "keep_otherwise", "is no period"),
     ("acceptance: {terms: recorded", "acceptance: {terms: by_use", "acceptance:", "use is no agreement"),
-    ("logged: [support]", "logged: []", "logged:", ": data.support.ticket.staff_access.logged: "),
+    ("logged: [support]", "logged: []", "logged: []", ": data.support.ticket.staff_access.logged: "),
     (CLAUSE, "analytics: {recipient: nobody, parameters: [page]}\n\n" + CLAUSE, "analytics:", "no recipient nobody"),
 ]  # fmt: skip
 

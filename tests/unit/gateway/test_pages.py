@@ -41,6 +41,7 @@ def all_pages() -> dict[str, str]:
             "deadlines": pages.retention(language),
             "requests": pages.requests(language),
             "desk": pages.desk(language),
+            "registers": pages.registers(language),
             "reset": pages.reset(language),
             "verify": pages.verify(language),
             "new address": pages.new_address(language),
@@ -207,13 +208,15 @@ async def test_the_console_hides_behind_its_sign_in() -> None:
     assert 'id="run-rows"' not in html
 
 
-async def test_the_pages_of_deadlines_and_of_requests_hide_behind_the_sign_in_too() -> None:
+async def test_the_other_pages_of_the_console_hide_behind_the_sign_in_too() -> None:
     pages = Pages(lambda: TERMS)
     for is_operator, path, shown in (
         (False, "/retention", 'id="operator"'),
         (True, "/retention", 'id="hold-form"'),
         (False, "/requests", 'id="operator"'),
         (True, "/requests", 'id="desk-rows"'),
+        (False, "/registers", 'id="operator"'),
+        (True, "/registers", 'id="processor-form"'),
     ):
         app = FastAPI()
 

@@ -1,5 +1,6 @@
 import pytest
 
+from lethe_common.identifiers import BreachId, DisclosureId, GenerationId, RequestId
 from lethe_common.policy import load_policy
 from lethe_common.purposes import Standing, Uses, uses_of
 from lethe_common.rpc.privacy import KeyClass, Purpose
@@ -11,6 +12,7 @@ from lethe_privacy.leases import (
     STOPPED_BY_RESTRICTION,
     Gate,
     Opening,
+    is_about,
     is_allowed,
     is_use,
     refusal_of,
@@ -26,6 +28,7 @@ def test_only_the_listed_pairs_of_service_and_purpose_open_anything(caller: Serv
     listed = {
         Service.GATEWAY: {
             Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT, Purpose.EXPORT,
+            Purpose.REGISTER,
         },
         Service.JOBS: {Purpose.GENERATE, Purpose.STORE},
     }  # fmt: skip
@@ -90,3 +93,10 @@ def test_the_staff_opens_nothing_where_the_policy_gives_it_no_access() -> None:
     assert Gate(uses, frozenset(), frozenset({"support.ticket"})).lets(Opening(Purpose.SUPPORT), (), ())
     assert not Gate(uses, frozenset(), frozenset({"content.prompt"})).lets(Opening(Purpose.SUPPORT), (), ())
     assert Gate(uses, frozenset(), frozenset()).lets(Opening(Purpose.REQUEST), (), ())
+
+
+def test_what_is_leased_for_a_register_lies_in_one() -> None:
+    assert is_about(Purpose.REGISTER, [BreachId.new(), DisclosureId.new()])
+    assert not is_about(Purpose.REGISTER, [BreachId.new(), GenerationId.new()])
+    assert not is_about(Purpose.REGISTER, [RequestId.new()])
+    assert is_about(Purpose.SHOW, [GenerationId.new()])

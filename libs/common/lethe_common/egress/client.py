@@ -3,7 +3,7 @@
 import json
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -92,11 +92,26 @@ class Answer:
         return parsed
 
 
-class Egress:
-    """A service's only way to reach anybody outside. Every refusal is counted and remembered here."""
+def _open(_recipient_id: str) -> Reason | None:
+    return None
 
-    def __init__(self, recipients: Recipients, way: Way, refusals: Refusals, limits: Limits | None = None) -> None:
+
+class Egress:
+    """A service's only way to reach anybody outside. Every refusal is counted and remembered here.
+
+    `closing` says why a recipient is closed at this moment, whatever the way behind thinks of it.
+    """
+
+    def __init__(
+        self,
+        recipients: Recipients,
+        way: Way,
+        refusals: Refusals,
+        limits: Limits | None = None,
+        closing: Callable[[str], Reason | None] = _open,
+    ) -> None:
         self._recipients, self._way, self.refusals, self.limits = recipients, way, refusals, limits or Limits()
+        self._closing = closing
 
     async def send(self, request: Outbound) -> Answer:
         """Send one request and read its answer whole. Redirects of a GET are followed, each checked like the first.
@@ -122,6 +137,7 @@ class Egress:
             EgressRefused, Unavailable: as `send`.
         """
         try:
+            self._must_be_open(passage.recipient)
             response = await self._way.carry(passage)
         except EgressRefused as refused:
             raise self._noted(refused, passage.purpose) from None
@@ -140,6 +156,8 @@ class Egress:
         """
         declared = self._recipients.with_host(host)
         try:
+            if declared is not None:
+                self._must_be_open(declared.id)
             return await self._way.tunnel("undeclared" if declared is None else declared.id, host, port)
         except EgressRefused as refused:
             raise self._noted(refused, "") from None
@@ -147,6 +165,11 @@ class Egress:
     async def close(self) -> None:
         """Let go of connections."""
         await self._way.close()
+
+    def _must_be_open(self, recipient_id: str) -> None:
+        reason = self._closing(recipient_id)
+        if reason is not None:
+            raise EgressRefused(reason, recipient_id)
 
     async def _read(self, passage: Passage, response: httpx2.Response) -> Answer:
         try:

@@ -10,7 +10,7 @@ from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.durations import AtOnce, BusinessDays, Period
 from lethe_common.policy.duties import Rights
 from lethe_common.policy.errors import UnknownRight
-from lethe_common.policy.laws import Entry, longest_answer
+from lethe_common.policy.laws import Entry, longest_answer, packs
 
 
 def answer_by(content: PolicyFile, right: str, received_at: datetime) -> datetime:
@@ -57,6 +57,28 @@ def extension_of(content: PolicyFile, right: str, received_at: datetime) -> Exte
     if not found:
         return None
     return Extension(min(one.told_by for one in found), min(one.ends_at for one in found))
+
+
+@dataclass(frozen=True, slots=True)
+class BreachClock:
+    """Somebody who has to hear of a breach by an instant. `duty` names law and demand: `RU.breach.inquiry`."""
+
+    duty: str
+    says: str
+    source: str
+    due_at: datetime
+
+
+def breach_clocks(content: PolicyFile, known_at: datetime) -> tuple[BreachClock, ...]:
+    """Whom a breach has to be told, by the laws that a policy names, the most urgent first; from when it became known."""
+    calendar, known = calendar_of(content.controller.calendar), packs()
+    found = [
+        BreachClock(f"{law.id}.{entry.key}", entry.says, entry.source, _lawful(entry, known_at, calendar))
+        for law in (known[name] for name in content.jurisdictions if name in known)
+        for entry in law.entries
+        if entry.key.startswith("breach.") and entry.limit is not None
+    ]
+    return tuple(sorted(found, key=lambda clock: (clock.due_at, clock.duty)))
 
 
 def warn_at(received_at: datetime, due_at: datetime) -> datetime:

@@ -39,6 +39,7 @@ class Purpose(StrEnum):
     REQUEST = "request"
     SUPPORT = "support"
     EXPORT = "export"
+    REGISTER = "register"
 
 
 class SubjectOpenQuestion(Message):
