@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from lethe_common.announcements import Record
 from lethe_common.egress.declared import is_own, words
+from lethe_common.leased_keys import LeasedKeys
 from lethe_common.policy import Policy
 from lethe_common.process import Frame
 from lethe_common.sealing import Sealer
@@ -48,7 +49,9 @@ class Domain:
     def __init__(self, frame: Frame, settings: GatewaySettings) -> None:
         database, bus, clock = frame.database, frame.bus, frame.clock
         self.storage = _storage(settings)
-        self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
+        self.sealer, self.blinding = Sealer(is_on=settings.sealing), Blinding(settings.pepper)
+        self.leased = LeasedKeys(bus, frame.service, settings.process_name)
+        self.keys = ItemKeys(bus, self.leased)
         cookie = SECURE_SESSION_COOKIE if settings.is_https else SESSION_COOKIE
         guest_cookie = SECURE_GUEST_COOKIE if settings.is_https else GUEST_COOKIE
         self.callers = Callers(

@@ -83,6 +83,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             GenerationChanged: watchers.on_changed,
             jobs.GenerationProgressed: watchers.on_progressed,
             identity.AccessRevoked: on_access_revoked,
+            privacy.KeysCalledIn: domain.leased.on_called_in,
         },
         workers=_workers(domain),
         announce=domain.announcements.register,
