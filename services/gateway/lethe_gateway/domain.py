@@ -23,6 +23,7 @@ from lethe_gateway.browser import (
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
 from lethe_gateway.corrections import Corrections
+from lethe_gateway.correspondents import Correspondents
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.export_wiring import ExportParts
 from lethe_gateway.facts import Facts
@@ -109,7 +110,25 @@ class Domain:
             valid=timedelta(minutes=settings.proof_token_minutes),
         )  # fmt: skip
         self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
+        self.correspondents = self._correspondents(frame, settings)
         self.exports = ExportParts(frame, settings, self.keys, self.sealer, self.storage)
+
+    def _correspondents(self, frame: Frame, settings: GatewaySettings) -> Correspondents:
+        return Correspondents(
+            frame.database,
+            frame.bus,
+            frame.clock,
+            self.keys,
+            self.sealer,
+            self.blinding,
+            self.accounts,
+            self.mails,
+            self.requests,
+            self.erasures,
+            plan=frame.catalogue.opening_plan.id,
+            valid=timedelta(minutes=settings.proof_token_minutes),
+            period=timedelta(hours=settings.correspondent_session_hours),
+        )
 
 
 def _mails(frame: Frame, settings: GatewaySettings, keys: ItemKeys, sealer: Sealer) -> Mails:

@@ -123,7 +123,7 @@ def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
 
 def _sweeps(frame: Frame, settings: GatewaySettings, domain: Domain) -> list[Sweep]:
     announced, sent = domain.announcements.sweep, domain.mails.sweep
-    mine = [domain.callers.flush, domain.uploads.sweep, domain.corrections.sweep]
+    mine = [domain.callers.flush, domain.uploads.sweep, domain.corrections.sweep, domain.correspondents.sweep]
     return [*mine, announced, sent, _sweep_of(frame, settings)]
 
 
