@@ -17,11 +17,14 @@ from lethe_common.bus import Bus
 from lethe_common.clock import monotonic_seconds
 from lethe_common.errors import Unavailable
 from lethe_common.events.privacy import KeysCalledIn
+from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc.envelope import Refused
 from lethe_common.rpc.privacy import ItemKey, KeysLetGo, KeysLetGoQuestion
 from lethe_common.services import Service
 
 _COLLECTED_EVERY_SECONDS = 5.0
+_YOUNG = 1
+"""The generations of the collector whose objects are young (`gc`)."""
 
 
 class LeasedKey(bytes):
@@ -66,17 +69,21 @@ class LeasedKeys:
     async def on_called_in(self, event: KeysCalledIn) -> None:
         """Say that nothing of the subject is here; where something is, the next call asks again."""
         if self.holds(event.subject_ref):
-            self._collect()
+            self._collect(event.subject_ref)
         if self.holds(event.subject_ref):
             return
         question = KeysLetGoQuestion(subject_ref=event.subject_ref, process=self.process)
         with contextlib.suppress(Unavailable, Refused):
             await self._bus.ask(KeysLetGo, question)
 
-    def _collect(self) -> None:
-        """A key in a circle of references, such as an error's, would else wait for a collector that seldom comes."""
+    def _collect(self, subject_ref: SubjectRef) -> None:
+        """A key in a circle of references, such as an error's, would else wait for a collector that seldom comes.
+
+        What is young is collected each time, which is quick; all of it, which stops the process for a while, seldom.
+        """
+        gc.collect(_YOUNG)
         now = monotonic_seconds()
-        if now >= self._collects_at:
+        if self.holds(subject_ref) and now >= self._collects_at:
             self._collects_at = now + _COLLECTED_EVERY_SECONDS
             gc.collect()
 
