@@ -2,9 +2,11 @@
 
 import secrets
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
+from tests.browser.test_layout import fits
 from tests.suite import RunningSuite
 
 
@@ -43,6 +45,27 @@ def test_a_person_asks_and_an_operator_answers(visit: Open, suite: RunningSuite)
     expect(page.locator("#request-list details")).to_contain_text("to answer it")
     expect(page.locator("#request-list details")).to_contain_text("Sealed, in our own database.")
     expect(page.locator("#request-list details")).not_to_contain_text("A. Clerk")
+
+
+@pytest.mark.parametrize(
+    ("language", "sent"), [("en-US", "A mail with a link is on its way"), ("ru-RU", "Письмо со ссылкой отправлено")]
+)
+def test_who_has_no_session_asks_for_a_link_on_a_phone(
+    visit: Open, suite: RunningSuite, language: str, sent: str
+) -> None:
+    visitor = visit(f"{suite.url}/requests", language=language, width_px=390, height_px=844)
+    page = visitor.page
+    assert fits(page)
+    page.locator("#letters-email").fill(visitor.email)
+    page.locator("#letters button").click()
+    expect(page.locator("#letters .said")).to_contain_text(sent)
+
+    page.goto(f"{suite.url}/requests/link#{secrets.token_urlsafe(32)}")
+    assert fits(page)
+    assert "#" not in page.url
+    page.locator("#letter-link button").click()
+    expect(page.locator("#letter-link .said")).not_to_be_empty()
+    assert page.url.endswith("/requests/link")
 
 
 def test_a_restriction_is_lifted_where_it_was_asked_for_in_russian(visit: Open, suite: RunningSuite) -> None:

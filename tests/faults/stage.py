@@ -31,6 +31,7 @@ QUICK: Mapping[str, str] = {
     "LEASE_SECONDS": "3",
     "HEARTBEAT_SECONDS": "0.5",
     "CONSUMER_ACK_WAIT_SECONDS": "3",
+    "ERASURE_LEASE_SECONDS": "2",
     "CONSUMER_RETRY_MOST_SECONDS": "2",
 }
 """Leases and acknowledgements that tests can wait for."""

@@ -37,6 +37,11 @@ _REPORTED = """
     SELECT s.owner FROM privacy.steps s JOIN privacy.erasures e USING (erasure_id)
      WHERE e.subject_ref = $1 AND s.is_reported
 """
+_HAS_KEYS = "SELECT 1 FROM jobs.runs WHERE subject_ref = $1 AND state = 'rendering'"
+_LET_GO = """
+    SELECT 1 FROM privacy.called_in c JOIN privacy.erasures e USING (erasure_id)
+     WHERE e.subject_ref = $1 AND c.service = 'gateway' AND c.is_let_go
+"""
 _IS_FENCED = "SELECT 1 FROM jobs.subjects WHERE subject_ref = $1 AND fenced_at IS NOT NULL"
 _ARROWS = """
     SELECT count(*) FILTER (WHERE a.cause = 'service_away') AS waited, max(a.at) FILTER (WHERE a.cause = 'started') AS started
@@ -84,7 +89,27 @@ def test_an_erasure_waits_for_an_owner_that_is_cut_off_and_nothing_of_what_it_di
                 _nothing_begins(suite, account)
             if service is Service.GATEWAY:
                 assert http.get(f"/v1/videos/{finished}/content").status_code in (401, 503)
-            assert leaving.state(suite) == ("fenced" if service is Service.RETENTION else "erasing")
+            waits_as = "quiet" if service is Service.RETENTION else "erasing"
+            until(lambda: leaving.state(suite) == waits_as, waits_as)
+    town.forget(leaving)
+
+
+def test_a_worker_that_stands_still_is_waited_for_and_the_certificate_says_that_it_did_not_let_go(town: Town) -> None:
+    suite, account = town.suite, town.suite.open_account()
+    with account.http() as http:
+        answered(http.get(f"/v1/videos/{_order(http)}"))
+        until(lambda: suite.look(_HAS_KEYS, account.subject_ref), "the worker to have keys")
+        leaving = Leaving.of(suite, account)
+        with paused(suite, "jobs"):
+            leaving.leave(suite)
+            until(lambda: suite.look(_LET_GO, account.subject_ref), "the gateway to let go")
+            assert leaving.state(suite) == "fenced"
+            until(lambda: leaving.state(suite) == "erasing", "its time to be over")
+    quiesced = leaving.certificate(suite)["payload"]["quiesced"]
+    assert quiesced["services"] == [
+        {"service": "gateway", "processes": 1, "let_go": 1, "time_over": 0},
+        {"service": "jobs", "processes": 1, "let_go": 0, "time_over": 1},
+    ]
     town.forget(leaving)
 
 

@@ -76,7 +76,7 @@ def lease(suite: RunningSuite, account: Account, use: str) -> str | None:
     refusals: list[str | None] = []
 
     async def deed(bus: Bus) -> None:
-        question = KeyLeaseQuestion(purpose=Purpose.MAIL, use=use, wishes=(wish,))
+        question = KeyLeaseQuestion(purpose=Purpose.MAIL, process="0" * 16, use=use, wishes=(wish,))
         refusals.append((await ask(bus.seats[Service.GATEWAY], Service.GATEWAY, KeyLease, question)).keys[0].refusal)
 
     on_the_bus(suite, deed)

@@ -102,6 +102,13 @@ def test_the_key_and_the_password_open_nothing_any_more(
     assert refused.status_code == 401
 
 
+def test_the_certificate_tells_that_every_process_had_let_go_of_the_keys_first(certificate: bytes) -> None:
+    quiesced = json.loads(certificate)["payload"]["quiesced"]
+    assert quiesced["is_by_record"]
+    assert {line["service"] for line in quiesced["services"]} == {"gateway", "jobs"}
+    assert all(line["let_go"] == line["processes"] > 0 == line["time_over"] for line in quiesced["services"])
+
+
 def test_the_certificate_verifies_offline_and_no_byte_of_it_can_be_changed(
     tmp_path: Path, certificate: bytes, public_key: bytes, erased: tuple[Account, dict[str, Any], list[str]]
 ) -> None:

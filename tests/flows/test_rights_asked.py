@@ -46,6 +46,18 @@ def is_paused(suite: RunningSuite, account: Account) -> bool:
     return bool(suite.look("SELECT 1 FROM retention.pauses WHERE subject_ref = $1", account.subject_ref))
 
 
+def test_whoever_writes_by_a_mailed_link_is_erased_when_nothing_is_asked_any_more(suite: RunningSuite) -> None:
+    with suite.anonymous() as http:
+        answer = http.post("/v1/privacy/links", json={"email": "passer-by@example.org"})
+    ((correspondent,),) = suite.look("SELECT subject_ref FROM gateway.accounts WHERE state = 'correspondent'")
+
+    assert answer.status_code == 202
+    suite.advance("PT2H")
+    until(lambda: not suite.look("SELECT 1 FROM gateway.accounts WHERE subject_ref = $1", correspondent), "the erasure")
+    erased = "SELECT 1 FROM keys.subjects WHERE subject_ref = $1 AND state = 'erased'"
+    until(lambda: suite.look_at_keys(erased, correspondent), "the keys to go")
+
+
 def test_a_question_is_answered_by_an_operator_and_its_dossier_is_the_persons_to_see(suite: RunningSuite) -> None:
     account, other = suite.open_account(), suite.open_account()
     made_at = suite.policy_unix()

@@ -44,6 +44,7 @@ from tests.servers import RunningServers
 from tests.tree import ROOT
 
 SHOWING = Opening(Purpose.SHOW)
+PROCESS = "a" * 16
 PROFILES = ROOT / "deploy/profiles"
 
 
@@ -109,7 +110,7 @@ class Replica:
         self.tasks = [asyncio.ensure_future(run()) for run in (self.answers.leasing.run, self.log.run)]
 
     async def lease(self, *wishes: LeaseWish, purpose: Purpose = Purpose.SHOW) -> tuple[ItemKey, ...]:
-        question = KeyLeaseQuestion(purpose=purpose, wishes=wishes)
+        question = KeyLeaseQuestion(purpose=purpose, process=PROCESS, wishes=wishes)
         return (await self.answers.lease(question, Service.GATEWAY)).keys
 
     def stop(self) -> None:
@@ -201,7 +202,7 @@ async def test_a_key_whose_subject_is_fenced_before_it_is_on_record_is_not_hande
     keys = await archive.items.lease(wished, [SHOWING, SHOWING], gate)
     await archive.subjects.fence(fenced)
 
-    gone, granted = await replica.log.recorded(Service.GATEWAY, SHOWING, wished, keys)
+    gone, granted = await replica.log.recorded(Service.GATEWAY, PROCESS, SHOWING, wished, keys)
 
     assert (gone.refusal, gone.key) == ("subject_fenced", None)
     assert granted == keys[1]

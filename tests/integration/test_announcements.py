@@ -14,6 +14,7 @@ from lethe_common.bus import Bus
 from lethe_common.database import Database
 from lethe_common.database.migration import migrate
 from lethe_common.identifiers import AccountId, SubjectRef
+from lethe_common.leased_keys import LeasedKeys
 from lethe_common.policy import load_book
 from lethe_common.policy.errors import AnnouncedOtherwise, HistoryMissing, NoticeTooLate
 from lethe_common.rpc.announcements import (
@@ -106,7 +107,7 @@ async def starting(
         mails = Mails(
             database,
             clock,
-            ItemKeys(bus),
+            ItemKeys(bus, LeasedKeys(bus, Service.GATEWAY)),
             Sealer(is_on=True),
             None,
             public_url="http://studio",

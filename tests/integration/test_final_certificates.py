@@ -17,7 +17,7 @@ from lethe_privacy.finals import FinalCertificates
 from lethe_privacy.keybackups import KeyBackups
 from lethe_privacy.rotation import Rotation, Rules
 from lethe_privacy.transparency import CertificateLog
-from tests.integration.test_privacy_erasure import Desk, claim, desk
+from tests.integration.erasure_desk import Desk, claim, desk
 from tests.servers import RunningServers
 from tests.tree import ROOT
 

@@ -10,6 +10,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from lethe_common.services import Service
+from tests import plain
 from tests.integration.gateway_suite import PASSWORD, Suite, free_port, running_suite, until
 from tests.servers import RunningServers
 
@@ -151,6 +152,89 @@ def test_an_address_that_another_account_has_is_not_taken_over_by_a_correction(
 
         assert (taken.status_code, taken.json()["error"]["code"]) == (409, "address_taken")
         assert client.get("/v1/account").json()["email"] == mine
+
+
+def test_a_link_for_requests_goes_to_whoever_gives_an_address_and_the_answers_tell_nothing(
+    suite: Suite, mailbox: tuple[Mailbox, int]
+) -> None:
+    known, unknown = "holder@example.org", "stranger@example.org"
+    suite.sign_up(known)
+    with suite.client() as stranger:
+        answers = [stranger.post("/v1/privacy/links", json={"email": email}) for email in (known, unknown, unknown)]
+        links = [mailed_link(mailbox, email) for email in (known, unknown)]
+
+        assert {(one.status_code, one.content, frozenset(one.headers)) for one in answers} == {
+            (202, answers[0].content, frozenset(answers[0].headers))
+        }
+        assert len(set(links)) == len(links)
+        # The same rows for both, and one account however often is asked.
+        states = "SELECT count(*) FROM gateway.accounts WHERE state = 'correspondent'"
+        assert suite.look(states) == len(links)
+        assert (
+            suite.look(f"SELECT count(*) FROM gateway.proof_tokens WHERE encode(token_hash, 'escape') = '{links[0]}'")
+            == 0
+        )
+    logs = "".join(suite.logged(service) for service in suite.processes)
+    assert not [secret for secret in (*links, unknown, known) if secret in logs]
+
+
+def test_a_link_opens_requests_once_and_nothing_else(suite: Suite, mailbox: tuple[Mailbox, int]) -> None:
+    own = {"Origin": suite.url}
+    with suite.client() as seen, suite.client() as thief:
+        seen.post("/v1/privacy/links", json={"email": "seen@example.org"})
+        body = {"token": mailed_link(mailbox, "seen@example.org")}
+        foreign = thief.post("/v1/privacy/links/confirm", json=body, headers={"Origin": "http://elsewhere.example"})
+        come = seen.post("/v1/privacy/links/confirm", json=body, headers=own)
+        again = thief.post("/v1/privacy/links/confirm", json=body, headers=own)
+        wish = {"kind": "depicted", "video": f"video_{'0' * 32}", "text": "I am the one in the boat."}
+        filed = seen.post("/v1/privacy/requests", json=wish, headers=own)
+        read = seen.get(f"/v1/privacy/requests/{filed.json()['id']}")
+        ordered = seen.post("/v1/videos", json={"prompt": "a boat"}, headers=own)
+        key = seen.post("/v1/api-keys", headers=own)
+
+        assert (foreign.status_code, come.status_code, again.status_code) == (403, 201, 410)
+        assert come.json() == {"object": "session", "is_account": False}
+        assert (filed.status_code, read.json()["steps"][0]["text"]) == (201, wish["text"])
+        assert [(one.status_code, one.json()["error"]["code"]) for one in (ordered, key)] == [
+            (403, "requests_only")
+        ] * 2
+        assert seen.get("/v1/account").json()["email"] == "seen@example.org"
+    with plain.client(suite.console_url, {"Authorization": f"Bearer {suite.token}"}) as console:
+        (row,) = [
+            one for one in console.get("/api/requests").json()["requests"] if one["request_id"] == filed.json()["id"]
+        ]
+        assert row["is_correspondent"]
+
+
+def test_only_a_fact_about_the_account_by_the_same_address_opens_that_account(
+    suite: Suite, mailbox: tuple[Mailbox, int]
+) -> None:
+    mine, own = "twofold@example.org", {"Origin": suite.url}
+    ids = []
+    for email in (mine, "another@example.org"):
+        with suite.client(suite.sign_up(email)) as client:
+            confirm(suite, mailbox, email)
+            until(lambda http=client: http.get("/v1/credits").status_code == 200)  # type: ignore[misc]  # a default binds
+            ids += [
+                client.get("/v1/account").json()["id"],
+                client.post("/v1/videos", json={"prompt": "a boat"}).json()["id"],
+            ]
+    found = []
+    for fact in (*ids, None):
+        with suite.client() as person:
+            sent = len(mailbox[0].mails)
+            person.post("/v1/privacy/links", json={"email": mine})
+            body = {"token": mailed_link(mailbox, mine, sent), **({"fact": fact} if fact else {})}
+            come = person.post("/v1/privacy/links/confirm", json=body, headers=own)
+            found.append((come.json()["is_account"], person.get("/v1/account").json()["id"] == ids[0]))
+
+    assert found == [(True, True), (True, True), (False, False), (False, False), (False, False)]
+
+
+def mailed_link(mailbox: tuple[Mailbox, int], address: str, since: int = 0) -> str:
+    """The link's token in the newest mail to an address."""
+    until(lambda: any("/requests/link#" in text for to, _, text in mailbox[0].mails[since:] if to == address))
+    return mailbox[0].link(address, "requests/link")
 
 
 def confirm(suite: Suite, mailbox: tuple[Mailbox, int], address: str) -> None:

@@ -28,6 +28,7 @@ from lethe_common.events.jobs import (
 )
 from lethe_common.events.retention import ItemsDue, ItemsRemoved, ItemsScheduled
 from lethe_common.identifiers import AccountId, AssetId, GenerationId, HoldId, SealKeyId, SubjectRef
+from lethe_common.leased_keys import LeasedKeys
 from lethe_common.sealing import Sealer
 from lethe_common.services import Service
 from lethe_gateway import queries
@@ -127,7 +128,7 @@ class Standing:
 
 def gallery(scene: Scene, now: datetime) -> Gallery:
     bus = scene.gateway.bus
-    keys, sealer = ItemKeys(bus), Sealer(is_on=True)
+    keys, sealer = ItemKeys(bus, LeasedKeys(bus, Service.GATEWAY)), Sealer(is_on=True)
     database, holds, clock = scene.gateway.database, LegalHolds(bus), Standing(now)
     return Gallery(database, clock, keys, sealer, Watchers(bus), holds, Facts(bus, clock), delete_wait_seconds=1)
 

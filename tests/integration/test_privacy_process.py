@@ -82,8 +82,10 @@ async def test_the_gateway_opens_a_subject_gets_a_key_and_finds_both_again(gatew
     subject_ref, index = await opened_subject(gateway)
     item_id = GenerationId.new()
     wanted = KeyIssueQuestion(wishes=(KeyWish(subject_ref=subject_ref, item_id=item_id, key_class=KeyClass.CONTENT),))
-    shown = KeyLeaseQuestion(purpose=Purpose.SHOW, wishes=(LeaseWish(subject_ref=subject_ref, item_id=item_id),))
-    made = KeyLeaseQuestion(purpose=Purpose.GENERATE, wishes=shown.wishes)
+    shown = KeyLeaseQuestion(
+        purpose=Purpose.SHOW, process="0" * 16, wishes=(LeaseWish(subject_ref=subject_ref, item_id=item_id),)
+    )
+    made = KeyLeaseQuestion(purpose=Purpose.GENERATE, process="0" * 16, wishes=shown.wishes)
 
     (issued,) = (await ask(gateway, Service.GATEWAY, KeyIssue, wanted)).keys
     (leased,) = (await ask(gateway, Service.GATEWAY, KeyLease, shown)).keys

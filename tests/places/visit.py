@@ -19,6 +19,7 @@ _PAGES = (
     "/?lang=ru",
     "/reset",
     "/verify",
+    "/requests/link",
     "/erasure",
     "/certificates",
     "/static/lethe.js",

@@ -100,11 +100,13 @@ class Coalescer(Generic[Q, A]):
             while not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
-            count = self._count()
-            batch = [self._waiting.popleft() for _ in range(count)]
-            batch = [(item, answer) for item, answer in batch if not answer.done()]
-            if batch:
-                await self._flush(batch)
+            # Not in a variable: what was answered, a key perhaps, would live here until the next one comes.
+            await self._flush(self._taken())
+
+    def _taken(self) -> list[tuple[Q, asyncio.Future[A]]]:
+        """What goes together now, without those who wait no more."""
+        taken = [self._waiting.popleft() for _ in range(self._count())]
+        return [(item, answer) for item, answer in taken if not answer.done()]
 
     def _count(self) -> int:
         """How many of those that wait go together now."""
@@ -115,6 +117,8 @@ class Coalescer(Generic[Q, A]):
         return max(1, sum(weight <= self._max_weight for weight in weights))
 
     async def _flush(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
+        if not batch:
+            return
         try:
             answers = await self._apply([item for item, _ in batch])
         except asyncio.CancelledError:

@@ -95,7 +95,7 @@ class Accounts:
             raise AddressTaken
         opened = await self._open_for(subject_ref, answers, None, None)
         period = guest_period(answers.policy) or self._session_period
-        return opened, await self._begin_session(opened.account_id, period), period
+        return opened, await self.begin_session(opened.account_id, period), period
 
     async def open_external(self, index: str, answers: Answers, email: str | None) -> None:
         """Open an account for somebody whom a provider vouches for, with the address that it verified, if it told one.
@@ -111,7 +111,7 @@ class Accounts:
     async def enter(self, index: str) -> str | None:
         """A new session's token for whom a provider vouches for; None where there is no account."""
         account = await self._account_by(index)
-        return None if account is None else await self._begin_session(account["account_id"], self._session_period)
+        return None if account is None else await self.begin_session(account["account_id"], self._session_period)
 
     async def _open_for(
         self,
@@ -157,11 +157,11 @@ class Accounts:
         Raises:
             WrongLogin: they do not fit.
         """
-        account = await self._find(email)
+        account = await self.find(email)
         encoded = await self._password_of(account)
         if not await self._passwords.fits(encoded, password) or account is None:
             raise WrongLogin
-        return await self._begin_session(account["account_id"], self._session_period), account
+        return await self.begin_session(account["account_id"], self._session_period), account
 
     async def sign_out(self, caller: Caller) -> None:
         """End the session this caller came with."""
@@ -172,7 +172,7 @@ class Accounts:
 
     async def ask_for_reset(self, email: str) -> None:
         """Mail a link to set a new password, if there is such an account; nobody is told whether."""
-        account = await self._find(email)
+        account = await self.find(email)
         if account is None or account["state"] == "closing":
             return
         mail = await self._mails.write(account["account_id"], account["subject_ref"], "password_reset")
@@ -187,7 +187,7 @@ class Accounts:
         """
         encoded = await self._passwords.hash(password)
         async with self._database.transaction() as tx:
-            row = await self._take(tx, token, "password_reset")
+            row = await self.take(tx, token, "password_reset")
             held = await self._keys.lease(Purpose.SIGN_IN, row["subject_ref"], row["account_id"])
             sealed = self._seal(held, CREDENTIALS, row["subject_ref"], row["account_id"], encoded)
             now = self._clock.now()
@@ -203,7 +203,7 @@ class Accounts:
             Gone: the link was used, or is too old.
         """
         async with self._database.transaction() as tx:
-            row = await self._take(tx, token, "verify_email")
+            row = await self.take(tx, token, "verify_email")
             plan = await tx.fetchval(queries.SET_STATE, row["account_id"], "active", "unverified")
             if plan is not None:
                 opened = AccountOpened(
@@ -222,10 +222,18 @@ class Accounts:
             raise NotFound
         if row["email_sealed"] is None:
             return row, None
-        held = await self._keys.lease(Purpose.SHOW, caller.subject_ref, caller.account_id)
-        return row, self._open(held, EMAIL, row, row["email_sealed"])
+        return row, await self.address_of(row)
 
-    async def _begin_session(self, account_id: str, period: timedelta) -> str:
+    async def address_of(self, row: asyncpg.Record) -> str:
+        """The address in an account's row that has one.
+
+        Raises:
+            NotSignedIn: it is being erased.
+        """
+        held = await self._keys.lease(Purpose.SHOW, row["subject_ref"], row["account_id"])
+        return self._open(held, EMAIL, row, row["email_sealed"])
+
+    async def begin_session(self, account_id: str, period: timedelta) -> str:
         token, now = secrets.token_urlsafe(32), self._clock.now()
         async with self._database.transaction() as tx:
             await tx.execute(queries.INSERT_SESSION, digest(token), account_id, now, now + period)
@@ -242,7 +250,8 @@ class Accounts:
         # A sign-up died between the two services: its subject waits for its account.
         return known
 
-    async def _find(self, email: str) -> asyncpg.Record | None:
+    async def find(self, email: str) -> asyncpg.Record | None:
+        """The account of whoever signs in by this address."""
         return await self._account_by(self._blinding.login_index(normal_email(email)))
 
     async def _account_by(self, index: str) -> asyncpg.Record | None:
@@ -262,7 +271,12 @@ class Accounts:
             return None
         return self._open(held, CREDENTIALS, account, account["password_sealed"])
 
-    async def _take(self, tx: Transaction, token: str, use: str) -> asyncpg.Record:
+    async def take(self, tx: Transaction, token: str, use: str) -> asyncpg.Record:
+        """The account of a mailed link, which opens nothing any more.
+
+        Raises:
+            Gone: the link was used, or is too old.
+        """
         account_id = await tx.fetchval(queries.TAKE_TOKEN, digest(token), use, self._clock.now())
         row = await tx.fetchrow(queries.ACCOUNT_BY_ID, account_id)
         if row is None:

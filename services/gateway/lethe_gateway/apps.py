@@ -15,6 +15,7 @@ from lethe_gateway.endpoints.calendar import calendar_routes
 from lethe_gateway.endpoints.consents import consent_routes, unsubscribe_routes
 from lethe_gateway.endpoints.console import console_routes
 from lethe_gateway.endpoints.content import Contents, content_routes
+from lethe_gateway.endpoints.correspondents import correspondent_routes
 from lethe_gateway.endpoints.credits import credit_routes
 from lethe_gateway.endpoints.disclosures import disclosure_routes, own_disclosure_routes
 from lethe_gateway.endpoints.erasure import erasure_routes
@@ -88,6 +89,7 @@ def public_app(
         ),
         own_disclosure_routes(bus, callers),
         correction_routes(domain.corrections, blinding, resets),
+        correspondent_routes(domain.correspondents, callers, blinding, resets, is_https=settings.is_https),
         unsubscribe_routes(frame.database, frame.clock, domain.consents),
         session_routes(
             domain.accounts,

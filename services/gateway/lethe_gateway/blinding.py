@@ -17,9 +17,9 @@ class Blinding:
 
     def __init__(self, pepper: SecretStr) -> None:
         root = bytes.fromhex(pepper.get_secret_value())
-        self._login, self._request, self._body, self._throttle, self._external, self.journey_key = (
+        self._login, self._request, self._body, self._throttle, self._external, self.journey_key, self._letters = (
             hmac.digest(root, use, hashlib.sha256)
-            for use in (b"login", b"request", b"body", b"throttle", b"external", b"journey")
+            for use in (b"login", b"request", b"body", b"throttle", b"external", b"journey", b"letters")
         )
 
     def login_index(self, email: str) -> str:
@@ -29,6 +29,10 @@ class Blinding:
     def external_index(self, issuer: str, subject: str) -> str:
         """The same for who signs in by a provider, which alone knows this name. No address is ever taken for it."""
         return _hex(self._external, issuer.encode() + b"|" + subject.encode())
+
+    def correspondent_index(self, email: str) -> str:
+        """The same for who only writes to the rights desk: nothing tells that an account has this address, too."""
+        return _hex(self._letters, email.encode())
 
     def request_key(self, account_id: str, key: str) -> str:
         """An Idempotency-Key of one account."""

@@ -16,10 +16,14 @@ from lethe_common.database import Database
 from lethe_gateway import account_queries
 from lethe_gateway.api_keys import is_key
 from lethe_gateway.blinding import digest
-from lethe_gateway.errors import ForeignOrigin, NotSignedIn, NotVerified
+from lethe_gateway.errors import ForeignOrigin, NotSignedIn, NotVerified, RequestsOnly
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_TOKEN = 200
+CORRESPONDENT = "correspondent"
+"""The state of an account that is an address only; see `correspondents.py`."""
+OF_CORRESPONDENTS = ("/requests", "/v1/privacy/", "/v1/account", "/v1/sessions")
+"""Where they come with their session; everything else is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,13 @@ class Caller:
     def must_be_active(self) -> None:
         """Raises:
         NotVerified: the address is not confirmed yet.
+        RequestsOnly: it is a correspondent's.
         NotSignedIn: the account is being erased.
         """
         if self.state == "unverified":
             raise NotVerified
+        if self.state == CORRESPONDENT:
+            raise RequestsOnly
         if self.state != "active":
             raise NotSignedIn("This account is being erased.")
 
@@ -66,6 +73,7 @@ class Callers:
         Raises:
             NotSignedIn: nobody we know.
             ForeignOrigin: a browser session, used from another site to change something.
+            RequestsOnly: a correspondent's session, where it is good for nothing.
         """
         header = request.headers.get("authorization")
         if header is not None:
@@ -78,13 +86,15 @@ class Callers:
         caller = await self._sessions.put(digest(token))
         if caller is None:
             raise NotSignedIn("The session has ended. Sign in again.")
+        if caller.state == CORRESPONDENT and not request.url.path.startswith(OF_CORRESPONDENTS):
+            raise RequestsOnly
         return caller
 
     async def has_session(self, request: Request) -> bool:
         """Whether a browser is signed in, for pages that show themselves either way."""
         try:
             return (await self.of(request)).key_id is None
-        except NotSignedIn:
+        except (NotSignedIn, RequestsOnly):
             return False
 
     def must_be_own_site(self, request: Request) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from lethe_common.announcements import Record
 from lethe_common.egress.declared import is_own, words
+from lethe_common.leased_keys import LeasedKeys
 from lethe_common.policy import Policy
 from lethe_common.process import Frame
 from lethe_common.sealing import Sealer
@@ -23,6 +24,7 @@ from lethe_gateway.browser import (
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
 from lethe_gateway.corrections import Corrections
+from lethe_gateway.correspondents import Correspondents
 from lethe_gateway.disclosures import Disclosures
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.export_wiring import ExportParts
@@ -50,7 +52,9 @@ class Domain:
     def __init__(self, frame: Frame, settings: GatewaySettings) -> None:
         database, bus, clock = frame.database, frame.bus, frame.clock
         self.storage = _storage(settings)
-        self.sealer, self.blinding, self.keys = Sealer(is_on=settings.sealing), Blinding(settings.pepper), ItemKeys(bus)
+        self.sealer, self.blinding = Sealer(is_on=settings.sealing), Blinding(settings.pepper)
+        self.leased = LeasedKeys(bus, frame.service, settings.process_name)
+        self.keys = ItemKeys(bus, self.leased)
         cookie = SECURE_SESSION_COOKIE if settings.is_https else SESSION_COOKIE
         guest_cookie = SECURE_GUEST_COOKIE if settings.is_https else GUEST_COOKIE
         self.callers = Callers(
@@ -110,7 +114,25 @@ class Domain:
             valid=timedelta(minutes=settings.proof_token_minutes),
         )  # fmt: skip
         self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
+        self.correspondents = self._correspondents(frame, settings)
         self.exports = ExportParts(frame, settings, self.keys, self.sealer, self.storage)
+
+    def _correspondents(self, frame: Frame, settings: GatewaySettings) -> Correspondents:
+        return Correspondents(
+            frame.database,
+            frame.bus,
+            frame.clock,
+            self.keys,
+            self.sealer,
+            self.blinding,
+            self.accounts,
+            self.mails,
+            self.requests,
+            self.erasures,
+            plan=frame.catalogue.opening_plan.id,
+            valid=timedelta(minutes=settings.proof_token_minutes),
+            period=timedelta(hours=settings.correspondent_session_hours),
+        )
 
 
 def _mails(frame: Frame, settings: GatewaySettings, keys: ItemKeys, sealer: Sealer) -> Mails:

@@ -67,6 +67,11 @@ class Erasures:
         finally:
             self._waiting.pop(erasure_id, None)
 
+    async def begin(self, subject_ref: str) -> None:
+        """Have somebody erased who did not ask for it: of whom there is nothing left to keep. Nobody gets a claim."""
+        question = ErasureOpenQuestion(subject_ref=SubjectRef(subject_ref), claim_hash=_hash(secrets.token_urlsafe(32)))
+        await self._bus.ask(ErasureOpen, question)
+
     async def follow(self, claim: str) -> ErasureStateAnswer:
         """How far the erasure of this claim is.
 

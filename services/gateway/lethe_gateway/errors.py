@@ -153,6 +153,13 @@ class NotVerified(Forbidden):
         super().__init__("The e-mail address is not confirmed yet. Open the link in the mail first.")
 
 
+class RequestsOnly(Forbidden):
+    code = "requests_only"
+
+    def __init__(self) -> None:
+        super().__init__("A session by a mailed link is for requests only. Sign in, or open an account.")
+
+
 class UseRefused(Forbidden):
     code = "use_refused"
 

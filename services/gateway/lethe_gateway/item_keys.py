@@ -11,6 +11,7 @@ from lethe_common.bus import Bus
 from lethe_common.coalescer import Coalescer
 from lethe_common.errors import LetheError, Unavailable
 from lethe_common.identifiers import SealKeyId
+from lethe_common.leased_keys import LeasedKeys
 from lethe_common.rpc.envelope import Refused
 from lethe_common.rpc.privacy import (
     ItemKey,
@@ -46,8 +47,8 @@ class HeldKey:
 class ItemKeys:
     """Issues, leases and destroys; what waits at one moment travels in one message."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, leased: LeasedKeys) -> None:
+        self._bus, self._leased = bus, leased
         self._issuing: Coalescer[KeyWish, ItemKey | LetheError] = Coalescer(self._issue, writers=_ASKING_AT_ONCE)
         self._leasing = {
             purpose: Coalescer[LeaseWish, ItemKey | LetheError](self._lease_for(purpose), writers=_ASKING_AT_ONCE)
@@ -93,9 +94,7 @@ class ItemKeys:
             Gone, NotSignedIn, Unavailable: as `lease`.
         """
         wish = LeaseWish.model_validate({"subject_ref": subject_ref, "item_id": item_id})
-        return _held(
-            (await self._bus.ask(KeyLease, KeyLeaseQuestion(purpose=purpose, use=use, wishes=(wish,)))).keys[0]
-        )
+        return _held((await self._ask(purpose, (wish,), use))[0])
 
     async def destroy(self, items: Sequence[tuple[str, str]]) -> None:
         """Destroy the keys of these (subject_ref, item_id)."""
@@ -109,11 +108,17 @@ class ItemKeys:
             # All get the same answer: asking again one by one would wait for each.
             return [error] * len(wishes)
 
+    async def _ask(self, purpose: Purpose, wishes: Sequence[LeaseWish], use: str = "service") -> list[ItemKey]:
+        """Keys that are counted from the question on until nothing refers to them any more."""
+        question = KeyLeaseQuestion(purpose=purpose, process=self._leased.process, use=use, wishes=tuple(wishes))
+        with self._leased.asking([wish.subject_ref for wish in wishes]):
+            answer = await self._bus.ask(KeyLease, question)
+            return [self._leased.hold(wish.subject_ref, key) for wish, key in zip(wishes, answer.keys, strict=True)]
+
     def _lease_for(self, purpose: Purpose) -> Callable[[Sequence[LeaseWish]], Awaitable[list[ItemKey | LetheError]]]:
         async def lease(wishes: Sequence[LeaseWish]) -> list[ItemKey | LetheError]:
             try:
-                question = KeyLeaseQuestion(purpose=purpose, wishes=tuple(wishes))
-                return list((await self._bus.ask(KeyLease, question)).keys)
+                return [*await self._ask(purpose, wishes)]
             except (Unavailable, Refused) as error:
                 return [error] * len(wishes)
 

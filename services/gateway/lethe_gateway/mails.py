@@ -38,15 +38,16 @@ log = structlog.get_logger()
 CATEGORY = "mail.queue"
 Template = Literal[
     "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
-    "address_changed", "breach_notice", "disclosure_notice",
+    "address_changed", "request_link", "breach_notice", "disclosure_notice",
 ]  # fmt: skip
-LinkTemplate = Literal["password_reset", "verify_email"]
+LinkTemplate = Literal["password_reset", "verify_email", "request_link"]
 MovedTemplate = Literal["address_change", "address_changed"]
 _NOTICE: Template = "deletion_notice"
 _CHANGE: Template = "policy_change"
 _NEWS: Template = "request_news"
 _BREACH: Template = "breach_notice"
 _DISCLOSED: Template = "disclosure_notice"
+_LINK: LinkTemplate = "request_link"
 NOTICES = frozenset({_NOTICE, _CHANGE, _BREACH, _DISCLOSED})
 """Mails whose sealed part is what they say; that of the others is a link's secret."""
 _SUBJECTS: dict[str, str] = {
@@ -304,6 +305,8 @@ class Mails:
         minutes = int(self._valid.total_seconds() // 60)
         if template in {"address_change", "address_changed"}:
             return self._notices.moved(template, Moved.model_validate_json(token), self._policy, minutes)
+        if template == _LINK:
+            return self._notices.link(address, token, self._policy, minutes)
         message = EmailMessage()
         message["To"], message["Subject"] = address, _SUBJECTS[template]
         # Behind `#`: a fragment is never sent to a server, so it stands in no log.

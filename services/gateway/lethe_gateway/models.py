@@ -36,6 +36,9 @@ class Account(Table, table=True):
     plan: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))
     state: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))
     created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.account", is_sealed=False))
+    look_at: datetime | None = Field(
+        default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("when a correspondent may be needed no more")
+    )
 
 
 class ApiKey(Table, table=True):

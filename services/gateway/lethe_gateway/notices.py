@@ -89,6 +89,14 @@ class Notices:
         parts = [words("mail.disclosure_notice", **values) for words in all_words]
         return _mail(address, all_words[0]("mail.disclosure_notice.subject"), parts)
 
+    def link(self, address: str, token: str, policy: Policy, minutes: int) -> EmailMessage:
+        """Somebody asked for a link to the rights desk, to this address."""
+        all_words = [self._words[tag] for tag in policy.languages]
+        # Behind `#`: a fragment is never sent to a server, so it stands in no log.
+        values = {"link": f"{self._public_url}/requests/link#{token}", "minutes": minutes}
+        parts = [words("mail.request_link", **values) for words in all_words]
+        return _mail(address, all_words[0]("mail.request_link.subject"), parts)
+
     def moved(self, template: str, moved: Moved, policy: Policy, minutes: int) -> EmailMessage:
         """A new address is asked to be confirmed (`address_change`), or an old one told that it is none any more."""
         all_words = [self._words[tag] for tag in policy.languages]

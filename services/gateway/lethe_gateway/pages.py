@@ -144,6 +144,14 @@ class Pages:
         """What people ask for by right: filing a request, and following it."""
         return self._render("requests.html", language, kinds=tuple(RequestKind))
 
+    def letters(self, language: Language) -> str:
+        """The same for who is not signed in: a way to ask by mail, and to sign in."""
+        return self._render("letters.html", language)
+
+    def letter_link(self, language: Language) -> str:
+        """Where the mailed link leads."""
+        return self._render("letter_link.html", language)
+
     def desk(self, language: Language) -> str:
         """The console's rights desk."""
         return self._render("console_requests.html", language, grounds=tuple(RefusalGround))

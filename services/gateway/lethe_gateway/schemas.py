@@ -81,6 +81,17 @@ class ResetWish(Body):
     email: Email
 
 
+class LinkWish(Body):
+    email: Email
+
+
+class LinkUse(Body):
+    """`fact`: the id of an account, or of one of its videos."""
+
+    token: Secret
+    fact: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(acct|video)_[0-9a-f]{32}$")] | None = None
+
+
 class NewPassword(Body):
     token: Secret
     password: Password

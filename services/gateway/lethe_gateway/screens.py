@@ -24,7 +24,7 @@ NewestHead = Callable[[], Awaitable[dict[str, Any] | None]]
 
 
 def studio_screens(pages: Pages, is_signed_in: IsSignedIn, newest_head: NewestHead) -> APIRouter:
-    """GET /, /requests, /reset, /verify, /address, /unsubscribe, /erasure, /certificates and /static/*."""
+    """GET /, /requests, /requests/link, /reset, /verify, /address, /unsubscribe, /erasure, /certificates and /static/*."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
@@ -36,27 +36,18 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn, newest_head: NewestHe
         language = language_of(request)
         if await is_signed_in(request):
             return _page(request, pages.requests(language))
-        return _page(request, pages.studio(language, is_signed_in=False))
+        return _page(request, pages.letters(language))
 
-    @router.get("/reset")
-    async def reset(request: Request) -> Response:
-        return _page(request, pages.reset(language_of(request)))
-
-    @router.get("/verify")
-    async def verify(request: Request) -> Response:
-        return _page(request, pages.verify(language_of(request)))
-
-    @router.get("/address")
-    async def address(request: Request) -> Response:
-        return _page(request, pages.new_address(language_of(request)))
-
-    @router.get("/unsubscribe")
-    async def unsubscribe(request: Request) -> Response:
-        return _page(request, pages.unsubscribe(language_of(request)))
-
-    @router.get("/erasure")
-    async def erasure(request: Request) -> Response:
-        return _page(request, pages.erasure(language_of(request)))
+    # Where mailed links lead, and an erasure's.
+    for path, render in (
+        ("/requests/link", pages.letter_link),
+        ("/reset", pages.reset),
+        ("/verify", pages.verify),
+        ("/address", pages.new_address),
+        ("/unsubscribe", pages.unsubscribe),
+        ("/erasure", pages.erasure),
+    ):
+        router.add_api_route(path, _showing(render))
 
     @router.get(LOG_ADDRESS)
     async def certificates(request: Request) -> Response:
@@ -64,6 +55,13 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn, newest_head: NewestHe
 
     _serve_files(router, pages)
     return router
+
+
+def _showing(render: Callable[[Language], str]) -> Callable[[Request], Awaitable[Response]]:
+    async def show(request: Request) -> Response:
+        return _page(request, render(language_of(request)))
+
+    return show
 
 
 def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:

@@ -31,6 +31,7 @@ class GatewaySettings(ServiceSettings):
     age_retry_seconds: float = Field(default=600.0, ge=0)
     session_days: int = Field(default=14, ge=1, le=90)
     console_session_hours: int = Field(default=12, ge=1, le=168)
+    correspondent_session_hours: int = Field(default=12, ge=1, le=168)
     proof_token_minutes: int = Field(default=60, ge=5, le=1440)
     password_hashes_at_once: int = Field(default=2, ge=1, le=16)
     api_keys_most: int = Field(default=20, ge=1, le=1000)

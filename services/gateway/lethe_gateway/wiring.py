@@ -83,6 +83,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             GenerationChanged: watchers.on_changed,
             jobs.GenerationProgressed: watchers.on_progressed,
             identity.AccessRevoked: on_access_revoked,
+            privacy.KeysCalledIn: domain.leased.on_called_in,
         },
         workers=_workers(domain),
         announce=domain.announcements.register,
@@ -122,8 +123,9 @@ def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
 
 def _sweeps(frame: Frame, settings: GatewaySettings, domain: Domain) -> list[Sweep]:
     announced, sent = domain.announcements.sweep, domain.mails.sweep
-    mine = [domain.callers.flush, domain.uploads.sweep, domain.corrections.sweep, domain.breaches.sweep]
-    return [*mine, announced, domain.disclosures.sweep, sent, _sweep_of(frame, settings)]
+    mine = [domain.callers.flush, domain.uploads.sweep, domain.corrections.sweep, domain.correspondents.sweep]
+    told = [announced, domain.breaches.sweep, domain.disclosures.sweep]
+    return [*mine, *told, sent, _sweep_of(frame, settings)]
 
 
 def _sweep_of(frame: Frame, settings: GatewaySettings) -> Sweep:

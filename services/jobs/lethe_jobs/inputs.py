@@ -14,6 +14,7 @@ from lethe_common.bus import Bus
 from lethe_common.clock import monotonic_seconds
 from lethe_common.errors import Unavailable
 from lethe_common.identifiers import GenerationId
+from lethe_common.leased_keys import LeasedKeys
 from lethe_common.rpc.envelope import Refused
 from lethe_common.rpc.gateway import GenerationInput, InputQuestion, SealedInput
 from lethe_common.rpc.privacy import ItemKey, KeyLease, KeyLeaseQuestion, LeaseWish, Purpose
@@ -55,8 +56,9 @@ class Fetched:
 class Inputs:
     """Fetches and opens the inputs of leased runs."""
 
-    def __init__(self, bus: Bus, sealer: Sealer, storage: Storage, *, key_seconds: float) -> None:
-        self._bus, self._sealer, self._storage, self._key_seconds = bus, sealer, storage, key_seconds
+    def __init__(self, bus: Bus, leased: LeasedKeys, sealer: Sealer, storage: Storage, *, key_seconds: float) -> None:
+        self._bus, self._leased = bus, leased
+        self._sealer, self._storage, self._key_seconds = sealer, storage, key_seconds
 
     async def fetch(self, runs: Sequence[Run]) -> Fetched:
         """One question to the gateway and one to the privacy service for all of them.
@@ -134,9 +136,12 @@ class Inputs:
                 wishes.append(LeaseWish(subject_ref=run.subject_ref, item_id=sealed.upload.upload_id))
         keys: dict[str, ItemKey] = {}
         for start in range(0, len(wishes), _WISHES_MOST):
-            question = KeyLeaseQuestion(purpose=Purpose.GENERATE, wishes=tuple(wishes[start : start + _WISHES_MOST]))
-            answer = await self._bus.ask(KeyLease, question)
-            keys.update((key.item_id, key) for key in answer.keys)
+            some = tuple(wishes[start : start + _WISHES_MOST])
+            question = KeyLeaseQuestion(purpose=Purpose.GENERATE, process=self._leased.process, wishes=some)
+            with self._leased.asking([wish.subject_ref for wish in some]):
+                answer = await self._bus.ask(KeyLease, question)
+                held = [self._leased.hold(wish.subject_ref, key) for wish, key in zip(some, answer.keys, strict=True)]
+            keys.update((key.item_id, key) for key in held)
         return keys
 
     def _prepare(

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import GenerationCancelRequested, GenerationDeleteRequested, GenerationRequested
-from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
+from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested, KeysCalledIn
 from lethe_common.events.retention import ItemsDue, LegalHoldLifted, LegalHoldPlaced
+from lethe_common.leased_keys import LeasedKeys
 from lethe_common.process import Frame, Parts
 from lethe_common.rpc.exports import JobsExportPage
 from lethe_common.rpc.jobs import AssetLocate, RunList, RunPosition, StatisticsList
@@ -57,11 +58,9 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
     database, clock, bus = frame.database, frame.clock, frame.bus
 
     settlements = Settlements(database, clock, plans, bells, gauges)
-    heart = Heart(
-        database, bus, bells.heart, lease=lease,
-        beat_seconds=settings.heartbeat_seconds, progress_seconds=settings.progress_seconds,
-    )  # fmt: skip
-    inputs = Inputs(bus, sealer, storage, key_seconds=settings.key_seconds)
+    heart = _heart(frame, settings, bells, lease)
+    leased = LeasedKeys(bus, frame.service, settings.process_name)
+    inputs = Inputs(bus, leased, sealer, storage, key_seconds=settings.key_seconds)
     performances = Performances(
         database, clock, inputs, Outputs(sealer, storage), settlements, gauges, pace, settings.attempts_most
     )
@@ -106,6 +105,7 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
             JobsExportPage: Exports(database).page,
             OutputOrphansRemove: Orphans(database, bus, storage).remove,
         },
+        listeners={KeysCalledIn: leased.on_called_in},
         workers=[
             workers.run, settlements.run, heart.run, heart.say_progress, expiries.run, removals.run, erasures.run,
         ],
@@ -129,6 +129,17 @@ def _storage(settings: JobsSettings) -> Storage:
         settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key.get_secret_value(), settings.s3_bucket,
         is_secure=settings.s3_secure,
     )  # fmt: skip
+
+
+def _heart(frame: Frame, settings: JobsSettings, bells: Bells, lease: timedelta) -> Heart:
+    return Heart(
+        frame.database,
+        frame.bus,
+        bells.heart,
+        lease=lease,
+        beat_seconds=settings.heartbeat_seconds,
+        progress_seconds=settings.progress_seconds,
+    )
 
 
 def _removals(frame: Frame, settings: JobsSettings, storage: Storage, bells: Bells, gauges: Gauges) -> Removals:

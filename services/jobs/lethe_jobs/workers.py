@@ -152,10 +152,13 @@ class Workers:
             await self._settle_all(verdicts)
             for verdict in verdicts:
                 self._release(provider, left.pop(verdict.run.generation_id))
+            waiting = [] if provider.is_instant else list(fetched.ready)
+            del fetched
             async with asyncio.TaskGroup() as group:
-                for ready in () if provider.is_instant else fetched.ready:
-                    run = left.pop(ready.order.run.generation_id)
-                    group.create_task(self._perform(provider, ready, run, watches[run.generation_id]))
+                while waiting:
+                    # Each run's keys live with its own task: a neighbour that takes long does not keep them.
+                    run = left.pop(waiting[-1].order.run.generation_id)
+                    group.create_task(self._perform(provider, waiting.pop(), run, watches[run.generation_id]))
         finally:
             for run in left.values():
                 self._release(provider, run)

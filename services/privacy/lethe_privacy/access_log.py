@@ -33,6 +33,7 @@ from lethe_privacy.grants import (
     by_subject,
     commitment_of,
     entry_of,
+    held_by,
     linked,
     window_of,
 )
@@ -67,9 +68,9 @@ class AccessLog:
         self.run = self._recording.run
 
     async def recorded(
-        self, caller: Service, opening: Opening, wishes: Sequence[LeaseWish], keys: Sequence[ItemKey]
+        self, caller: Service, process: str, opening: Opening, wishes: Sequence[LeaseWish], keys: Sequence[ItemKey]
     ) -> tuple[ItemKey, ...]:
-        """The keys, once it is on record that this service was granted them; of a subject fenced meanwhile, refusals.
+        """The keys, once it is on record that this process was granted them; of a subject fenced meanwhile, refusals.
 
         Raises:
             DatabaseAway: it could not be recorded, so nothing may be handed out.
@@ -83,7 +84,7 @@ class AccessLog:
         if not items or self._width(now) is None:
             return tuple(keys)
         grants = tuple(
-            Grant(subject_ref, caller, opening.purpose, opening.use, tuple(of_subject), now)
+            Grant(subject_ref, caller, opening.purpose, opening.use, tuple(of_subject), now, process)
             for subject_ref, of_subject in items.items()
         )
         gone = await self._recording.put(grants)
@@ -91,6 +92,10 @@ class AccessLog:
             ItemKey(item_id=wish.item_id, refusal=key.refusal or SUBJECT_FENCED) if wish.subject_ref in gone else key
             for wish, key in zip(wishes, keys, strict=True)
         )
+
+    def is_kept(self, at: datetime) -> bool:
+        """Whether whoever was granted keys at an instant of policy time is on record."""
+        return self._width(at) is not None
 
     async def sweep(self, now: datetime) -> None:
         """Let whole windows end whose period is over, their keys first, until no more are."""
@@ -138,7 +143,8 @@ class AccessLog:
             assert key.key is not None and key.key_id is not None  # noqa: S101, PT018  it is not refused
             text = json.dumps([[place, entries[place]] for place, _ in its], separators=(",", ":")).encode()
             context = SealContext(CATEGORY, subject_ref, key.item_id, key.key_id)
-            sealed.append((str(subject_ref), key.item_id, self._sealer.seal(key.key, context, text)))
+            body = self._sealer.seal(key.key, context, text)
+            sealed.append((str(subject_ref), key.item_id, body, " ".join(held_by(its))))
         return sealed
 
     async def _end_some(self, now: datetime) -> bool:

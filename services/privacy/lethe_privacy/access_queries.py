@@ -33,9 +33,10 @@ ADD = """
     WITH batch AS (
         INSERT INTO access_batches (number, at, ends_at, bodies, commitments, link) VALUES ($1, $2, $3, $4, $5, $6)
     )
-    INSERT INTO access_bodies (number, body, subject_ref, item_id, sealed)
-    SELECT $1, place, subject_ref, item_id, sealed
-      FROM unnest($7::text[], $8::text[], $9::bytea[]) WITH ORDINALITY AS w (subject_ref, item_id, sealed, place)
+    INSERT INTO access_bodies (number, body, subject_ref, item_id, sealed, held_by)
+    SELECT $1, place, subject_ref, item_id, sealed, string_to_array(held_by, ' ')
+      FROM unnest($7::text[], $8::text[], $9::bytea[], $10::text[])
+           WITH ORDINALITY AS w (subject_ref, item_id, sealed, held_by, place)
 """
 FIRST = f"SELECT {_BATCH} FROM access_batches ORDER BY number LIMIT $1"  # noqa: S608  a constant list of columns; primary key
 PAGE = f"SELECT {_BATCH} FROM access_batches WHERE number > $1 ORDER BY number LIMIT $2"  # noqa: S608  as above
@@ -56,8 +57,8 @@ OF_SUBJECT = """
      WHERE subject_ref = $1 AND (number, body) > ($2, $3) ORDER BY number, body LIMIT $4
 """  # index access_bodies_subject
 
-Sealed = tuple[str, str, bytes]
-"""Whose entries, the item under whose key they are, and they themselves, sealed."""
+Sealed = tuple[str, str, bytes, str]
+"""Whose entries, the item under whose key they are, they themselves, sealed, and who has keys by them, by spaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ async def add(tx: Transaction, batch: Batch, bodies: Sequence[Sealed]) -> None:
     """Write a batch with its bodies."""
     await tx.execute(
         ADD, batch.number, batch.at, batch.ends_at, batch.bodies, b"".join(batch.commitments), batch.link,
-        [body[0] for body in bodies], [body[1] for body in bodies], [body[2] for body in bodies],
+        *([body[place] for body in bodies] for place in range(4)),
     )  # fmt: skip
 
 

@@ -14,13 +14,15 @@ from typing import Any, Literal
 from lethe_common.events.catalogue import STREAMS
 from lethe_common.identifiers import CertificateId, SubjectRef
 from lethe_common.policy import Policy, PolicyBook, PolicyError
-from lethe_privacy.erasures import Erasure, Finding, Report
+from lethe_privacy.erasures import Calling, Erasure, Finding, Report
 from lethe_privacy.schemas import (
     CheckLine,
     ErasureStatement,
     FinalStatement,
     Horizon,
     PolicyName,
+    Quiesced,
+    QuiescedLine,
     Residual,
     RetainedLine,
     StoreLine,
@@ -77,7 +79,12 @@ class Attestor:
         return _ground(self.book.governing(at), category)
 
     def statement(
-        self, erasure: Erasure, reports: Sequence[Report], seen: Sequence[Finding], completed_at: datetime
+        self,
+        erasure: Erasure,
+        calling: Calling,
+        reports: Sequence[Report],
+        seen: Sequence[Finding],
+        completed_at: datetime,
     ) -> ErasureStatement:
         """What is attested now that nothing was left."""
         policy = self.book.governing(completed_at)
@@ -89,6 +96,7 @@ class Attestor:
             completed_at=completed_at,
             clock=self.clock,
             policy=PolicyName(profile=policy.profile, hash=policy.hash),
+            quiesced=_quiesced(calling),
             stores=tuple(_store_lines(reports)),
             checked=tuple(CheckLine(store=one.store, method=one.method, found=one.found) for one in seen),
             retained=tuple(_retained(policy, reports, completed_at)),
@@ -132,6 +140,17 @@ def pseudonym_of(subject_ref: SubjectRef) -> str:
     Nobody can tell whose it is, or that two certificates are about the same person.
     """
     return digest(secrets.token_bytes(32), subject_ref.encode(), sha256).hex()
+
+
+def _quiesced(calling: Calling) -> Quiesced:
+    lines = []
+    for service in sorted({one.service for one in calling.called}):
+        of_service = [one for one in calling.called if one.service is service]
+        let_go = sum(one.is_let_go for one in of_service)
+        lines.append(
+            QuiescedLine(service=service, processes=len(of_service), let_go=let_go, time_over=len(of_service) - let_go)
+        )
+    return Quiesced(is_by_record=calling.is_by_record, services=tuple(lines))
 
 
 def _retained(policy: Policy, reports: Sequence[Report], completed_at: datetime) -> list[RetainedLine]:

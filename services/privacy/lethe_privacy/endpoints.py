@@ -92,7 +92,7 @@ class KeyAnswers:
             )
         opening = Opening(question.purpose, question.use)
         keys = await self.leasing.put((opening, question.wishes))
-        return rpc.KeysAnswer(keys=await self._log.recorded(caller, opening, question.wishes, keys))
+        return rpc.KeysAnswer(keys=await self._log.recorded(caller, question.process, opening, question.wishes, keys))
 
     async def destroy(self, question: rpc.KeyDestroyQuestion, _caller: Service) -> rpc.KeyDestroyAnswer:
         """Destroy the keys of items that are deleted."""
@@ -210,6 +210,7 @@ class ErasureAnswers:
         return {
             rpc.ErasureOpen: self.open,
             rpc.ErasureState: self.state,
+            rpc.KeysLetGo: self.let_go,
             rpc.PublicKey: self.public_key,
             rpc.LogHead: self.log_head,
         }
@@ -223,6 +224,11 @@ class ErasureAnswers:
         """
         erasure_id = await self._saga.open(question.subject_ref, question.claim_hash)
         return rpc.ErasureOpenAnswer(erasure_id=erasure_id)
+
+    async def let_go(self, question: rpc.KeysLetGoQuestion, caller: Service) -> rpc.KeysLetGoAnswer:
+        """A process has none of a subject's keys in memory."""
+        await self._saga.let_go(question.subject_ref, caller, question.process)
+        return rpc.KeysLetGoAnswer()
 
     async def state(self, question: rpc.ErasureStateQuestion, _caller: Service) -> rpc.ErasureStateAnswer:
         """How far an erasure is, for whoever has its link."""

@@ -1,10 +1,10 @@
 """Erasures: the order of an erasure's steps. Pure; `saga.py` takes the steps.
 
-    requested ──fence──> fenced ──clear──> erasing ──all owners reported──> destroying ──keys gone──> verifying ──> completed
-                           │  ^                                                 ^                       │ something is left
-                   a legal hold│                                                └──all reported again── verification_failed
-                           v  │ it ended
-                           held
+    requested ──fence──> fenced ──all let go──> quiet ──clear──> erasing ──all reported──> destroying ──> verifying ──> completed
+                                                │  ^                                           ^            │ something is left
+                                    a legal hold│  │                                           └─ again ─ verification_failed
+                                                v  │ it ended
+                                                held
 
 Each state names the one step that is outstanding. Every step may be taken twice
 with the same effect, so a crash anywhere is followed by the same step again.
@@ -28,6 +28,7 @@ class State(StrEnum):
 
     REQUESTED = "requested"
     FENCED = "fenced"
+    QUIET = "quiet"
     HELD = "held"
     ERASING = "erasing"
     DESTROYING = "destroying"
@@ -40,6 +41,7 @@ class Step(StrEnum):
     """What is to be done next."""
 
     FENCE = "fence"
+    QUIESCE = "quiesce"
     CLEAR = "clear"
     ASK_OWNERS = "ask_owners"
     DESTROY_KEYS = "destroy_keys"
@@ -48,7 +50,8 @@ class Step(StrEnum):
 
 OUTSTANDING = {
     State.REQUESTED: Step.FENCE,
-    State.FENCED: Step.CLEAR,
+    State.FENCED: Step.QUIESCE,
+    State.QUIET: Step.CLEAR,
     State.HELD: Step.CLEAR,
     State.ERASING: Step.ASK_OWNERS,
     State.DESTROYING: Step.DESTROY_KEYS,
@@ -67,6 +70,32 @@ class Erasure:
     state: State
     failures: int
     requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A process that was handed keys of the subject not long before the fence, and whether it said that it has none left."""
+
+    service: Service
+    is_let_go: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """How far the subject's keys are called in.
+
+    Where no record is kept of who was handed keys, `is_by_record` is false, and nobody can be told to be the last.
+    `is_time_over`: whoever has not answered has had the time of the longest lease since the fence.
+    """
+
+    called: tuple[Called, ...]
+    is_by_record: bool
+    is_time_over: bool
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no key of the subject is waited for any more."""
+        return self.is_time_over or (self.is_by_record and all(one.is_let_go for one in self.called))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class Grant:
     use: str
     items: tuple[str, ...]
     at: datetime
+    process: str
+    """Whose memory the keys are in then; it stays out of the entry, whose subject has no use for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,11 @@ def link_of(previous: bytes, batch: Batch) -> bytes:
 def linked(previous: bytes, batch: Batch) -> Batch:
     """The batch with its link."""
     return replace(batch, link=link_of(previous, batch))
+
+
+def held_by(grants: Sequence[tuple[int, Grant]]) -> list[str]:
+    """Which processes have keys by these grants, each once, as `service.process`."""
+    return sorted({f"{grant.service}.{grant.process}" for _, grant in grants})
 
 
 def split(commitments: bytes) -> tuple[bytes, ...]:

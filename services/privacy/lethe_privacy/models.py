@@ -98,6 +98,19 @@ class Erasure(Table, table=True):
     )
     horizon_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_RECORD)
     final_certificate_id: str | None = Field(sa_column_kwargs=_RECORD)
+    called_in_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("database time of a fence"))
+    is_called_by_record: bool = Field(sa_column_kwargs=impersonal("whether the policy keeps an access log"))
+
+
+class CalledInRow(Table, table=True):
+    """A process that had been handed keys of a subject not long before its fence, and whether it said that none is left."""
+
+    __tablename__ = "called_in"
+
+    erasure_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    service: str = Field(primary_key=True, sa_column_kwargs=impersonal("a service's name"))
+    process: str = Field(primary_key=True, sa_column_kwargs=impersonal("a digest of a process's name"))
+    is_let_go: bool = Field(sa_column_kwargs=impersonal("whether the process said so"))
 
 
 class Claim(Table, table=True):
@@ -266,6 +279,10 @@ class AccessBody(Table, table=True):
     subject_ref: str | None = Field(sa_column_kwargs=_ACCESS)
     item_id: str | None = Field(sa_column_kwargs=_ACCESS)
     sealed: bytes | None = Field(sa_column_kwargs=held("access.log"))
+    held_by: list[str] = Field(
+        sa_type=_NAMES, sa_column_kwargs=impersonal("names of services and digests of processes")
+    )
+    entered_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("database time of a batch"))
 
 
 class AccessCheckpoint(Table, table=True):

@@ -10,7 +10,7 @@ from lethe_common.database import Transaction
 from lethe_common.events.privacy import StoreCount
 from lethe_common.identifiers import CertificateId, ErasureId, SubjectRef
 from lethe_common.services import Service
-from lethe_privacy.erasures import Erasure, Finding, Report, State
+from lethe_privacy.erasures import Called, Calling, Erasure, Finding, Report, State
 
 _ERASURE = "erasure_id, subject_ref, pseudonym, state, failures, requested_at"
 
@@ -32,6 +32,18 @@ TAKE_DUE = f"""
 """  # noqa: S608  as above; index erasures_due
 
 MOVE = "UPDATE erasures SET state = $2, not_before = now() + $3 WHERE erasure_id = $1"
+# Who was handed keys is in the access log; under its lock none of that is still on its way, and what comes later is refused.
+CALL_IN = """
+    INSERT INTO called_in (erasure_id, service, process)
+    SELECT DISTINCT $1, split_part(process, '.', 1), split_part(process, '.', 2)
+      FROM access_bodies, unnest(held_by) AS process
+     WHERE subject_ref = $2 AND entered_at > now() - $3::interval
+        ON CONFLICT DO NOTHING
+"""  # index access_bodies_subject
+NOTE_CALL = "UPDATE erasures SET called_in_at = now(), is_called_by_record = $2 WHERE erasure_id = $1"
+LET_GO = "UPDATE called_in SET is_let_go = true WHERE erasure_id = $1 AND service = $2 AND process = $3"
+CALLED = "SELECT service, is_let_go FROM called_in WHERE erasure_id = $1"
+CALL = "SELECT is_called_by_record, called_in_at + $2::interval <= now() AS is_time_over FROM erasures WHERE erasure_id = $1"
 ASK_AGAIN_WHETHER_HELD = "UPDATE erasures SET not_before = now() WHERE subject_ref = $1 AND state = 'held'"
 FAIL = """
     UPDATE erasures
@@ -117,6 +129,21 @@ async def reports_of(tx: Transaction, erasure_id: ErasureId) -> tuple[list[Repor
         for row in rows
     ]
     return reports, {Service(row["owner"]) for row in rows if row["is_reported"]}
+
+
+async def call_in(tx: Transaction, erasure: Erasure, lookback: timedelta, *, is_by_record: bool) -> None:
+    """Note which processes were handed keys of the subject that lately, and that they are called in from now on."""
+    await tx.execute(CALL_IN, erasure.erasure_id, erasure.subject_ref, lookback)
+    await tx.execute(NOTE_CALL, erasure.erasure_id, is_by_record)
+
+
+async def calling_of(tx: Transaction, erasure_id: ErasureId, lasts: timedelta) -> Calling:
+    """How far an erasure's call is, if leases last that long at most."""
+    row = await tx.fetchrow(CALL, erasure_id, lasts)
+    called = tuple(Called(Service(one["service"]), one["is_let_go"]) for one in await tx.fetch(CALLED, erasure_id))
+    is_by_record, is_time_over = (False, None) if row is None else row
+    # An erasure that was fenced by a version without calls has waited for nobody, and does not begin now.
+    return Calling(called, is_by_record, is_time_over is not False)
 
 
 async def put_report(tx: Transaction, erasure_id: ErasureId, report: Report) -> None:

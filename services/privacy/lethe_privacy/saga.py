@@ -4,6 +4,7 @@ The key store is a database of its own, so no transaction spans both. Its step
 comes first and may be repeated; the row here moves on only afterwards.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 
 _OPENED = crashes.point("erasure.opened", Service.PRIVACY)
 _KEYS_FENCED = crashes.point("erasure.keys_fenced", Service.PRIVACY)
+_CALLED_IN = crashes.point("erasure.called_in", Service.PRIVACY)
+_QUIESCED = crashes.point("erasure.quiesced", Service.PRIVACY)
 _KEYS_DESTROYED = crashes.point("erasure.keys_destroyed", Service.PRIVACY)
 _VERIFIED = crashes.point("erasure.verified", Service.PRIVACY)
 _CERTIFIED = crashes.point("erasure.certified", Service.PRIVACY)
@@ -45,6 +48,10 @@ _CERTIFIED = crashes.point("erasure.certified", Service.PRIVACY)
 _AT_ONCE = timedelta(0)
 HeldBy = Callable[[SubjectRef], Awaitable[Sequence[LegalHoldId]]]
 """Which legal holds keep anything of a subject? Once the answer was none, none can be placed on it."""
+CallIn = Callable[[SubjectRef], Awaitable[None]]
+"""Have every process say so that has none of a subject's keys in memory; the call may be lost."""
+IsKept = Callable[[datetime], bool]
+"""Whether it is on record who was handed keys at an instant of policy time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,12 @@ class Pace:
     claims_per_erasure: int
     hold_retry: timedelta
     """How often a held erasure asks again, should it not have heard of the hold's end."""
+    call_again: timedelta
+    """How often a subject's keys are called in until all have let go."""
+    lease: timedelta
+    """How long who does not answer is waited for: no piece of work begins with a key that is older."""
+    lookback: timedelta
+    """Who was handed keys within that time before the fence is waited for."""
 
 
 class ErasureSaga:
@@ -75,13 +88,17 @@ class ErasureSaga:
         pace: Pace,
         held_by: HeldBy,
         facts: Facts,
+        call_in: CallIn,
+        is_kept: IsKept,
     ) -> None:
         self._database, self._subjects, self._verifier, self._held_by = database, subjects, verifier, held_by
         self._attestor, self._signing_key, self._log = attestor, signing_key, certificate_log
         self._clock, self._pace, self._facts = clock, pace, facts
+        self._call_in, self._is_kept = call_in, is_kept
         self._bell = Bell()
         self._steps = {
             Step.FENCE: self._fence,
+            Step.QUIESCE: self._quiesce,
             Step.CLEAR: self._clear,
             Step.ASK_OWNERS: self._ask_owners,
             Step.DESTROY_KEYS: self._destroy_keys,
@@ -173,7 +190,7 @@ class ErasureSaga:
         """Close the key store for the subject, count what it has, and have the owners refuse new work."""
         counts = await self._subjects.fence(erasure.subject_ref)
         _KEYS_FENCED.reached()
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(access_queries.LOCK) as tx:
             if await self._has_moved(tx, erasure):
                 return
             ground = self._attestor.ground_of(CHOICES, self._clock.now())
@@ -184,13 +201,52 @@ class ErasureSaga:
             exports = await end_all(tx, erasure.subject_ref)
             report = _own_report(counts, filed, exports, logged, ground)
             await queries.put_report(tx, erasure.erasure_id, replace(report, counts=(*report.counts, *disclosed)))
-            await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
-            tx.after_commit(self.wake)
+            await self._begin_call(tx, erasure)
             tx.tell(
                 ErasureFenced(
                     erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref, fenced_at=self._clock.now()
                 )
             )
+        _CALLED_IN.reached()
+
+    async def _begin_call(self, tx: Transaction, erasure: Erasure) -> None:
+        """Find who was handed keys of the subject, under the access log's lock. Nobody is handed any after this commit."""
+        now = self._clock.now()
+        is_by_record = self._is_kept(now) and self._is_kept(now - self._pace.lookback)
+        await queries.call_in(tx, erasure, self._pace.lookback, is_by_record=is_by_record)
+        if not await self._goes_quiet(tx, erasure):
+            await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
+            tx.after_commit(self.wake)
+
+    async def let_go(self, subject_ref: SubjectRef, service: Service, process: str) -> None:
+        """Note that a process has none of a subject's keys; with the last one the erasure goes on."""
+        async with self._database.transaction() as tx:
+            erasure = await queries.lock_of_subject(tx, subject_ref)
+            if erasure is not None and erasure.state is State.FENCED:
+                await tx.execute(queries.LET_GO, erasure.erasure_id, service, process)
+                await self._goes_quiet(tx, erasure)
+
+    async def _quiesce(self, erasure: Erasure) -> None:
+        """Call the subject's keys in, again and again; whoever does not answer is waited for as long as a lease lasts."""
+        async with self._database.transaction() as tx:
+            if await self._has_moved(tx, erasure) or await self._goes_quiet(tx, erasure):
+                return
+            await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, self._pace.call_again)
+        await self._call_in(erasure.subject_ref)
+        # Sooner than the poll: whoever was just using a key has let go of it by then.
+        asyncio.get_running_loop().call_later(self._pace.call_again.total_seconds(), self.wake)
+
+    async def _goes_quiet(self, tx: Transaction, erasure: Erasure) -> bool:
+        """Move on when no key is waited for any more."""
+        calling = await queries.calling_of(tx, erasure.erasure_id, self._pace.lease)
+        if calling.is_quiet:
+            await tx.execute(queries.MOVE, erasure.erasure_id, State.QUIET, _AT_ONCE)
+            tx.after_commit(self._wake_quiet)
+        return calling.is_quiet
+
+    def _wake_quiet(self) -> None:
+        _QUIESCED.reached()
+        self.wake()
 
     async def _clear(self, erasure: Erasure) -> None:
         """Ask retention whether a legal hold keeps anything of the subject; only without one do owners erase."""
@@ -242,7 +298,8 @@ class ErasureSaga:
 
     async def _certify(self, tx: Transaction, erasure: Erasure, reports: list[Report], seen: list[Finding]) -> None:
         now = self._clock.now()
-        statement = self._attestor.statement(erasure, reports, seen, now)
+        calling = await queries.calling_of(tx, erasure.erasure_id, self._pace.lease)
+        statement = self._attestor.statement(erasure, calling, reports, seen, now)
         signed = certificates.sign(statement.model_dump(mode="json"), self._signing_key)
         document = certificates.render(certificates.issued(signed, await self._log.append(tx, signed))).decode()
         await queries.complete(tx, erasure, statement.certificate_id, document, now, statement.horizon.at)

@@ -42,6 +42,25 @@ class CheckLine(Part):
     found: int
 
 
+class QuiescedLine(Part):
+    """How the processes of one service that had been handed keys let go of them before anything was erased.
+
+    `let_go` of them said that they had none left in memory; `time_over` did not, and were waited for as long as a lease lasts.
+    """
+
+    service: str
+    processes: int
+    let_go: int
+    time_over: int
+
+
+class Quiesced(Part):
+    """Whom the wait before the erasure was for: those on record (the access log), or, without one, whoever it may have been."""
+
+    is_by_record: bool
+    services: tuple[QuiescedLine, ...]
+
+
 class RetainedLine(Part):
     """What a law keeps, on which ground and at least until when."""
 
@@ -94,6 +113,7 @@ class ErasureStatement(Part):
     completed_at: datetime
     clock: Literal["real", "virtual"]
     policy: PolicyName
+    quiesced: Quiesced
     stores: tuple[StoreLine, ...]
     checked: tuple[CheckLine, ...]
     retained: tuple[RetainedLine, ...]
@@ -149,6 +169,13 @@ CERTIFICATE_KEYS = declare(
         ),
         **each(
             (f"payload.stores.{key}" for key in ("owner", "store", "category", "before", "after", "method")), _RECORD
+        ),
+        **each(
+            (
+                "payload.quiesced.is_by_record",
+                *(f"payload.quiesced.services.{key}" for key in ("service", "processes", "let_go", "time_over")),
+            ),
+            _RECORD,
         ),
         **each((f"payload.{place}.{key}" for place in ("checked", "seen") for key in ("store", "method", "found")), _RECORD),
         **each((f"payload.retained.{key}" for key in ("store", "category", "count", "ground", "until")), _RECORD),

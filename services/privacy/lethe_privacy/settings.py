@@ -41,6 +41,9 @@ class PrivacySettings(ServiceSettings):
     erasure_retry_first_seconds: float = Field(default=2.0, gt=0)
     erasure_retry_most_seconds: float = Field(default=600.0, gt=0)
     erasure_hold_retry_seconds: float = Field(default=3600.0, gt=0)
+    erasure_call_again_seconds: float = Field(default=0.1, gt=0)
+    erasure_lease_seconds: float = Field(default=60.0, gt=0, le=3600)
+    erasure_lookback_seconds: float = Field(default=3600.0, gt=0, le=86_400)
 
     exports_per_subject: int = Field(default=3, ge=1, le=50)
     export_poll_seconds: float = Field(default=1.0, gt=0)

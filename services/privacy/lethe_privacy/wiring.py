@@ -30,6 +30,7 @@ from lethe_common.storage import Storage
 from lethe_privacy.access_log import AccessLog
 from lethe_privacy.accesses import Accesses
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
+from lethe_privacy.adapters.processes import Processes
 from lethe_privacy.adapters.retention import Retention
 from lethe_privacy.announcements import Announcements
 from lethe_privacy.certificates import Attestor
@@ -97,7 +98,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     registers = registers_of(frame, settings, keys, gauges)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     certificate_log, public_pem = CertificateLog(signing_key, frame.clock), certificates.public_pem(signing_key)
-    saga = _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts)
+    saga = _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts, log)
     erasures = ErasureHandlers(saga.wake)
     aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
     await facts.begin()
@@ -142,11 +143,12 @@ def _saga(
     signing_key: Ed25519PrivateKey,
     certificate_log: CertificateLog,
     facts: Facts,
+    log: AccessLog,
 ) -> ErasureSaga:
     verifier = Verifier(_verifier_urls(settings), _storage(settings))
     return ErasureSaga(
         frame.database, subjects, verifier, attestor, signing_key, certificate_log, frame.clock, _pace(settings),
-        Retention(frame.bus).held_by, facts,
+        Retention(frame.bus).held_by, facts, Processes(frame.bus).call_in, log.is_kept,
     )  # fmt: skip
 
 
@@ -305,6 +307,9 @@ def _pace(settings: PrivacySettings) -> Pace:
         retry_most=timedelta(seconds=settings.erasure_retry_most_seconds),
         claims_per_erasure=settings.claims_per_erasure,
         hold_retry=timedelta(seconds=settings.erasure_hold_retry_seconds),
+        call_again=timedelta(seconds=settings.erasure_call_again_seconds),
+        lease=timedelta(seconds=settings.erasure_lease_seconds),
+        lookback=timedelta(seconds=settings.erasure_lookback_seconds),
     )
 
 

@@ -40,6 +40,8 @@ def all_pages() -> dict[str, str]:
             "console": pages.console(language, is_signed_in=True),
             "deadlines": pages.retention(language),
             "requests": pages.requests(language),
+            "letters": pages.letters(language),
+            "letter link": pages.letter_link(language),
             "desk": pages.desk(language),
             "registers": pages.registers(language),
             "reset": pages.reset(language),
@@ -172,7 +174,7 @@ async def test_only_the_pages_own_files_are_served(name: str) -> None:
 
 async def test_pages_are_never_kept_by_a_cache() -> None:
     async with client() as browser:
-        for path in ("/", "/reset", "/verify", "/erasure"):
+        for path in ("/", "/reset", "/verify", "/erasure", "/requests", "/requests/link"):
             assert (await browser.get(path)).headers["cache-control"] == "private, no-store"
 
 

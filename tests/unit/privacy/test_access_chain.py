@@ -34,7 +34,9 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 
 def a_grant(subject_ref: SubjectRef | None = None) -> Grant:
-    return Grant(subject_ref or SubjectRef.new(), Service.GATEWAY, Purpose.SHOW, "service", (GenerationId.new(),), NOON)
+    return Grant(
+        subject_ref or SubjectRef.new(), Service.GATEWAY, Purpose.SHOW, "service", (GenerationId.new(),), NOON, "a" * 16
+    )
 
 
 def a_chain(*sizes: int) -> Written:

@@ -8,6 +8,8 @@ from lethe_common.services import Service
 from lethe_privacy.erasures import (
     OUTSTANDING,
     OWNERS,
+    Called,
+    Calling,
     Finding,
     Report,
     State,
@@ -26,6 +28,20 @@ def test_every_state_but_the_last_has_one_outstanding_step() -> None:
     assert set(OUTSTANDING) == set(State) - {State.COMPLETED}
 
 
+def test_nothing_is_erased_while_a_process_that_has_time_may_have_keys() -> None:
+    gone, there = Called(Service.JOBS, is_let_go=True), Called(Service.GATEWAY, is_let_go=False)
+
+    assert Calling((), is_by_record=True, is_time_over=False).is_quiet
+    assert Calling((gone, gone), is_by_record=True, is_time_over=False).is_quiet
+    assert not Calling((gone, there), is_by_record=True, is_time_over=False).is_quiet
+    assert Calling((gone, there), is_by_record=True, is_time_over=True).is_quiet
+
+
+def test_where_nobody_knows_who_has_keys_only_time_makes_quiet() -> None:
+    assert not Calling((), is_by_record=False, is_time_over=False).is_quiet
+    assert Calling((), is_by_record=False, is_time_over=True).is_quiet
+
+
 def test_keys_are_destroyed_once_the_last_owner_has_reported() -> None:
     for missing in OWNERS:
         assert after_report(State.ERASING, OWNERS - {missing}) is State.ERASING
@@ -38,7 +54,9 @@ def test_after_a_failed_verification_all_owners_report_again_before_the_next_loo
 
 
 @given(
-    st.sampled_from([State.REQUESTED, State.FENCED, State.HELD, State.DESTROYING, State.VERIFYING, State.COMPLETED]),
+    st.sampled_from(
+        [State.REQUESTED, State.FENCED, State.QUIET, State.HELD, State.DESTROYING, State.VERIFYING, State.COMPLETED]
+    ),
     st.sets(st.sampled_from(Service)),
 )
 def test_a_late_report_never_moves_an_erasure_back(state: State, reported: set[Service]) -> None:

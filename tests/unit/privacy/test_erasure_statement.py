@@ -9,7 +9,7 @@ from lethe_common.identifiers import ErasureId, SealKeyId, SubjectRef
 from lethe_common.policy import load_book, load_policy
 from lethe_common.services import Service
 from lethe_privacy.certificates import Attestor, pseudonym_of
-from lethe_privacy.erasures import Erasure, Finding, Report, State
+from lethe_privacy.erasures import Called, Calling, Erasure, Finding, Report, State
 from lethe_privacy.finals import Remains
 from lethe_privacy.generations import Generation, Phase
 from lethe_privacy.schemas import ErasureStatement
@@ -35,6 +35,15 @@ REPORTS = (
         ("outputs/0123456789abcdef/",),
     ),
 )
+CALLING = Calling(
+    (
+        Called(Service.JOBS, is_let_go=True),
+        Called(Service.GATEWAY, is_let_go=True),
+        Called(Service.JOBS, is_let_go=False),
+    ),
+    is_by_record=True,
+    is_time_over=True,
+)
 SEEN = (Finding("pg:gateway.accounts", "counted", 0),)
 
 
@@ -43,7 +52,7 @@ def profile() -> Path:
 
 
 def statement() -> ErasureStatement:
-    return Attestor(load_book(profile()), "virtual", "0.1.0").statement(ERASURE, REPORTS, SEEN, NOW)
+    return Attestor(load_book(profile()), "virtual", "0.1.0").statement(ERASURE, CALLING, REPORTS, SEEN, NOW)
 
 
 def test_the_statement_names_no_subject_and_no_place_of_their_objects() -> None:
@@ -52,6 +61,16 @@ def test_the_statement_names_no_subject_and_no_place_of_their_objects() -> None:
     assert SUBJECT not in text
     assert "0123456789abcdef" not in text
     assert ERASURE.pseudonym in text
+
+
+def test_the_statement_tells_by_service_how_processes_let_go_of_the_keys() -> None:
+    assert statement().quiesced.model_dump() == {
+        "is_by_record": True,
+        "services": (
+            {"service": "gateway", "processes": 1, "let_go": 1, "time_over": 0},
+            {"service": "jobs", "processes": 2, "let_go": 1, "time_over": 1},
+        ),
+    }
 
 
 def test_a_pseudonym_is_never_used_twice() -> None:
@@ -91,7 +110,7 @@ def test_the_horizon_is_that_of_the_version_in_force(tmp_path: Path) -> None:
         in_two_versions(tmp_path, NOW.isoformat(), ("forgetting: {rotation: P1D, key_backups: 2}", slower))
     )
 
-    horizon = Attestor(book, "virtual", "0.1.0").statement(ERASURE, REPORTS, SEEN, NOW).horizon
+    horizon = Attestor(book, "virtual", "0.1.0").statement(ERASURE, CALLING, REPORTS, SEEN, NOW).horizon
 
     assert (horizon.at, horizon.destroy_delay) == (NOW + timedelta(days=15), "P7D")
 
@@ -106,8 +125,8 @@ def test_a_certificate_names_the_version_in_force_when_the_erasure_was_completed
     book = load_book(in_two_versions(tmp_path, NOW.isoformat(), ("keep: {from: created, at_least: P7Y}", LONGER)))
     attestor = Attestor(book, "virtual", "0.1.0")
 
-    before = attestor.statement(ERASURE, REPORTS, SEEN, NOW - timedelta(seconds=1))
-    after = attestor.statement(ERASURE, REPORTS, SEEN, NOW)
+    before = attestor.statement(ERASURE, CALLING, REPORTS, SEEN, NOW - timedelta(seconds=1))
+    after = attestor.statement(ERASURE, CALLING, REPORTS, SEEN, NOW)
 
     assert [before.policy.hash, after.policy.hash] == [version.hash for version in book.versions]
     years = [{line.category: line.until for line in made.retained}["ledger.transfer"] for made in (before, after)]

@@ -38,7 +38,7 @@ def listing(
         records(found)
         return
     lines = [
-        (one["request_id"], one["kind"], one["state"], day(one["due_at"]), _standing(one), one["account_id"] or "-")
+        (one["request_id"], one["kind"], one["state"], day(one["due_at"]), _standing(one), _account(one))
         for one in found
     ]
     table(("request", "kind", "state", "due", "", "account"), lines, "Nothing is to be answered.")
@@ -149,6 +149,11 @@ def _tell(request: dict[str, Any], *, as_json: bool) -> None:
         for step in request["steps"]
     ]
     table(("", "step", "by", "when", "ground", "text"), lines, "No steps.")
+
+
+def _account(request: dict[str, Any]) -> str:
+    """Whose it is; of who came by a mailed link only the address is proved."""
+    return f"{request['account_id'] or '-'}{' (address only)' if request['is_correspondent'] else ''}"
 
 
 def _standing(request: dict[str, Any]) -> str:

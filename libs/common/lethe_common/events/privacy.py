@@ -27,6 +27,17 @@ class ErasureFenced(Event):
     fenced_at: datetime
 
 
+class KeysCalledIn(Event):
+    """A subject is fenced: each process says so when it has none of its keys in memory. Said again until all have."""
+
+    type: ClassVar[str] = "privacy.keys.called_in.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY, Service.JOBS)
+    is_stored: ClassVar[bool] = False
+
+    subject_ref: SubjectRef
+
+
 class ErasureStepRequested(Event):
     """Every owner removes what it has of the subject and reports what it found and what is left."""
 

@@ -16,6 +16,7 @@ from lethe_common.rpc.retention import REMOVALS_MOST
 from lethe_common.services import Service
 
 _GATEWAY = (Service.GATEWAY,)
+_PROCESS = "^[0-9a-f]{16}$"
 
 
 class KeyClass(StrEnum):
@@ -147,9 +148,13 @@ class LeaseWish(Message):
 
 
 class KeyLeaseQuestion(Message):
-    """`use` is the policy's purpose in whose service the items are opened; consents and objections to it decide."""
+    """`use` is the policy's purpose in whose service the items are opened; consents and objections to it decide.
+
+    `process` is the name of whoever has the keys in memory then (`lethe_common.leased_keys`).
+    """
 
     purpose: Purpose
+    process: str = Field(pattern=_PROCESS)
     use: str = Field(default="service", max_length=64)
     wishes: tuple[LeaseWish, ...] = Field(min_length=1, max_length=256)
 
@@ -162,6 +167,25 @@ class KeyLease(Call[KeyLeaseQuestion, KeysAnswer]):
     callers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY, Service.JOBS)
     question, answer = KeyLeaseQuestion, KeysAnswer
     idempotency: ClassVar[str] = "reads only (each grant is logged)"
+
+
+class KeysLetGoQuestion(Message):
+    """A process has no key of a subject in memory, after the subject's keys were called in."""
+
+    subject_ref: SubjectRef
+    process: str = Field(pattern=_PROCESS)
+
+
+class KeysLetGoAnswer(Message):
+    """It is noted."""
+
+
+class KeysLetGo(Call[KeysLetGoQuestion, KeysLetGoAnswer]):
+    name: ClassVar[str] = "keys.let_go"
+    callee: ClassVar[Service] = Service.PRIVACY
+    callers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY, Service.JOBS)
+    question, answer = KeysLetGoQuestion, KeysLetGoAnswer
+    idempotency: ClassVar[str] = "once let go is let go; of a subject that is not fenced it says nothing"
 
 
 class KeyDestroyQuestion(Message):
@@ -271,6 +295,7 @@ CALLS = (
     LoginMove,
     KeyIssue,
     KeyLease,
+    KeysLetGo,
     KeyDestroy,
     ErasureOpen,
     ErasureState,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+import asyncpg
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -13,7 +14,7 @@ from lethe_common.rpc.requests import RequestAction, RequestKind, is_reserved
 from lethe_gateway import account_queries
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.browser import drop_cookies
-from lethe_gateway.callers import Callers
+from lethe_gateway.callers import CORRESPONDENT, Callers
 from lethe_gateway.consents import Consents
 from lethe_gateway.corrections import Corrections
 from lethe_gateway.endpoints.accounts import address_of
@@ -117,7 +118,7 @@ def desk_routes(requests: Requests, gallery: Gallery, database: Database, operat
         rows = await database.pool.fetch(
             account_queries.ACCOUNTS_OF_SUBJECTS, [one.request.subject_ref for one in found]
         )
-        accounts = {row["subject_ref"]: row["account_id"] for row in rows}
+        accounts = {row["subject_ref"]: row for row in rows}
         return [_for_staff(one, accounts) for one in found]
 
     @router.get("")
@@ -179,14 +180,19 @@ def own(shown: Shown) -> dict[str, object]:
     }
 
 
-def _for_staff(shown: Shown, accounts: Mapping[str, str]) -> dict[str, object]:
-    """A request without the reference under which other services know the person."""
+def _for_staff(shown: Shown, accounts: Mapping[str, asyncpg.Record]) -> dict[str, object]:
+    """A request without the reference under which other services know the person; of a correspondent only an address is proved."""
     one = shown.request
     content = one.model_dump(mode="json", exclude={"subject_ref", "steps"})
     steps = [
         {**step.model_dump(mode="json", exclude={"text"}), "text": shown.texts.get(step.number)} for step in one.steps
     ]
-    return {**content, "account_id": accounts.get(one.subject_ref), "steps": steps}
+    account = accounts.get(one.subject_ref)
+    known = {
+        "account_id": None if account is None else account["account_id"],
+        "is_correspondent": account is not None and account["state"] == CORRESPONDENT,
+    }
+    return {**content, **known, "steps": steps}
 
 
 def _wish(body: RequestWish, request: Request, policy: Policy) -> Wish:

@@ -4,7 +4,7 @@ import { answersIn } from "./consents.js";
 import { $, call, cell, day, make, moment, onSubmit, say, sentence, showSecret, ask, tell } from "./lethe.js";
 
 const fragment = location.hash.slice(1);
-if ($("reset") || $("verify") || $("address") || $("unsubscribe")) {
+if ($("reset") || $("verify") || $("address") || $("unsubscribe") || $("letter-link")) {
   // A secret that works once leaves the address bar and the history; an erasure's is to be kept.
   history.replaceState(null, "", location.pathname);
 }
@@ -55,6 +55,16 @@ onSubmit($("verify"), async (_given, form) => {
 onSubmit($("address"), async (_given, form) => {
   await call("POST", "/v1/address-changes", { token: fragment });
   tell(form, say("js.address_changed"), true);
+});
+
+onSubmit($("letters"), async (given, form) => {
+  await call("POST", "/v1/privacy/links", given);
+  tell(form, say("js.letter_sent"), true);
+});
+
+onSubmit($("letter-link"), async (given) => {
+  await call("POST", "/v1/privacy/links/confirm", { token: fragment, ...(given.fact ? { fact: given.fact } : {}) });
+  location.href = "/requests";
 });
 
 onSubmit($("unsubscribe"), async (_given, form) => {

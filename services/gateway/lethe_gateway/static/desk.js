@@ -23,7 +23,7 @@ function row(request) {
   return make("tr", {},
     cell(say("request.desk.due"), make("span", {}, moment(request.due_at), " ", standing(request) ?? "")),
     cell(say("request.what"), say(`request.kind.${request.kind}`)), cell(say("js.state"), pill(say(`request.state.${request.state}`))),
-    cell(say("request.desk.received"), moment(request.received_at)), cell(say("console.account"), code(request.account_id ?? "–")),
+    cell(say("request.desk.received"), moment(request.received_at)), cell(say("console.account"), request.is_correspondent ? make("span", {}, code(request.account_id), make("br"), make("small", { textContent: say("request.desk.correspondent") })) : code(request.account_id ?? "–")),
     cell(say("request.desk.open"), open));
 }
 
