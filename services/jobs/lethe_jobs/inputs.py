@@ -58,6 +58,11 @@ class Inputs:
     def __init__(self, bus: Bus, sealer: Sealer, storage: Storage, *, key_seconds: float) -> None:
         self._bus, self._sealer, self._storage, self._key_seconds = bus, sealer, storage, key_seconds
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether the bus is there: without it no input can be had."""
+        return self._bus.is_connected
+
     async def fetch(self, runs: Sequence[Run]) -> Fetched:
         """One question to the gateway and one to the privacy service for all of them.
 
