@@ -38,11 +38,10 @@ _LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """The suite, the cable, and the connections of its first jobs process."""
+    """A suite of two gateways and two workers, and the cable."""
 
     suite: RunningSuite
     cable: Cable
-    spared: frozenset[Strand]
 
     def seconds(self) -> float:
         """The database's clock, by which runs are dated."""
@@ -65,10 +64,7 @@ class Town:
 def town() -> Iterator[Town]:
     settings = {"PROVIDERS_NOOP_SECONDS": "1"}
     with cabled_suite(settings, *_REPLICAS, policy=_CONSENTED) as (suite, cable):
-        suite.stop("jobs-2")
-        first = frozenset(cable.strands(Service.JOBS))
-        suite.start("jobs-2")
-        yield Town(suite, cable, first)
+        yield Town(suite, cable)
 
 
 def test_on_two_gateways_and_two_workers_nothing_begins_later_than_five_seconds_after_the_answer(town: Town) -> None:
@@ -108,13 +104,13 @@ def test_on_two_gateways_and_two_workers_nothing_begins_later_than_five_seconds_
 def test_a_worker_that_holds_keys_of_before_begins_nothing_with_them(town: Town, *, is_cut_off: bool) -> None:
     account = town.suite.open_account(consents={"service": True})
     with ExitStack() as cut:
-        with _holding_keys(town, account):
+        with _holding_keys(town, account) as first:
+            (second,) = town.workers(account)
             if is_cut_off:
-                cut.enter_context(town.cable.cut(Service.JOBS, town.spared))
+                cut.enter_context(town.cable.cut(Service.JOBS, first))
             _withdraw(account)
             _wait_for(monotonic_seconds() + LIMIT_SECONDS + 1)
             assert set(town.states(account)) == {"rendering"}
-            (second,) = town.workers(account)
         until(lambda: "rendering" not in town.states(account), "the second worker to give them up", 90)
         workers = _workers_until_cancelled(town, account)
     assert not is_cut_off or second not in workers
@@ -134,16 +130,21 @@ def _workers_until_cancelled(town: Town, account: Account) -> set[str]:
 
 
 @contextmanager
-def _holding_keys(town: Town, account: Account) -> Iterator[None]:
-    """While inside, the second worker has the keys of runs and cannot read their pictures: the store stands still."""
+def _holding_keys(town: Town, account: Account) -> Iterator[frozenset[Strand]]:
+    """While inside, the second worker has the keys of runs and cannot read their pictures: the store stands still.
+
+    Gives the first worker's connections. It is stopped meanwhile: standing still, it would be sent the runs again and again.
+    """
     suite = town.suite
     with ExitStack() as store:
-        with paused(suite, "jobs"):
-            with paused(suite, "jobs-2"), ThreadPoolExecutor(4) as threads:
-                list(threads.map(lambda _: _order(account, with_picture=True), range(WARM_ORDERS)))
-                store.enter_context(paused(suite, "s3"))
-            until(lambda: town.states(account) == ["rendering"] * WARM_ORDERS, "the second worker to take all", 60)
-        yield
+        suite.stop("jobs")
+        of_second = town.cable.strands(Service.JOBS)
+        with paused(suite, "jobs-2"), ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: _order(account, with_picture=True), range(WARM_ORDERS)))
+            store.enter_context(paused(suite, "s3"))
+        until(lambda: town.states(account) == ["rendering"] * WARM_ORDERS, "the second worker to take all", 60)
+        suite.start("jobs")
+        yield frozenset(town.cable.strands(Service.JOBS) - of_second)
 
 
 @contextmanager
