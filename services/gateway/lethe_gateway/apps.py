@@ -118,7 +118,7 @@ def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: 
     app.include_router(console_routes(frame.bus, frame.database, operators))
     app.include_router(record_routes(published, operators))
     app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
-    app.include_router(desk_routes(domain.requests, domain.gallery, frame.database, operators))
+    app.include_router(desk_routes(domain.requests, domain.gallery, domain.mails, frame.database, operators))
     app.include_router(retention_routes(frame.bus, operators))
     app.include_router(simulation_routes(frame.bus, operators))
 

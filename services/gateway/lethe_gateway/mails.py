@@ -38,13 +38,14 @@ log = structlog.get_logger()
 CATEGORY = "mail.queue"
 Template = Literal[
     "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
-    "address_changed",
+    "address_changed", "video_removed",
 ]  # fmt: skip
 LinkTemplate = Literal["password_reset", "verify_email"]
 MovedTemplate = Literal["address_change", "address_changed"]
 _NOTICE: Template = "deletion_notice"
 _CHANGE: Template = "policy_change"
 _NEWS: Template = "request_news"
+_REMOVED: Template = "video_removed"
 NOTICES = frozenset({_NOTICE, _CHANGE})
 """Mails whose sealed part is what they say; that of the others is a link's secret."""
 _SUBJECTS: dict[str, str] = {
@@ -123,6 +124,14 @@ class Mails:
     async def news(self, tx: Transaction, account_id: str, subject_ref: str) -> None:
         """Put a mail into the queue that a request of somebody's was decided about. Not how, nor what it is about."""
         mail = await self._write(account_id, subject_ref, _NEWS, _NEWS)
+        await self._enqueue(tx, mail, self._kept_until(self._clock.now()))
+
+    async def removed(self, tx: Transaction, account_id: str, subject_ref: str) -> None:
+        """Put a mail into the queue that a video of somebody's went because of whom it shows. Not which, nor who asked."""
+        try:
+            mail = await self._write(account_id, subject_ref, _REMOVED, _REMOVED)
+        except NotSignedIn:
+            return  # is being erased: there is nobody to tell
         await self._enqueue(tx, mail, self._kept_until(self._clock.now()))
 
     async def write_moved(self, account_id: str, subject_ref: str, template: MovedTemplate, moved: Moved) -> Written:
@@ -277,6 +286,8 @@ class Mails:
             return self._notices.change(address, Coming.model_validate_json(token))
         if template == _NEWS:
             return self._notices.news(address, self._policy)
+        if template == _REMOVED:
+            return self._notices.removed(address, self._policy)
         minutes = int(self._valid.total_seconds() // 60)
         if template in {"address_change", "address_changed"}:
             return self._notices.moved(template, Moved.model_validate_json(token), self._policy, minutes)
