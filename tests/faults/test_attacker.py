@@ -1,6 +1,7 @@
 """After the horizon nothing that was deleted opens with any key that is left, and everything else does.
 
-The positive control: with the destroyed epoch keys handed back, all of it opens.
+The positive control: with the destroyed epoch keys handed back, all of it opens. Both of
+what was copied as rows and objects, and of what was carved out of the servers' raw files.
 """
 
 import subprocess
@@ -16,7 +17,7 @@ from tests.faults.attacker import Attacker
 from tests.flows.steps import created, made, picture
 from tests.servers import temporary_data_folder
 from tests.suite import Account, RunningSuite, answered, running_suite, until
-from tests.unit.common.policy_files import PROFILES, written
+from tests.unit.common.policy_files import NAMES, PROFILES, shipped_policy, written
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
 pytestmark = [
@@ -24,6 +25,15 @@ pytestmark = [
 ]  # fmt: skip
 
 EXPIRY_HOURS, HORIZON_HOURS, ROTATION_HOURS = 24, 72, 24
+OPENED = "SELECT item_id FROM privacy.access_bodies WHERE subject_ref = $1"
+REQUEST = "What do you know about my neighbour's boat?"
+# What is over within the scene, and its horizon, too.
+SHORTER = (
+    ("free: P7D", "free: P1D"),
+    ("notice: P2D", "notice: PT1H"),
+    ("at_most: P3D, remains: told", "at_most: P1D, remains: told"),  # mail.queue
+    ("at_most: P365D}\n    partition: P30D", "at_most: P1D, remains: told}\n    partition: PT6H"),  # access.log
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +44,15 @@ class Scene:
     forgotten: dict[str, str]
     """What of, by item."""
     living: dict[str, str]
+    typed: tuple[str, ...]
+    """Everything that somebody typed."""
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("short")
     (folder / "catalogue.yaml").write_bytes((PROFILES / "aisora2/catalogue.yaml").read_bytes())
-    written(folder, ("free: P7D", "free: P1D"), ("notice: P2D", "notice: PT1H"))
+    written(folder, *SHORTER)
     with temporary_data_folder() as data:
         recovery_key = tmp_path_factory.mktemp("offline") / "recovery.pem"
         with running_suite(data, "--profile", str(folder)) as suite:
@@ -55,12 +67,38 @@ def test_after_the_horizon_nothing_that_was_deleted_opens_and_everything_else_do
     assert {scene.living[item] for item in scene.living.keys() - opened} == set()
 
 
+def test_nor_does_anything_of_it_that_was_carved_out_of_the_files_of_any_server(scene: Scene) -> None:
+    opened = scene.attacker.opened_of_files(scene.attacker.surviving_epochs())
+
+    assert {scene.forgotten[item] for item in opened & scene.forgotten.keys()} == set()
+    assert {scene.living[item] for item in scene.living.keys() - opened} == set()
+
+
 def test_with_the_destroyed_keys_handed_back_everything_opens(scene: Scene) -> None:
     opened = scene.attacker.opened_with(scene.attacker.epochs)
+    carved = scene.attacker.opened_of_files(scene.attacker.epochs)
 
     everything = scene.forgotten | scene.living
     assert {everything[item] for item in everything.keys() - opened} == set()
     assert scene.attacker.sealed.keys() <= opened
+    assert {everything[item] for item in everything.keys() - carved} == set()
+
+
+def test_a_copied_log_holds_nothing_that_was_typed_whether_its_day_is_over_or_not(scene: Scene) -> None:
+    logs = b"".join(scene.attacker.logs.values())
+
+    assert b"policy_hash" in logs
+    assert [word for word in scene.typed if word.encode() in logs] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_kept_for_a_consent_alone_that_a_withdrawal_would_have_to_destroy(name: str) -> None:
+    """Where something is, it needs a case in the scene: what is kept of it has to be among the forgotten."""
+    policy = shipped_policy(name).content
+    by_consent = {purpose for purpose, said in policy.purposes.items() if said.default == "opt_in"}
+
+    alone = {category for category, rule in policy.data.items() if {use.purpose for use in rule.uses} <= by_consent}
+    assert alone == set()
 
 
 def test_no_byte_of_a_destroyed_key_is_left_in_any_file(scene: Scene) -> None:
@@ -81,7 +119,7 @@ def test_no_byte_of_a_destroyed_key_is_left_in_any_file(scene: Scene) -> None:
 
 
 def _played(suite: RunningSuite, attacker: Attacker) -> Scene:
-    """Four kinds of forgetting beside what stays, copied every hour from before the first until after the horizon of the last."""
+    """All kinds of forgetting beside what stays, copied every hour from before the first until after the horizon of the last."""
     leaving, keeper, passing = suite.open_account("pro"), suite.open_account("pro"), suite.open_account("free")
     forgotten = {
         _made(leaving): "an erased account",
@@ -96,18 +134,46 @@ def _played(suite: RunningSuite, attacker: Attacker) -> Scene:
     forgotten |= {item: "a finished upload" for item in attacker.sealed if item.startswith("upload_")}
     living |= {_made(suite.open_account("pro")): "somebody else's video"}
     until(lambda: not suite.look(upload), "the upload to go with its run")
+    forgotten |= {item: f"{what} of an erased account" for item, what in _lived(suite, leaving).items()}
+    lived = {item: f"the keeper's {what}" for item, what in _lived(suite, keeper).items()}
+    forgotten |= {item: f"{what}, over by now" for item, what in lived.items() if item.startswith("mail_")}
+    living |= {item: what for item, what in lived.items() if item not in forgotten}
     attacker.copy()
+    attacker.carve()
+    forgotten |= {item: "an expired log" for item in attacker.sealed if item.startswith("access_")}
 
     with leaving.http() as http, keeper.http() as other:
         claim = answered(http.delete("/v1/account"))["claim"]
         answered(other.delete(f"/v1/videos/{deleted}"))
-    for _ in range(EXPIRY_HOURS + HORIZON_HOURS + ROTATION_HOURS):
+    for hour in range(1, EXPIRY_HOURS + HORIZON_HOURS + ROTATION_HOURS + 1):
         suite.advance("PT1H")
         attacker.copy()
+        if hour % ROTATION_HOURS == 0:
+            attacker.carve()
+    with keeper.http() as http:
+        answered(http.get("/v1/videos"))
+    attacker.copy()
+    attacker.carve()
+    logs = {row["item_id"] for row in suite.look(OPENED, keeper.subject_ref)}
+    living |= dict.fromkeys(logs, "the keeper's log of now")
+    assert logs
+    assert "an expired log" in forgotten.values()
     with suite.anonymous() as http:
         until(lambda: _final(http.post("/v1/erasures/status", json={"claim": claim}).json()), "the final certificate")
     print(f"{attacker.copies} copies, {len(attacker.epochs)} epochs, {len(attacker.items)} wrapped item keys")
-    return Scene(attacker, forgotten, living)
+    typed = (REQUEST, *(text for one in (leaving, keeper, passing) for text in (one.email, one.password)), "paper boat")
+    return Scene(attacker, forgotten, living, typed)
+
+
+def _lived(suite: RunningSuite, account: Account) -> dict[str, str]:
+    """What there is of an account beside its videos: its address, a mail that waits, a request, a copy."""
+    with account.http() as http:
+        answered(http.post("/v1/password-resets", json={"email": account.email}))
+        request = answered(http.post("/v1/privacy/requests", json={"kind": "enquiry", "text": REQUEST}))["id"]
+        export = answered(http.post("/v1/account/export"))["id"]
+        until(lambda: answered(http.get(f"/v1/account/export/{export}"))["state"] == "ready", "the copy", 60)
+    (mail,) = suite.look("SELECT mail_id FROM gateway.mails WHERE account_id = $1", account.account_id)
+    return {account.account_id: "address", mail["mail_id"]: "mail", request: "request", export: "copy"}
 
 
 def _copied_upload(suite: RunningSuite, attacker: Attacker, sql: str) -> bool:

@@ -1,5 +1,6 @@
 """kill -9 at every name in the registry of crash points: what was begun ends, once, and nothing of a person comes back."""
 
+import ast
 import asyncio
 import importlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tests.faults.stage import PATIENT, PATIENT_CREDITS, fault_suite
 from tests.flows.outside import objects, places_beyond_frame, places_of
 from tests.flows.steps import picture
 from tests.suite import Account, RunningSuite, answered, until
+from tests.tree import code, dotted
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 
@@ -46,6 +48,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def suite(folder: Path) -> Iterator[RunningSuite]:
     with fault_suite(CRASH_FOLDER=str(folder), **QUICK) as running:
         yield running
+
+
+def test_every_crash_point_in_the_code_is_registered() -> None:
+    written = {
+        node.args[0].value
+        for source in code()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and dotted(node.func) == "crashes.point"
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+    assert written
+    assert written <= {point.name for point in crashes.registry()}
 
 
 def test_every_crash_point_is_of_one_of_these_scenarios() -> None:

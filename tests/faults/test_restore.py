@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,11 +24,11 @@ from lethe_cli.local.runtime import Runtime
 from lethe_cli.local.secrets import Secrets
 from lethe_common.database.roles import FACTS_DATABASE, KEYS_DATABASE
 from lethe_common.services import Service
-from lethe_gateway.blinding import Blinding, normal_email
+from lethe_gateway.blinding import Blinding, digest, normal_email
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from tests.faults.restored import digest_of, refused, text_of, told_alone
 from tests.faults.verifier import rows_of
-from tests.flows.steps import created, made
+from tests.flows.steps import created, made, picture
 from tests.servers import temporary_data_folder
 from tests.suite import Account, RunningSuite, answered, running_suite, until
 
@@ -36,6 +37,11 @@ pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning
 PROFILE = "soragpt"
 SETTINGS = {"PROVIDERS_NOOP": "true", "PROVIDERS_NOOP_SECONDS": "0.2"}
 """Clips of nothing, at once: it is about what becomes of them."""
+# The link that stands in a mail of this kind.
+_DECLINABLE = """
+    INSERT INTO gateway.proof_tokens (token_hash, account_id, use, expires_at)
+    VALUES ($1, $2, 'unsubscribe:marketing', 'infinity')
+"""
 _ALL_FACTS = "SELECT string_agg(number || encode(hash, 'hex'), ' ' ORDER BY number) FROM privacy.facts"
 
 _KEYS_OF = """
@@ -51,9 +57,9 @@ class Town:
 
     erased: Account
     keeper: Account
-    """Deletes a video, withdraws, objects, revokes a key and signs out, all after the backup."""
+    """Deletes a video, withdraws, ends a kind of mail by one click, revokes a key and signs out, all after the backup."""
     neighbour: Account
-    """Does nothing."""
+    """Does nothing; has videos, one of a picture, a second key and a session."""
     kept_video: str
     deleted_video: str
     revoked_key: str
@@ -61,7 +67,10 @@ class Town:
     on_its_way: str
     """A video that is not made yet when the backup is taken."""
     backup: Path
-    digests: dict[str, str] = field(default_factory=dict)
+    digest: str = ""
+    """Of all rows of the neighbour's."""
+    contents: dict[str, str] = field(default_factory=dict)
+    """Of the neighbour's videos, by video."""
     content: str = ""
     certificate: str = ""
 
@@ -83,6 +92,7 @@ def _yesterday(suite: RunningSuite) -> Town:
         made(client, "soon forgotten")
     with neighbour.openai() as client:
         made(client, "the neighbour's")
+        made(client, "from a picture", input_reference=("boat.png", picture(), "image/png"))
     with keeper.openai() as client, keeper.http() as http:
         kept, deleted = made(client, "kept"), made(client, "deleted tomorrow")
         answered(http.put("/v1/privacy/consents", json={"consents": {"train_models": True}, "birth_year": 1990}))
@@ -93,24 +103,32 @@ def _yesterday(suite: RunningSuite) -> Town:
         # A worker that stands still: the backup is taken while this one is on its way.
         os.kill(suite.pid("jobs") or 0, signal.SIGSTOP)
         on_its_way = created(client, "on its way").id
+    _signed_in(suite, neighbour)
+    with neighbour.http() as http:
+        answered(http.post("/v1/api-keys"))
+    until(lambda: not suite.look("SELECT FROM gateway.uploads"), "the picture to go with its run")
     out = suite.data.parent / "backups"
     _lethe("backup", "-o", str(out), "--data", str(suite.data))
     (backup,) = out.iterdir()
     people = Town(erased, keeper, neighbour, kept.id, deleted.id, key, cookies, on_its_way, backup)
-    people.digests = {who.subject_ref: digest_of(suite, who) for who in (neighbour,)}
+    people.digest = digest_of(suite, neighbour)
     os.kill(suite.pid("jobs") or 0, signal.SIGCONT)
-    people.content = _content(keeper, kept.id)
+    people.content, people.contents = _content(keeper, kept.id), _contents(neighbour)
     return people
 
 
 def _today(suite: RunningSuite, people: Town) -> None:
     with people.keeper.http() as http:
         http.delete(f"/v1/videos/{people.deleted_video}").raise_for_status()
-        answered(http.put("/v1/privacy/consents", json={"consents": {"train_models": False, "marketing": False}}))
+        answered(http.put("/v1/privacy/consents", json={"consents": {"train_models": False}}))
         (key_id,) = (one["id"] for one in answered(http.get("/v1/api-keys"))["data"] if not one["is_current"])
         answered(http.delete(f"/v1/api-keys/{key_id}"))
     with httpx2.Client(base_url=suite.url, cookies=people.cookies, headers=own_site(suite), trust_env=False) as browser:
         assert browser.delete("/v1/sessions").status_code == 204
+    link = secrets.token_urlsafe(32)
+    suite.look(_DECLINABLE, digest(link), people.keeper.account_id)
+    with suite.anonymous() as http:
+        assert http.post(f"/v1/unsubscribe/{link}").status_code == 204
     with people.erased.http() as http:
         erasure = http.delete("/v1/account").json()
     people.certificate = until(lambda: _certificate_of(suite, erasure["claim"]), "the certificate", 60)
@@ -212,7 +230,8 @@ def test_after_a_restore_what_people_decided_stays_so_and_everybody_else_is_whol
         with httpx2.Client(base_url=suite.url, cookies=people.cookies, trust_env=False) as browser:
             assert browser.get("/v1/credits").status_code == 401
         assert _content(people.keeper, people.kept_video, suite.url) == people.content
-        assert {people.neighbour.subject_ref: digest_of(suite, people.neighbour)} == people.digests
+        assert digest_of(suite, people.neighbour) == people.digest
+        assert _contents(people.neighbour, suite.url) == people.contents
         assert suite.books()["is_balanced"]
         parked = [suite.look(f"SELECT count(*) FROM {schema}.parked")[0]["count"] for schema in Service]
         assert parked == [0] * len(Service)
@@ -297,6 +316,13 @@ def _content(account: Account, video_id: str, url: str | None = None) -> str:
         answer = http.get(f"/v1/videos/{video_id}/content")
     answer.raise_for_status()
     return hashlib.sha256(answer.content).hexdigest()
+
+
+def _contents(account: Account, url: str | None = None) -> dict[str, str]:
+    with account.http(url=url) as http:
+        videos = [one["id"] for one in answered(http.get("/v1/videos"))["data"]]
+    assert len(videos) > 1
+    return {video: _content(account, video, url) for video in videos}
 
 
 def _certificate_of(suite: RunningSuite, claim: str) -> str | None:

@@ -43,10 +43,12 @@ _LET_GO = """
      WHERE e.subject_ref = $1 AND c.service = 'gateway' AND c.is_let_go
 """
 _IS_FENCED = "SELECT 1 FROM jobs.subjects WHERE subject_ref = $1 AND fenced_at IS NOT NULL"
-_ARROWS = """
-    SELECT count(*) FILTER (WHERE a.cause = 'service_away') AS waited, max(a.at) FILTER (WHERE a.cause = 'started') AS started
-      FROM jobs.attempts a JOIN jobs.runs r USING (generation_id) WHERE r.subject_ref = $1
+_STARTED = """
+    SELECT max(a.at) FROM jobs.attempts a JOIN jobs.runs r USING (generation_id)
+     WHERE r.subject_ref = $1 AND a.cause = 'started'
 """
+_LEASED = "SELECT 1 FROM jobs.runs WHERE subject_ref = $1 AND leased_until IS NOT NULL"
+_WAITING = "SELECT 1 FROM jobs.runs WHERE subject_ref = $1 AND state = 'queued' AND slot IS NOT NULL"
 _REMOVED = "SELECT 1 FROM jobs.removals WHERE generation_id = $1 AND removed_at IS NOT NULL"
 
 
@@ -227,10 +229,11 @@ def _until_it_waits(suite: RunningSuite, leaving: Leaving, service: Service) -> 
 
 
 def _nothing_begins(suite: RunningSuite, account: Account) -> None:
-    """Who is cut off claims runs that wait and cannot begin any."""
-    ((_, last),) = suite.look(_ARROWS, account.subject_ref)
-    until(lambda: suite.look(_ARROWS, account.subject_ref)[0]["waited"], "runs to be claimed in vain", 60)
-    assert suite.look(_ARROWS, account.subject_ref)[0]["started"] == last
+    """Who is cut off ends what it has begun, and takes none of the runs that wait."""
+    ((last,),) = suite.look(_STARTED, account.subject_ref)
+    until(lambda: not suite.look(_LEASED, account.subject_ref), "what was begun to end", 60)
+    assert suite.look(_WAITING, account.subject_ref)
+    assert suite.look(_STARTED, account.subject_ref) == [(last,)]
 
 
 def _post(account: Account, *, with_picture: bool) -> httpx2.Response:

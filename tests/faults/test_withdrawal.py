@@ -1,4 +1,4 @@
-"""After a withdrawal's answer nothing begins for its purpose, on any replica, and not with keys of before.
+"""After a withdrawal's answer nothing begins for its purpose, on any replica: not with warm keys, and not by who is cut off.
 
 Here the whole service rests on consent: ordering, making, showing, downloading.
 """
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import pytest
 
 from lethe_common.clock import monotonic_seconds
-from tests.faults.cable import cabled_suite
+from lethe_common.services import Service
+from tests.faults.cable import Cable, Strand, cabled_suite
 from tests.faults.stage import PATIENT, paused
 from tests.flows.steps import picture
 from tests.suite import Account, RunningSuite, answered, until
@@ -37,9 +38,10 @@ _LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A suite of two gateways and two workers."""
+    """A suite of two gateways and two workers, and the cable."""
 
     suite: RunningSuite
+    cable: Cable
 
     def seconds(self) -> float:
         """The database's clock, by which runs are dated."""
@@ -61,8 +63,8 @@ class Town:
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
     settings = {"PROVIDERS_NOOP_SECONDS": "1"}
-    with cabled_suite(settings, *_REPLICAS, policy=_CONSENTED) as (suite, _cable):
-        yield Town(suite)
+    with cabled_suite(settings, *_REPLICAS, policy=_CONSENTED) as (suite, cable):
+        yield Town(suite, cable)
 
 
 def test_on_two_gateways_and_two_workers_nothing_begins_later_than_five_seconds_after_the_answer(town: Town) -> None:
@@ -98,27 +100,51 @@ def test_on_two_gateways_and_two_workers_nothing_begins_later_than_five_seconds_
         assert {status for began, status in mine if began > answered_at + LIMIT_SECONDS} == {403}
 
 
-def test_a_worker_that_holds_keys_of_before_begins_nothing_with_them(town: Town) -> None:
+@pytest.mark.parametrize("is_cut_off", [False, True], ids=["connected", "cut off"])
+def test_a_worker_that_holds_keys_of_before_begins_nothing_with_them(town: Town, *, is_cut_off: bool) -> None:
     account = town.suite.open_account(consents={"service": True})
-    with _holding_keys(town, account):
-        _withdraw(account)
-        _wait_for(monotonic_seconds() + LIMIT_SECONDS + 1)
-        assert set(town.states(account)) == {"rendering"}
-    until(lambda: set(town.states(account)) == {"cancelled"}, "nobody to make them", 90)
+    with ExitStack() as cut:
+        with _holding_keys(town, account) as first:
+            (second,) = town.workers(account)
+            if is_cut_off:
+                cut.enter_context(town.cable.cut(Service.JOBS, first))
+            _withdraw(account)
+            _wait_for(monotonic_seconds() + LIMIT_SECONDS + 1)
+            assert set(town.states(account)) == {"rendering"}
+        until(lambda: "rendering" not in town.states(account), "the second worker to give them up", 90)
+        workers = _workers_until_cancelled(town, account)
+    assert not is_cut_off or second not in workers
     assert [cause for _, cause in town.arrows(account) if cause == "rendered"] == []
 
 
+def _workers_until_cancelled(town: Town, account: Account) -> set[str]:
+    """Who was seen with runs until nobody is to make them."""
+    seen: set[str] = set()
+
+    def are_cancelled() -> bool:
+        seen.update(town.workers(account))
+        return set(town.states(account)) == {"cancelled"}
+
+    until(are_cancelled, "nobody to make them", 90)
+    return seen
+
+
 @contextmanager
-def _holding_keys(town: Town, account: Account) -> Iterator[None]:
-    """While inside, the second worker has the keys of runs and cannot read their pictures: the store stands still."""
+def _holding_keys(town: Town, account: Account) -> Iterator[frozenset[Strand]]:
+    """While inside, the second worker has the keys of runs and cannot read their pictures: the store stands still.
+
+    Gives the first worker's connections. It is stopped meanwhile: standing still, it would be sent the runs again and again.
+    """
     suite = town.suite
     with ExitStack() as store:
-        with paused(suite, "jobs"):
-            with paused(suite, "jobs-2"), ThreadPoolExecutor(4) as threads:
-                list(threads.map(lambda _: _order(account, with_picture=True), range(WARM_ORDERS)))
-                store.enter_context(paused(suite, "s3"))
-            until(lambda: town.states(account) == ["rendering"] * WARM_ORDERS, "the second worker to take all", 60)
-        yield
+        suite.stop("jobs")
+        of_second = town.cable.strands(Service.JOBS)
+        with paused(suite, "jobs-2"), ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: _order(account, with_picture=True), range(WARM_ORDERS)))
+            store.enter_context(paused(suite, "s3"))
+        until(lambda: town.states(account) == ["rendering"] * WARM_ORDERS, "the second worker to take all", 60)
+        suite.start("jobs")
+        yield frozenset(town.cable.strands(Service.JOBS) - of_second)
 
 
 @contextmanager

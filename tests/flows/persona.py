@@ -112,6 +112,7 @@ class Persona:
             self._look(http, kept)
             self._ask_by_right(http)
             answered(http.delete(f"/v1/videos/{deleted}"))
+            self._take_a_copy(http)
             del http.headers["Authorization"]
             self._sign_in(http)
             self._reset_password(http)
@@ -179,6 +180,15 @@ class Persona:
             answered(console.post(f"{of_desk}/answer", json=answer))
         texts = [step["text"] for step in answered(http.get(path))["steps"] if step["text"]]
         assert texts == [asked["text"], reading["reason"], answer["text"]]
+
+        moved = {"kind": "correct", "email": f"{token('new e-mail')}@example.org", "text": token("correction text")}
+        answered(http.post("/v1/privacy/requests", json=moved))
+
+    def _take_a_copy(self, http: httpx2.Client) -> None:
+        """Once the reference images went with their runs: a copy that is asked for before that has them, too."""
+        until(lambda: not self._suite.look("SELECT FROM gateway.uploads"), "the uploads to go")
+        path = f"/v1/account/export/{answered(http.post('/v1/account/export'))['id']}"
+        until(lambda: answered(http.get(path))["state"] == "ready", "the copy", timeout_seconds=90)
 
     def _sign_in(self, http: httpx2.Client) -> None:
         own = {"Origin": self._suite.url}

@@ -10,7 +10,9 @@ import contextlib
 import io
 import re
 import secrets
+import struct
 import tempfile
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,8 @@ from tests.suite import RunningSuite
 _TOKEN_HEX = 24
 _NEAR_BYTES = 600
 _PNG = b"\x89PNG\r\n\x1a\n"
+# Of a file inside a zip (APPNOTE 6.3.10, section 4.3.7): signature, 22 bytes of which the method is at 8, two lengths.
+_MEMBER, _MEMBER_BYTES, _DEFLATED = b"PK\x03\x04", 30, 8
 _ALL_TABLES = """
     SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg_toast%'
@@ -101,13 +105,13 @@ async def scan(suite: RunningSuite, canaries: Canaries, before: set[Path]) -> Fo
     for stored in objects(suite):
         if not stored.is_marker:
             body = _body(suite, stored.name, stored.version)
-            for content in (body, *_pictures(body)):
-                note("objects", content)
+            for content in (body, *_pictures(body), *_members(body)):
+                note(f"objects:{stored.name.partition('/')[0]}", content)
     for place, content in _files(suite, before):
         note(place, content)
         if place == "files:s3":
-            for picture in _pictures(content):
-                note(place, picture)
+            for unpacked in (*_pictures(content), *_members(content)):
+                note(place, unpacked)
     return found
 
 
@@ -172,3 +176,14 @@ def _pictures(content: bytes) -> Iterator[bytes]:
         with contextlib.suppress(OSError, SyntaxError, ValueError):  # only looked like one
             yield Image.open(io.BytesIO(content[at : at + 4 * 1024**2]), formats=("PNG",)).tobytes()
         at = content.find(_PNG, at + 1)
+
+
+def _members(content: bytes) -> Iterator[bytes]:
+    """What is compressed of every zip that lies somewhere in some bytes."""
+    at = content.find(_MEMBER)
+    while 0 <= at <= len(content) - _MEMBER_BYTES:
+        method, names, extras = struct.unpack_from("<8xH16xHH", content, at)
+        if method == _DEFLATED:
+            with contextlib.suppress(zlib.error):  # only looked like one
+                yield zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[at + _MEMBER_BYTES + names + extras :])
+        at = content.find(_MEMBER, at + 1)

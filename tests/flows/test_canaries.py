@@ -13,25 +13,30 @@ from lethe_common.catalogue import Kind
 from tests.flows.persona import Persona, mail_sink
 from tests.flows.scanner import UNKNOWN, Canaries, Found, forms, machine_folders, scan
 from tests.places.clear import Place, holding_of_place, misdeclared, places_in_clear
+from tests.places.declared import columns, declarations
 from tests.suite import RunningSuite, fresh_suite, until
 
 # Each of the two suites is started, used and read whole within the first test that asks for it.
 pytestmark = pytest.mark.timeout(300)
 
 _FILES = "files:postgres"
+# The copy that its owner took has all that is kept of them, unpacked here: in its object, and in the store's files.
+_COPY = {"objects:export.archive", "files:s3"}
 # With sealing off, what the scan must find, and where: exactly there.
 IN_CLEAR_WITHOUT_SEALING: Mapping[str, set[str]] = {
-    "short prompt": {"sql:gateway.generations", _FILES},
-    "long prompt": {"sql:gateway.generations"},  # compressed in the files: seen only where it is unpacked
+    "short prompt": {"sql:gateway.generations", _FILES, *_COPY},
+    "long prompt": {"sql:gateway.generations", *_COPY},  # compressed in Postgres' files: seen only where it is unpacked
     "deleted prompt": {_FILES},  # the row is gone; dead tuples and the write-ahead log are not
-    "e-mail": {"sql:gateway.accounts", _FILES},
+    "e-mail": {"sql:gateway.accounts", _FILES, *_COPY},
+    "new e-mail": {"sql:gateway.address_changes", _FILES, *_COPY},
     "mailed token": {_FILES},  # sent and deleted
-    "request text": {"sql:privacy.request_steps", _FILES},
-    "reason to read": {"sql:privacy.request_steps", _FILES},
-    "answer text": {"sql:privacy.request_steps", _FILES},
+    "request text": {"sql:privacy.request_steps", _FILES, *_COPY},
+    "correction text": {"sql:privacy.request_steps", _FILES, *_COPY},
+    "reason to read": {"sql:privacy.request_steps", _FILES, *_COPY},
+    "answer text": {"sql:privacy.request_steps", _FILES, *_COPY},
     "image pixels": {"files:s3"},  # deleted after use; the volume file is not vacuumed yet
-    "output video": {"objects", "files:s3"},
-    "output thumbnail": {"objects", "files:s3"},
+    "output video": {"objects:outputs", *_COPY},
+    "output thumbnail": {"objects:outputs", *_COPY},
 }
 # Not even then, and why.
 NOWHERE_ANYWAY: Mapping[str, str] = {
@@ -73,11 +78,14 @@ ALWAYS_FOUND: Mapping[str, set[str]] = {
 
 # Whoever signs in is given the session's cookie: it passes there, and rests nowhere.
 PASSES: Mapping[Place, set[str]] = {(Kind.COOKIE, "lethe_session"): {"session"}}
-# With sealing off, the columns in which something planted stands. All of them say that they hold it, sealed.
-COLUMNS_WITHOUT_SEALING = {
-    "gateway.generations.prompt_sealed",
-    "gateway.accounts.email_sealed",
-    "privacy.request_steps.text_sealed",
+# Every other column and prefix that is declared to hold something sealed has to be found with something planted in it.
+NOT_PLANTED: Mapping[str, str] = {
+    "gateway.accounts.password_sealed": "a digest of the password, argon2id",
+    "gateway.mails.secret_sealed": "sent and deleted; seen in the files, as the mailed token",
+    "privacy.access_bodies.sealed": "which keys were leased, for what and to whom: references and purposes, nothing typed",
+    "keys.class_keys.wrapped": "a key",
+    "keys.item_keys.wrapped": "a key",
+    "upload.image": "deleted after use; seen in the files, as the image's pixels",
 }
 
 
@@ -135,11 +143,19 @@ def test_no_place_that_says_it_is_not_personal_holds_anything_planted(run: str, 
 
 def test_places_that_hold_a_category_hold_it_sealed(whole_sealed: Scanned, whole_unsealed: Scanned) -> None:
     assert whole_sealed.in_clear == PASSES
-    assert whole_unsealed.in_clear.keys() - PASSES.keys() == {(Kind.COLUMN, name) for name in COLUMNS_WITHOUT_SEALING}
-    for name in COLUMNS_WITHOUT_SEALING:
-        holding = holding_of_place((Kind.COLUMN, name))
+    for kind, name in whole_unsealed.in_clear.keys() - PASSES.keys():
+        holding = holding_of_place((kind, name))
         assert holding is not None
-        assert holding.is_sealed
+        assert holding.is_sealed, name
+
+
+def test_something_is_planted_in_each_place_that_the_catalogue_says_is_sealed(whole_unsealed: Scanned) -> None:
+    sealed = {each.place for each in columns() if each.holding is not None and each.holding.is_sealed}
+    sealed |= {one.name for one in declarations() if one.kind is Kind.BUCKET_PREFIX and one.holding.is_sealed}
+
+    seen = {name for kind, name in whole_unsealed.in_clear if kind is Kind.COLUMN}
+    seen |= {place.removeprefix("objects:") for places in whole_unsealed.found.values() for place in places}
+    assert sealed - seen == NOT_PLANTED.keys(), "plant something new in tests/flows/persona.py, or say here why not"
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,11 @@ def test_a_video_goes_with_the_answer_to_somebody_who_is_seen_in_it(suite: Runni
         path, reserved = f"/api/requests/{request['id']}/answer", {**deed, "operator": "Lethe"}
         assert console.post(path, json=reserved, headers={"Origin": suite.console_url}).status_code == 400
     assert is_kept(suite, video.id), "what is refused removes nothing"
+    mails = "SELECT 1 FROM gateway.mails WHERE account_id = $1 AND template = 'video_removed'"
+    assert suite.look(mails, maker.account_id) == []
     requests(suite, "answer", request["id"], *answer)
 
+    assert len(suite.look(mails, maker.account_id)) == 1, "whose video it was is told"
     assert shown(seen, request["id"])["state"] == "answered"
     until(lambda: not is_kept(suite, video.id), "the video to go")
     with maker.http() as http:

@@ -4,7 +4,12 @@ import pytest
 
 from lethe_common.clock import RealClock
 from lethe_common.events.billing import PlanChanged
-from lethe_common.events.jobs import GenerationCompleted, GenerationFailed, GenerationProgressed
+from lethe_common.events.jobs import (
+    GenerationCancelRequested,
+    GenerationCompleted,
+    GenerationFailed,
+    GenerationProgressed,
+)
 from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc.jobs import PositionQuestion, RunList, RunListQuestion, RunPosition
 from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand, started
@@ -59,6 +64,22 @@ async def test_a_worker_whose_lease_was_taken_over_writes_nothing_and_removes_it
 
     assert len(await at.told(GenerationCompleted)) == 1
     assert await at.eye.fetch("SELECT object_key FROM jobs.assets ORDER BY 1") == keys
+
+
+async def test_a_run_that_is_to_stop_ends_with_its_lease_though_its_provider_hears_nothing(at: Stand) -> None:
+    provider = ScriptedProvider(at_once=1)
+    provider.is_deaf = True
+    async with jobs(at, [provider], lease_seconds=1.0):
+        request = await at.request(SubjectRef.new())
+        await at.reaches(request.generation_id, "rendering")
+        wish = GenerationCancelRequested(generation_id=request.generation_id, subject_ref=request.subject_ref)
+        await at.gateway.tell(wish)
+
+        await at.reaches(request.generation_id, "cancelled")
+        provider.may_finish.set()
+
+    assert await at.told(GenerationCompleted) == []
+    assert await at.eye.fetchval("SELECT count(*) FROM jobs.assets") == 0
 
 
 async def test_a_result_whose_lease_went_while_it_was_being_stored_is_removed(at: Stand) -> None:

@@ -28,6 +28,7 @@ ACCOUNT_OF_SUBJECT = f"SELECT {ACCOUNT_COLUMNS} FROM gateway.accounts WHERE subj
 ACCOUNT_BY_ID = f"SELECT {ACCOUNT_COLUMNS} FROM gateway.accounts WHERE account_id = $1"  # noqa: S608  fixed names
 SUBJECT_OF = "SELECT subject_ref FROM gateway.accounts WHERE account_id = $1"
 ACCOUNTS_OF_SUBJECTS = "SELECT account_id, subject_ref, state FROM gateway.accounts WHERE subject_ref = ANY($1)"
+HAS_ADDRESS = "SELECT email_sealed IS NOT NULL FROM gateway.accounts WHERE account_id = $1"
 LOCK_ACCOUNT = "SELECT account_id, state FROM gateway.accounts WHERE account_id = $1 FOR UPDATE"
 SET_STATE = "UPDATE gateway.accounts SET state = $2 WHERE account_id = $1 AND state = $3 RETURNING plan"
 SET_PLAN = "UPDATE gateway.accounts SET plan = $2 WHERE subject_ref = $1"

@@ -124,7 +124,7 @@ def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: 
     app.include_router(console_routes(frame.bus, frame.database, operators))
     app.include_router(record_routes(published, operators))
     app.include_router(legal_hold_routes(frame.bus, frame.database, operators))
-    app.include_router(desk_routes(domain.requests, domain.gallery, frame.database, operators))
+    app.include_router(desk_routes(domain.requests, domain.gallery, domain.mails, frame.database, operators))
     app.include_router(processor_routes(frame.bus, operators))
     app.include_router(breach_routes(frame.bus, domain.breaches, operators, in_force(frame)))
     app.include_router(disclosure_routes(frame.bus, domain.disclosures, frame.database, operators))

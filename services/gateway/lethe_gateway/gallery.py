@@ -14,13 +14,14 @@ from lethe_common.events.jobs import GenerationCancelRequested, GenerationDelete
 from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.rpc.privacy import Purpose
 from lethe_common.sealing import CannotOpen, SealContext, Sealer
-from lethe_gateway import queries
+from lethe_gateway import account_queries, queries
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import Gone, NotFound
 from lethe_gateway.facts import Facts
 from lethe_gateway.intake import PROMPT
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.legal_holds import LegalHolds
+from lethe_gateway.mails import Mails
 from lethe_gateway.watchers import Watchers
 
 log = structlog.get_logger()
@@ -132,8 +133,10 @@ class Gallery:
             # Who removes asks too, and waits for an answer; here it is only about what to say.
             return False
 
-    async def take_down(self, generation_id: str) -> None:
+    async def take_down(self, generation_id: str, mails: Mails) -> None:
         """Remove anybody's generation, as its owner would: a person who is seen in it may ask for that. Repeating is safe.
+
+        Its owner is told once, by mail, if there is an address.
 
         Raises:
             NotFound: there is none, and never was.
@@ -141,9 +144,9 @@ class Gallery:
         account_id = await self._database.pool.fetchval(queries.ACCOUNT_OF, generation_id)
         if account_id is None:
             raise NotFound("There is no such video. It may have been removed with its owner's account.")
-        await self._hide(account_id, generation_id)
+        await self._hide(account_id, generation_id, mails)
 
-    async def _hide(self, account_id: str, generation_id: str) -> None:
+    async def _hide(self, account_id: str, generation_id: str, mails: Mails | None = None) -> None:
         there = await queries.find(self._database.pool, generation_id, account_id)
         if there is not None and there["hidden_at"] is None:
             await self._facts.item_deleted(there["subject_ref"], generation_id)
@@ -157,6 +160,8 @@ class Gallery:
                         subject_ref=SubjectRef.trusted(row["subject_ref"]),
                     )
                 )
+                if mails is not None and await tx.fetchval(account_queries.HAS_ADDRESS, account_id):
+                    await mails.removed(tx, account_id, row["subject_ref"])
             elif (
                 await queries.find(tx, generation_id, account_id) is None
                 and await queries.tombstone(tx, generation_id, account_id) is None

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 CATEGORY = "mail.queue"
 Template = Literal[
     "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
-    "address_changed", "request_link", "breach_notice", "disclosure_notice",
+    "address_changed", "request_link", "video_removed", "breach_notice", "disclosure_notice",
 ]  # fmt: skip
 LinkTemplate = Literal["password_reset", "verify_email", "request_link"]
 MovedTemplate = Literal["address_change", "address_changed"]
@@ -47,6 +47,7 @@ _CHANGE: Template = "policy_change"
 _NEWS: Template = "request_news"
 _BREACH: Template = "breach_notice"
 _DISCLOSED: Template = "disclosure_notice"
+_REMOVED: Template = "video_removed"
 _LINK: LinkTemplate = "request_link"
 NOTICES = frozenset({_NOTICE, _CHANGE, _BREACH, _DISCLOSED})
 """Mails whose sealed part is what they say; that of the others is a link's secret."""
@@ -139,6 +140,14 @@ class Mails:
     async def disclosed(self, tx: Transaction, account_id: str, subject_ref: str, given: Given) -> None:
         """Put a mail into the queue that facts about somebody were given to an authority."""
         mail = await self._write(account_id, subject_ref, _DISCLOSED, given.model_dump_json())
+        await self._enqueue(tx, mail, self._kept_until(self._clock.now()))
+
+    async def removed(self, tx: Transaction, account_id: str, subject_ref: str) -> None:
+        """Put a mail into the queue that a video of somebody's went because of whom it shows. Not which, nor who asked."""
+        try:
+            mail = await self._write(account_id, subject_ref, _REMOVED, _REMOVED)
+        except NotSignedIn:
+            return  # is being erased: there is nobody to tell
         await self._enqueue(tx, mail, self._kept_until(self._clock.now()))
 
     async def write_moved(self, account_id: str, subject_ref: str, template: MovedTemplate, moved: Moved) -> Written:
@@ -299,6 +308,7 @@ class Mails:
             _BREACH: lambda: notices.breach(address, token, policy),
             _DISCLOSED: lambda: notices.disclosed(address, Given.model_validate_json(token), policy),
             _NEWS: lambda: notices.news(address, policy),
+            _REMOVED: lambda: notices.removed(address, policy),
         }
         if template in said:
             return said[template]()

@@ -69,9 +69,16 @@ class Notices:
 
     def news(self, address: str, policy: Policy) -> EmailMessage:
         """A request of somebody's was decided about; how, they read signed in."""
+        return self._pointing_at_requests(address, "request_news", policy)
+
+    def removed(self, address: str, policy: Policy) -> EmailMessage:
+        """A video of somebody's was removed for whom it shows; against that they can turn to the rights desk."""
+        return self._pointing_at_requests(address, "video_removed", policy)
+
+    def _pointing_at_requests(self, address: str, template: str, policy: Policy) -> EmailMessage:
         all_words = [self._words[tag] for tag in policy.languages]
-        parts = [words("mail.request_news", url=f"{self._public_url}/requests") for words in all_words]
-        return _mail(address, all_words[0]("mail.request_news.subject"), parts)
+        parts = [words(f"mail.{template}", url=f"{self._public_url}/requests") for words in all_words]
+        return _mail(address, all_words[0](f"mail.{template}.subject"), parts)
 
     def breach(self, address: str, text: str, policy: Policy) -> EmailMessage:
         """What an operator tells those whom a breach touches, and whom to ask (GDPR Art. 34(2))."""

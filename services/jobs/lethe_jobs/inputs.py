@@ -60,6 +60,11 @@ class Inputs:
         self._bus, self._leased = bus, leased
         self._sealer, self._storage, self._key_seconds = sealer, storage, key_seconds
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether the bus is there: without it no input can be had."""
+        return self._bus.is_connected
+
     async def fetch(self, runs: Sequence[Run]) -> Fetched:
         """One question to the gateway and one to the privacy service for all of them.
 

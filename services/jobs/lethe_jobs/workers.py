@@ -86,7 +86,8 @@ class Workers:
     async def _claim(self, provider: GenerationProvider) -> bool:
         """Whether there may be more for this provider at once: it took as many runs as were asked for."""
         free = min(provider.at_once - self._busy[provider.name], self._batch)
-        if free <= 0 or self._is_stopping:
+        # Whoever is cut off from the bus would keep runs from the others until its questions have timed out.
+        if free <= 0 or self._is_stopping or not self._inputs.can_ask:
             return False
         is_single = provider.at_once_everywhere is None
         async with self._database.single() if is_single else self._database.transaction() as tx:

@@ -22,5 +22,5 @@ class MailRequested(Event):
     subject_ref: SubjectRef
     template: Literal[
         "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
-        "address_changed", "request_link", "breach_notice", "disclosure_notice",
+        "address_changed", "request_link", "video_removed", "breach_notice", "disclosure_notice",
     ]  # fmt: skip

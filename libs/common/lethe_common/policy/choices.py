@@ -36,7 +36,7 @@ class MailClass(Section):
     mails: tuple[
         Literal[
             "password_reset", "verify_email", "deletion_notice", "policy_change", "request_news", "address_change",
-            "address_changed", "request_link",
+            "address_changed", "request_link", "video_removed",
         ],
         ...,
     ] = ()  # fmt: skip

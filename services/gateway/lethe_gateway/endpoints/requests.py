@@ -23,6 +23,7 @@ from lethe_gateway.endpoints.erasure import erasure_of
 from lethe_gateway.erasures import Erasures
 from lethe_gateway.errors import BadRequest
 from lethe_gateway.gallery import Gallery
+from lethe_gateway.mails import Mails
 from lethe_gateway.operators import Operators
 from lethe_gateway.requests import Decision, Requests, Shown, Wish, depicted_in, must_be_whole
 from lethe_gateway.schemas import (
@@ -110,7 +111,9 @@ def correction_routes(corrections: Corrections, blinding: Blinding, links: Throt
     return router
 
 
-def desk_routes(requests: Requests, gallery: Gallery, database: Database, operators: Operators) -> APIRouter:
+def desk_routes(
+    requests: Requests, gallery: Gallery, mails: Mails, database: Database, operators: Operators
+) -> APIRouter:
     """The rights desk: what is to be answered by when, each with its dossier, and what operators do about it."""
     router = APIRouter(prefix="/api/requests")
 
@@ -145,7 +148,7 @@ def desk_routes(requests: Requests, gallery: Gallery, database: Database, operat
         body = await read(request, RequestDeed)
         decision = Decision(action, body.operator, body.ground, body.text)
         if body.remove_video:
-            await gallery.take_down(depicted_in(await requests.show(request_id), decision))
+            await gallery.take_down(depicted_in(await requests.show(request_id), decision), mails)
         decided = await requests.decide(request_id, decision)
         return JSONResponse((await answer([Shown(decided, {})]))[0])
 

@@ -3,7 +3,7 @@
 from lethe_common.database import script
 
 revision = "20261202_correspondents"
-down_revision = "20261129_subjects"
+down_revision = "20261130_video_removed"
 
 DDL = """
 SET LOCAL lock_timeout = '5s';
@@ -21,7 +21,7 @@ ALTER TABLE gateway.proof_tokens ADD CONSTRAINT proof_tokens_use_check CHECK (
 ALTER TABLE gateway.mails DROP CONSTRAINT mails_template_check;
 ALTER TABLE gateway.mails ADD CONSTRAINT mails_template_check CHECK (template IN (
     'password_reset', 'verify_email', 'deletion_notice', 'policy_change', 'request_news', 'address_change', 'address_changed',
-    'request_link'));
+    'video_removed', 'request_link'));
 """
 
 

@@ -3,7 +3,7 @@
 from lethe_common.database import script
 
 revision = "20261203_tellings"
-down_revision = "20261129_subjects"
+down_revision = "20261202_correspondents"
 
 DDL = """
 SET LOCAL lock_timeout = '5s';
@@ -22,7 +22,7 @@ CREATE TABLE gateway.breach_tellings (
 ALTER TABLE gateway.mails DROP CONSTRAINT mails_template_check;
 ALTER TABLE gateway.mails ADD CONSTRAINT mails_template_check CHECK (template IN (
     'password_reset', 'verify_email', 'deletion_notice', 'policy_change', 'request_news', 'address_change', 'address_changed',
-    'breach_notice', 'disclosure_notice'));
+    'video_removed', 'request_link', 'breach_notice', 'disclosure_notice'));
 """
 
 

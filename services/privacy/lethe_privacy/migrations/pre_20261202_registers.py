@@ -3,7 +3,7 @@
 from lethe_common.database import script
 
 revision = "20261202_registers"
-down_revision = "20261201_access_log"
+down_revision = "20261202_quiescence"
 
 # No line is changed. One goes when another took its place long enough ago: what counts stays however old it is.
 DDL = """
