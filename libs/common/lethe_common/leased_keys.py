@@ -8,7 +8,7 @@ its memory holds, whichever piece of work is still busy with a key.
 import contextlib
 import gc
 import hashlib
-import socket
+import platform
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -41,7 +41,7 @@ class LeasedKeys:
 
     def __init__(self, bus: Bus, service: Service, name: str = "") -> None:
         self._bus, self._held, self._collects_at = bus, Counter[str](), 0.0
-        self.process = hashlib.sha256(f"{service} {name or socket.gethostname()}".encode()).hexdigest()[:16]
+        self.process = hashlib.sha256(f"{service} {name or platform.node()}".encode()).hexdigest()[:16]
 
     @contextlib.contextmanager
     def asking(self, subject_refs: Collection[str]) -> Iterator[None]:
