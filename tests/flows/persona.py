@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 import httpx2
@@ -111,6 +112,7 @@ class Persona:
             kept, long, deleted = self._create(http)
             self._look(http, kept)
             self._ask_by_right(http)
+            self._stand_in_registers(http)
             answered(http.delete(f"/v1/videos/{deleted}"))
             self._take_a_copy(http)
             del http.headers["Authorization"]
@@ -183,6 +185,22 @@ class Persona:
 
         moved = {"kind": "correct", "email": f"{token('new e-mail')}@example.org", "text": token("correction text")}
         answered(http.post("/v1/privacy/requests", json=moved))
+
+    def _stand_in_registers(self, http: httpx2.Client) -> None:
+        """An operator enters a breach, writes to whom it touches, and enters what an authority asks."""
+        token, clerk = self._canaries.token, {"operator": "A. Clerk"}
+        account_id = answered(http.get("/v1/account"))["id"]
+        known_at = datetime.fromtimestamp(self._suite.policy_unix(), UTC)
+        with self._suite.console() as console:
+            known = {"known_at": known_at.isoformat(), "categories": ["identity.email"]}
+            news = {**clerk, **known, "text": f"What is known: {token('breach text')}"}
+            breach = answered(console.post("/api/registers/breaches", json=news))["breach_id"]
+            word = {**clerk, "text": f"Change your password. {token('breach mail')}", "accounts": [account_id]}
+            answered(console.post(f"/api/registers/breaches/{breach}/tell", json=word))
+            asked = {**clerk, "account_id": account_id, "asked": f"All about {token('demand text')}"}
+            asked |= {"authority": "A court", "legal_reference": "1 AR 1/26"}
+            answered(console.post("/api/registers/disclosures", json=asked))
+        until(lambda: not self._suite.look("SELECT FROM gateway.breach_tellings"), "everybody to be told")
 
     def _take_a_copy(self, http: httpx2.Client) -> None:
         """Once the reference images went with their runs: a copy that is asked for before that has them, too."""

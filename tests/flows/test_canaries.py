@@ -34,6 +34,9 @@ IN_CLEAR_WITHOUT_SEALING: Mapping[str, set[str]] = {
     "correction text": {"sql:privacy.request_steps", _FILES, *_COPY},
     "reason to read": {"sql:privacy.request_steps", _FILES, *_COPY},
     "answer text": {"sql:privacy.request_steps", _FILES, *_COPY},
+    "breach text": {"sql:privacy.breach_steps", _FILES},  # of nobody's, so in nobody's copy
+    "breach mail": {"sql:privacy.breach_steps", _FILES},  # kept in the register; each mail is sent and gone
+    "demand text": {"sql:privacy.disclosures", _FILES},
     "image pixels": {"files:s3"},  # deleted after use; the volume file is not vacuumed yet
     "output video": {"objects:outputs", *_COPY},
     "output thumbnail": {"objects:outputs", *_COPY},
@@ -82,6 +85,7 @@ PASSES: Mapping[Place, set[str]] = {(Kind.COOKIE, "lethe_session"): {"session"}}
 NOT_PLANTED: Mapping[str, str] = {
     "gateway.accounts.password_sealed": "a digest of the password, argon2id",
     "gateway.mails.secret_sealed": "sent and deleted; seen in the files, as the mailed token",
+    "gateway.breach_tellings.text_sealed": "written to each and gone; seen in the files, as the breach mail",
     "privacy.access_bodies.sealed": "which keys were leased, for what and to whom: references and purposes, nothing typed",
     "keys.class_keys.wrapped": "a key",
     "keys.item_keys.wrapped": "a key",
