@@ -20,7 +20,8 @@ class JobsSettings(ServiceSettings):
     lease_seconds: float = Field(default=10.0, gt=0)
     heartbeat_seconds: float = Field(default=1.0, gt=0)
     progress_seconds: float = Field(default=0.5, gt=0)
-    claim_poll_seconds: float = Field(default=0.25, gt=0)
+    claim_poll_seconds: float = Field(default=0.05, gt=0)
+    """Work rings; a look this often besides keeps process and connection warm: with 0.25 a lease came 1.5 ms later."""
     key_seconds: float = Field(default=5.0, gt=0, le=60)
     claim_batch: int = Field(default=256, ge=1, le=256)
     attempts_most: int = Field(default=5, ge=1)
