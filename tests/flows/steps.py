@@ -11,7 +11,7 @@ import openai
 from openai.types import Video
 from PIL import Image
 
-from tests.suite import Account, RunningSuite, until
+from tests.suite import Account, RunningSuite, answered, until
 
 SMALL: dict[str, Any] = {"size": "640x360", "seconds": "4"}
 """The quickest order there is: 20 credits."""
@@ -67,6 +67,22 @@ def settled(suite: RunningSuite, account: Account, credits_left: int) -> None:
 
     until(is_settled, f"{credits_left} credits and no hold")
     assert suite.books()["is_balanced"]
+
+
+def disclosed(suite: RunningSuite, account: Account, **demand: str) -> str:
+    """The id of a demand of an authority about somebody that two operators approved and that was answered."""
+    told = {"authority": "A court", "legal_reference": "1 AR 1/26", "asked": "Since when?"} | demand
+    with suite.console() as console:
+
+        def post(path: str, **body: str) -> dict[str, Any]:
+            place = f"/api/registers/disclosures{path}"
+            return answered(console.post(place, json=body, headers={"Origin": suite.console_url}))
+
+        found = post("", operator="A. Clerk", account_id=account.account_id, **told)
+        for operator, action in (("A. Clerk", "approve"), ("B. Counsel", "approve"), ("A. Clerk", "disclose")):
+            found = post(f"/{found['disclosure_id']}/{action}", operator=operator)
+    assert found["state"] == "disclosed"
+    return str(found["disclosure_id"])
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (320, 180), **save: Any) -> bytes:

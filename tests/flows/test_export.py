@@ -16,7 +16,7 @@ from isodate import parse_duration
 from lethe_common.exports import SECTIONS, Export, read_export
 from tests.flows.outside import objects
 from tests.flows.scanner import Canaries, forms
-from tests.flows.steps import SMALL, made, picture
+from tests.flows.steps import SMALL, disclosed, made, picture
 from tests.suite import Account, RunningSuite, answered, until
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
@@ -37,6 +37,7 @@ class Lived:
     video_id: str
     removed_id: str
     video: bytes
+    disclosure: dict[str, Any]
 
 
 def lived(suite: RunningSuite) -> Lived:
@@ -62,10 +63,14 @@ def lived(suite: RunningSuite) -> Lived:
         }
         answered(http.post("/v1/privacy/requests", json=asked))
         video = http.get(f"/v1/videos/{kept.id}/content").content
+        disclosed(suite, account, authority=canaries.token("authority"), asked=canaries.token("demand"))
+        law = {"delay_until": "2999-01-01T00:00:00Z", "delay_ground": "Art. 5 of Example"}
+        disclosed(suite, account, authority=canaries.token("secret authority"), **law)
+        (told,) = until(lambda: answered(http.get("/v1/privacy/disclosures"))["data"], "the disclosure to be told")
     with suite.anonymous() as browser:
         login = {"email": account.email, "password": account.password}
         answered(browser.post("/v1/sessions", json=login, headers={"Origin": suite.url}))
-    return Lived(account, canaries, kept.id, gone.id, video)
+    return Lived(account, canaries, kept.id, gone.id, video, told)
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +117,8 @@ def test_it_holds_every_canary_of_its_owner_and_none_of_anybody_else(
 ) -> None:
     owner, other = people
     found = set().union(*(owner.canaries.in_bytes(content) for content in contents(archive)))
-    # The deleted video's prompt went with it.
-    assert found == {"e-mail", "new e-mail", "prompt", "request"}
+    # The deleted video's prompt went with it; a law keeps back one disclosure, and what was asked is the authority's.
+    assert found == {"e-mail", "new e-mail", "prompt", "request", "authority"}
     assert set().union(*(other.canaries.in_bytes(content) for content in contents(archive))) == set()
     ids = {other.account.account_id, other.account.subject_ref, other.video_id, other.removed_id}
     wallets = suite.look(
@@ -136,6 +141,9 @@ def test_every_section_has_what_there_is(suite: RunningSuite, people: tuple[Live
         owner.account.subject_ref,
     )
     assert len(records["transfers"]) == transfers[0]["n"]
+    assert [record["disclosure_id"] for record in records["disclosures"]] == [owner.disclosure["id"]]
+    for name in ("authority", "legal_reference", "digest"):
+        assert records["disclosures"][0][name] == owner.disclosure[name]
     assert {asset["variant"] for asset in records["assets"]} >= {"video", "thumbnail"}
 
 

@@ -50,7 +50,7 @@ QUERIES: Mapping[str, Mapping[str, Query]] = {
     "gateway": gateway_exports.SECTIONS,
     "jobs": jobs_exports.SECTIONS,
     "keys": privacy_exports.SECTIONS,
-    "privacy": {**privacy_exports.REQUESTS, **privacy_exports.ACCESSES},
+    "privacy": {**privacy_exports.REQUESTS, **privacy_exports.DISCLOSURES, **privacy_exports.ACCESSES},
     "retention": retention_exports.SECTIONS,
 }
 """Each owner's statements, by the schema they read."""

@@ -51,8 +51,21 @@ REQUESTS = {
 }
 """The rights desk's, in the service's own database. What was written stays sealed on the way; the gateway opens it."""
 
+DISCLOSURES = {
+    "disclosures": Query(
+        ("disclosures",),
+        """
+        SELECT d.disclosure_id AS cursor, d.disclosure_id, d.authority, d.legal_reference, s.at AS disclosed_at, d.digest
+          FROM disclosures d JOIN disclosure_steps s ON s.disclosure_id = d.disclosure_id AND s.step = 'disclosed'
+         WHERE d.subject_ref = $1 AND d.is_told AND d.disclosure_id > $2 ORDER BY d.disclosure_id LIMIT $3
+        """,  # index disclosures_subject
+    ),
+}
+"""The register's, in the same database: of which the person was told, so nothing that a law keeps back."""
+
 ACCESSES = {"accesses": Query(("access_bodies",), access_queries.OF_SUBJECT)}
 """The access log's, in the same database; opened here, since only this service has its keys."""
+_OWN = {**REQUESTS, **DISCLOSURES}
 _BODIES = PAGE_RECORDS // TOGETHER_MOST
 _TOLD = ("at", "service", "purpose", "use", "items")
 
@@ -65,8 +78,8 @@ class Exported:
 
     async def page(self, question: ExportPageQuestion, _caller: Service) -> ExportPageAnswer:
         """One page of a section."""
-        if question.section in REQUESTS:
-            return await answer_page(self._database, REQUESTS, question)
+        if question.section in _OWN:
+            return await answer_page(self._database, _OWN, question)
         if question.section in ACCESSES:
             return await self._accesses_page(question.subject_ref, question.after)
         return await answer_page(self._keys_database, SECTIONS, question)

@@ -16,8 +16,9 @@ FORMAT = "lethe.export/1"
 MANIFEST, README, MEDIA = "manifest.json", "README.txt", "media/"
 
 ACCOUNT, CONSENTS, DEADLINES = "account.json", "consents.json", "deadlines.json"
-ACCESSES, GENERATIONS, LEDGER, MAILS, REQUESTS = (
+ACCESSES, DISCLOSURES, GENERATIONS, LEDGER, MAILS, REQUESTS = (
     "accesses.json",
+    "disclosures.json",
     "generations.json",
     "ledger.json",
     "mails.json",
@@ -44,6 +45,7 @@ SECTIONS = (
     *_sections(ACCOUNT, Service.JOBS, "queue"),
     *_sections(CONSENTS, Service.PRIVACY, "choices", "standing"),
     *_sections(DEADLINES, Service.RETENTION, "deadlines", "legal_holds", "pauses", "plans"),
+    *_sections(DISCLOSURES, Service.PRIVACY, "disclosures"),
     *_sections(GENERATIONS, Service.GATEWAY, "generations", "removed", "uploads"),
     *_sections(GENERATIONS, Service.JOBS, "assets", "attempts", "cancellations", "removals", "runs"),
     *_sections(LEDGER, Service.BILLING, "carried", "grants", "holds", "plan", "quotes", "transfers", "wallet"),
@@ -65,6 +67,7 @@ _FENCE = "keeps late messages of an erased subject out; there is no account then
 _KEYS = "keys that open what is sealed; whoever has them needs no account"
 _TRANSPORT = "copies of facts on their way between services, for days at most; the facts themselves are exported"
 _ITSELF = "the archive itself and its dates, which its manifest tells"
+_DEMAND = "how an authority put its demand is the authority's to tell; what it was given, and by which law, is exported"
 _OPERATIONS = "work in progress of a service, with references only; not kept by person"
 NOT_EXPORTED = MappingProxyType({
     "gateway.exports": _ITSELF,
@@ -78,7 +81,6 @@ NOT_EXPORTED = MappingProxyType({
     "privacy.facts": _ERASING,
     "privacy.breach_steps": "what operators wrote about a breach; whom it touches is told by mail",
     "gateway.breach_tellings": "a mail to come, which is in mails.json when it is written",
-    "privacy.disclosures": "its person is told by mail, and in GET /v1/privacy/disclosures, as soon as no law keeps it back",
     "privacy.disclosure_steps": "which operator did what with a demand of an authority",
     "privacy.processors": "which operator entered a contract with a company, and a role's address there",
     "jobs.erasures": _ERASING,
@@ -118,6 +120,10 @@ COLUMNS_NOT_EXPORTED = MappingProxyType(
         "billing.holds.body_hash": "a keyed digest of what a client sent, which nobody can read",
         "jobs.assets.sealed_size_bytes": "how long the file is while it is sealed; it is exported open, with its size",
         "keys.subjects.erased_at": "empty while there is an account to export",
+        "privacy.disclosures.opened_at": _DEMAND,
+        "privacy.disclosures.delay_until": _DEMAND,
+        "privacy.disclosures.delay_ground": _DEMAND,
+        "privacy.disclosures.asked_sealed": _DEMAND,
         "retention.legal_holds.reason": "what an authority asked operators to write down; it is theirs to tell",
     }
 )
