@@ -170,7 +170,7 @@ class Process(Generic[S]):
         crashes.arm(settings.crash_folder, self._blueprint.service, is_virtual=settings.clock_file is not None)
         self.health_port = await self._health.start(settings.health_host, settings.health_port)
         profile, clock = load_profile(settings.profile), self._clock()
-        contracts = Contracts(profile.book, clock)
+        contracts = Contracts(profile.book, clock, counts_seconds=settings.register_counts_seconds)
         egress = self._egress(profile.book, clock, contracts)
         await _until_there(self._migrate)
         self.frame = await self._open(profile, clock, egress)

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from lethe_common.bus import Bus
+from lethe_common.clock import monotonic_seconds
 from lethe_common.egress.contracts import Contracts, Span
 from lethe_common.errors import Unavailable
 from lethe_common.rpc.envelope import Refused
@@ -29,16 +30,18 @@ class Register:
             delay = min(delay * 2, _AGAIN_MOST_SECONDS)
 
     async def follow(self) -> None:
-        """Read it again and again; a worker of the frame. What was heard last counts while nobody answers."""
+        """Read it again and again; a worker of the frame. What was heard last counts on, for a while."""
         while True:
             await asyncio.sleep(self._every_seconds)
             await self._read()
 
     async def _read(self) -> bool:
+        asked_at = monotonic_seconds()
         try:
             answer = await self._bus.ask(ProcessorContracts, ContractsQuestion())
         except (Unavailable, Refused) as error:
             log.info("register_waits", cause=type(error).__name__)
             return False
-        self._contracts.take({one.recipient_id: Span(one.starts_on, one.ends_on) for one in answer.contracts})
+        spans = {one.recipient_id: Span(one.starts_on, one.ends_on) for one in answer.contracts}
+        self._contracts.take(spans, asked_at)
         return True

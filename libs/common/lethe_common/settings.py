@@ -49,6 +49,7 @@ class ServiceSettings(Environment):
     facts_page: int = Field(default=500, ge=1, le=500)
     facts_follow_seconds: float = Field(default=20.0, gt=0)
     register_follow_seconds: float = Field(default=5.0, gt=0)
+    register_counts_seconds: float = Field(default=300.0, gt=0)
     sweep_seconds: float = Field(default=2.0, gt=0)
     drain_seconds: float = Field(default=8.0, gt=0)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from lethe_common.clock import monotonic_seconds
 from lethe_common.egress import DirectWay, Egress, EgressRefused, Outbound, Reason, Refusals
 from lethe_common.egress.contracts import Contracts, ContractState, Span, is_demanded, last_day, state_of
 from lethe_common.egress.declared import recipients_in_force
@@ -20,6 +21,7 @@ from tests.unit.common.policy_files import NAMES, in_two_versions, shipped, ship
 STATED = date(2027, 12, 31)
 ON = date(2026, 12, 1)
 LATER = date(2027, 3, 1)
+COUNTS_SECONDS = 300.0
 
 
 def parties(**changed: object) -> tuple[PolicyFile, Recipient]:
@@ -72,14 +74,14 @@ def test_as_shipped_every_recipient_is_open(name: str) -> None:
 
 def test_a_contract_ends_by_the_clock_and_an_entry_counts_as_soon_as_it_is_heard() -> None:
     clock = HandClock(datetime(2026, 12, 1, 23, 59, 59, tzinfo=UTC))
-    contracts = Contracts(shipped("aisora2").book, clock)
+    contracts = Contracts(shipped("aisora2").book, clock, counts_seconds=COUNTS_SECONDS)
     assert contracts.closing("mail") is None
 
-    contracts.take({"mail": Span(date(2026, 1, 1), date(2026, 12, 1))})
+    contracts.take({"mail": Span(date(2026, 1, 1), date(2026, 12, 1))}, monotonic_seconds())
     assert contracts.closing("mail") is None
     clock.advance(seconds=1)
     assert contracts.closing("mail") is Reason.EXPIRED
-    contracts.take({"mail": Span(date(2026, 12, 3))})
+    contracts.take({"mail": Span(date(2026, 12, 3))}, monotonic_seconds())
     assert contracts.closing("mail") is Reason.NO_CONTRACT
     clock.advance(days=1)
     assert contracts.closing("mail") is None
@@ -92,8 +94,25 @@ def test_a_version_that_states_no_contract_closes_at_its_very_second(tmp_path: P
     clock = HandClock(changes_at)
     before = HandClock(datetime(2027, 2, 28, 23, 59, 59, tzinfo=UTC))
 
-    assert Contracts(book, before).closing("storage") is None
-    assert Contracts(book, clock).closing("storage") is Reason.NO_CONTRACT
+    assert Contracts(book, before, counts_seconds=COUNTS_SECONDS).closing("storage") is None
+    assert Contracts(book, clock, counts_seconds=COUNTS_SECONDS).closing("storage") is Reason.NO_CONTRACT
+
+
+def test_what_was_heard_counts_for_a_while_and_then_only_who_needs_no_contract_stays_open() -> None:
+    clock = HandClock(datetime(2026, 12, 1, tzinfo=UTC))
+    book = book_with_mail(role="controller", contract_expires=None)
+    contracts = Contracts(book, clock, counts_seconds=COUNTS_SECONDS)
+    entered = {"storage": Span(date(2026, 1, 1))}
+
+    contracts.take(entered, monotonic_seconds() - COUNTS_SECONDS + 60)
+    assert contracts.closing("storage") is None
+    contracts.take(entered, monotonic_seconds() - COUNTS_SECONDS)
+    assert contracts.closing("storage") is Reason.UNHEARD
+    assert contracts.closing("mail") is None
+    contracts.take({"storage": Span(date(2026, 1, 1), date(2026, 11, 30))}, monotonic_seconds() - COUNTS_SECONDS)
+    assert contracts.closing("storage") is Reason.EXPIRED
+    contracts.take(entered, monotonic_seconds())
+    assert contracts.closing("storage") is None
 
 
 async def test_nothing_is_dialled_for_who_is_closed_and_it_is_counted_and_shown() -> None:
@@ -103,14 +122,15 @@ async def test_nothing_is_dialled_for_who_is_closed_and_it_is_counted_and_shown(
         server.settimeout(0.1)
         host, port = server.getsockname()
         clock, registry = HandClock(), CollectorRegistry()
-        book = reaching(host)
-        recipients, contracts = recipients_in_force(book, clock, [f"mail:{port}"]), Contracts(book, clock)
+        book = book_with_mail(hosts=(host,))
+        recipients = recipients_in_force(book, clock, [f"mail:{port}"])
+        contracts = Contracts(book, clock, counts_seconds=COUNTS_SECONDS)
         way = DirectWay(recipients, lambda: clock.now().date())
         egress = Egress(recipients, way, Refusals(registry, clock.now), closing=contracts.closing)
         (await egress.tunnel(host, port)).close()
         server.accept()[0].close()
 
-        contracts.take({"mail": Span(ON, date(2026, 11, 30))})
+        contracts.take({"mail": Span(ON, date(2026, 11, 30))}, monotonic_seconds())
         with pytest.raises(EgressRefused) as tunnelled:
             await egress.tunnel(host, port)
         with pytest.raises(EgressRefused) as sent:
@@ -124,10 +144,8 @@ async def test_nothing_is_dialled_for_who_is_closed_and_it_is_counted_and_shown(
     assert registry.get_sample_value("lethe_egress_refused_total", labels) == 2
 
 
-def reaching(host: str) -> PolicyBook:
-    """The shipped book, its mail recipient at a host."""
+def book_with_mail(**changed: object) -> PolicyBook:
+    """The shipped book with its mail recipient changed."""
     (policy,) = shipped("aisora2").book.versions
-    moved = tuple(
-        one.model_copy(update={"hosts": (host,)}) if one.id == "mail" else one for one in policy.content.recipients
-    )
+    moved = tuple(one.model_copy(update=changed) if one.id == "mail" else one for one in policy.content.recipients)
     return PolicyBook((replace(policy, content=policy.content.model_copy(update={"recipients": moved})),))

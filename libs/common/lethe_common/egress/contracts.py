@@ -1,8 +1,9 @@
 """Whether a contract stands with a recipient: by what the policy states and by what operators entered in the register.
 
 Decided at policy time at each passage, from what a process heard of the register last: a
-contract ends by the clock, whoever is away. The porter has neither bus nor register; it
-goes on by the policy's own date (decision 107).
+contract ends by the clock, whoever is away. What was heard counts for a while only: a
+process that cannot hear whether a contract was ended sends nothing by it (decision 113).
+The porter has neither bus nor register; it goes on by the policy's own date (decision 107).
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from lethe_common.clock import Clock
+from lethe_common.clock import Clock, monotonic_seconds
 from lethe_common.egress.refusals import Reason
 from lethe_common.policy import PolicyBook
 from lethe_common.policy.document import PolicyFile
@@ -71,15 +72,20 @@ def state_of(content: PolicyFile, recipient: Recipient, entered: Span | None, to
 
 
 class Contracts:
-    """What this process heard of the register last, and what follows from it now."""
+    """What this process heard of the register last, and what follows from it now.
 
-    def __init__(self, book: PolicyBook, clock: Clock) -> None:
-        self._book, self._clock = book, clock
+    What was heard counts for `counts_seconds`, by the monotonic clock.
+    """
+
+    def __init__(self, book: PolicyBook, clock: Clock, *, counts_seconds: float) -> None:
+        self._book, self._clock, self._counts_seconds = book, clock, counts_seconds
         self._entered: Mapping[str, Span] = {}
+        # Until the register was read for the first time, which nothing goes out before, the policy's dates count.
+        self._heard_at = monotonic_seconds()
 
-    def take(self, entered: Mapping[str, Span]) -> None:
-        """Go by these entries from now on."""
-        self._entered = dict(entered)
+    def take(self, entered: Mapping[str, Span], asked_at: float) -> None:
+        """Go by these entries from now on, which were asked for at this instant of the monotonic clock."""
+        self._entered, self._heard_at = dict(entered), asked_at
 
     def closing(self, recipient_id: str) -> Reason | None:
         """Why nothing goes to a recipient now; None when its contract does not stand against it."""
@@ -89,7 +95,10 @@ class Contracts:
         # Who is no recipient at all is refused by a rule of its own.
         if recipient is None:
             return None
-        return _CLOSES.get(state_of(content, recipient, self._entered.get(recipient_id), now.date()))
+        state = state_of(content, recipient, self._entered.get(recipient_id), now.date())
+        if state is ContractState.STANDS and monotonic_seconds() - self._heard_at > self._counts_seconds:
+            return Reason.UNHEARD
+        return _CLOSES.get(state)
 
 
 def _named(recipients: Iterable[Recipient], recipient_id: str) -> Recipient | None:

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     RECIPIENT = "undeclared_recipient"
     EXPIRED = "contract_expired"
     NO_CONTRACT = "no_contract"
+    UNHEARD = "register_unheard"
     PURPOSE = "purpose"
     SCHEME = "scheme"
     HOST = "undeclared_host"
@@ -43,6 +44,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.RECIPIENT: "no recipient of this id is declared in the policy",
     Reason.EXPIRED: "the recipient's contract has expired",
     Reason.NO_CONTRACT: "the register has no contract with the recipient that stands today",
+    Reason.UNHEARD: "the register of contracts was not heard for so long that the contract may have been ended",
     Reason.PURPOSE: "the policy does not list this purpose for the recipient",
     Reason.SCHEME: "only https is allowed, unless the recipient is declared otherwise",
     Reason.HOST: "the host is none of the recipient's declared hosts",
