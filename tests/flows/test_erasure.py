@@ -12,7 +12,7 @@ import pytest
 
 from lethe_common.certificates import CertificateInvalid, render, verify
 from tests.flows.outside import objects, places_beyond_frame, places_of
-from tests.flows.steps import created, made, picture
+from tests.flows.steps import created, disclosed, made, picture
 from tests.suite import Account, RunningSuite, answered, until
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
@@ -26,6 +26,7 @@ TRACES = {
     "jobs.erasures",
     "jobs.removals",
 }
+FILE_NUMBER = "1 AR 17/26"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ def erased(suite: RunningSuite) -> tuple[Account, dict[str, Any], list[str]]:
         running = created(client, "the long one", seconds="12", size="1792x1024")
         until(lambda: client.videos.retrieve(running.id).status == "in_progress", "the long one to start")
         answered(http.post("/v1/password-resets", json={"email": account.email}))
+        disclosed(suite, account, legal_reference=FILE_NUMBER, asked=f"When did {account.email} come?")
         sql = "SELECT object_random AS part FROM jobs.subjects WHERE subject_ref = $1 UNION SELECT storage_ref FROM gateway.accounts WHERE subject_ref = $1"
         parts = [row["part"] for row in suite.look(sql, account.subject_ref)]
         assert any(part in stored.name for part in parts for stored in objects(suite))
@@ -88,6 +90,24 @@ def test_its_keys_are_destroyed(
     assert certificate
     for table in ("item_keys", "class_keys", "login_index"):
         assert not suite.look_at_keys(f"SELECT 1 FROM keys.{table} WHERE subject_ref = $1", erased[0].subject_ref)
+
+
+def test_a_disclosure_stays_without_its_person_and_the_certificate_says_by_which_ground(
+    suite: RunningSuite, certificate: bytes
+) -> None:
+    payload = json.loads(certificate)["payload"]
+    (store,) = [one for one in payload["stores"] if one["store"] == "pg:privacy.disclosures"]
+    (kept,) = [one for one in payload["retained"] if one["store"] == "pg:privacy.disclosures"]
+    (checked,) = [one for one in payload["checked"] if one["store"] == "pg:privacy.disclosures"]
+    assert (store["before"], store["after"], checked["found"]) == (1, 1, 0)
+    assert (kept["category"], kept["count"]) == ("disclosure.record", 1)
+    assert kept["ground"]
+    assert kept["until"]
+    (row,) = suite.look("SELECT * FROM privacy.disclosures WHERE legal_reference = $1", FILE_NUMBER)
+    assert (row["subject_ref"], row["asked_sealed"], row["key_id"], row["state"]) == (None, None, None, "disclosed")
+    with suite.console() as console:
+        shown = answered(console.get(f"/api/registers/disclosures/{row['disclosure_id']}"))
+    assert (shown["account_id"], shown["asked"], shown["authority"]) == (None, None, "A court")
 
 
 def test_the_key_and_the_password_open_nothing_any_more(
