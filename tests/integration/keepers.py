@@ -195,6 +195,7 @@ class Keepers:
     async def sweep(self) -> None:
         await self.versions.apply(self.clock.now())
         await self.sweeps.tell_due(self.clock.now())
+        await self.sweeps.prune(self.clock.now())
 
     async def look(self) -> None:
         while await self.verification.look():

@@ -98,7 +98,7 @@ async def test_a_person_is_to_be_told_at_once_or_when_the_law_no_longer_keeps_it
     await office.open(subject_ref)
 
     assert at_once.state is DisclosureState.DISCLOSED
-    assert await office.listed(is_to_be_told=True) == [at_once.disclosure_id]
+    assert await office.listed(to_be_told_at=office.clock.now()) == [at_once.disclosure_id]
     assert await office.listed(subject_ref=subject_ref) == []
     await office.tell(at_once)
     told = await office.tell(at_once)
@@ -106,7 +106,7 @@ async def test_a_person_is_to_be_told_at_once_or_when_the_law_no_longer_keeps_it
     assert await office.listed(subject_ref=subject_ref) == [at_once.disclosure_id]
 
     office.clock.advance(days=1)
-    assert await office.listed(is_to_be_told=True) == [later.disclosure_id]
+    assert await office.listed(to_be_told_at=office.clock.now()) == [later.disclosure_id]
     assert await office.listed(subject_ref=SubjectRef.new()) == []
     assert len(await office.listed()) == 3
 
@@ -122,7 +122,7 @@ async def test_after_its_subjects_erasure_a_demand_says_who_asked_and_not_about_
     left = (await office.disclosures.show(question, Service.GATEWAY)).disclosure
 
     assert (left.subject_ref, left.asked, left.authority, left.digest) == (None, None, "Court of Example", "a" * 64)
-    assert await office.listed(is_to_be_told=True) == []
+    assert await office.listed(to_be_told_at=office.clock.now()) == []
     with pytest.raises(DisclosureOver):
         await office.do(open_one, DisclosureAction.APPROVE)
 

@@ -161,6 +161,7 @@ class Till:
 
     async def sweep(self) -> None:
         await self.expiries.sweep(self.clock.now())
+        await self.expiries.prune(self.clock.now())
 
     async def balance(self, subject: SubjectRef, history: int = 0, after: str | None = None) -> BalanceAnswer:
         question = BalanceQuestion(subject_ref=subject, history_limit=history, history_after=after)

@@ -95,8 +95,14 @@ class VirtualClock:
 
     async def _follow(self) -> None:
         """Return when the file has moved."""
+        seen = None
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            # Looked at before it is read: what is read is then never older than what was seen.
+            there = self._file.stat()
+            if seen == (there.st_ino, there.st_mtime_ns):
+                continue
+            seen = (there.st_ino, there.st_mtime_ns)
             now, step = read_virtual(self._file)
             if step != self._step:
                 self._now, self._step = now, step

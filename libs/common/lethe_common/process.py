@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -92,6 +92,8 @@ class Parts:
     on_open: list[Callable[[], None]] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
+    rare_sweeps: list[Sweep] = field(default_factory=list)
+    """What nobody waits for, such as letting go of what is over: at each move of a virtual clock, else now and then."""
     on_stop: list[Worker] = field(default_factory=list)
     """Take nothing new: called first, while everything still works."""
     on_close: list[Worker] = field(default_factory=list)
@@ -155,6 +157,7 @@ class Process(Generic[S]):
         self._is_ready = False
         self._sweeping = asyncio.Lock()
         self._sweeps: list[Sweep] = []
+        self._rare_sweeps: list[Sweep] = []
         self.health_port = 0
         self._health = HealthServer(self._metrics.registry, self._readiness)
         self.frame: Frame
@@ -175,7 +178,8 @@ class Process(Generic[S]):
         await _until_there(self._migrate)
         self.frame = await self._open(profile, clock, egress)
         parts = await self._blueprint.build(self.frame, settings)
-        self._on_stop, self._on_close, self._sweeps = parts.on_stop, parts.on_close, parts.sweeps
+        self._on_stop, self._on_close = parts.on_stop, parts.on_close
+        self._sweeps, self._rare_sweeps = parts.sweeps, parts.rare_sweeps
         bus, database = self.frame.bus, self.frame.database
         for face in parts.faces:
             self._spawn(face)
@@ -194,6 +198,7 @@ class Process(Generic[S]):
             *consumers,
             self._keep_partitions,
             self._sweep_regularly,
+            self._sweep_rarely,
         ):
             self._spawn(worker)
         operators = operator_answers(
@@ -321,18 +326,23 @@ class Process(Generic[S]):
     async def _sweep_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._settings.sweep_seconds)
-            await self._sweep(self.frame.clock.now())
+            await self._sweep(self._sweeps, self.frame.clock.now())
 
-    async def _sweep(self, now: datetime) -> None:
+    async def _sweep_rarely(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.rare_sweep_seconds)
+            await self._sweep(self._rare_sweeps, self.frame.clock.now())
+
+    async def _sweep(self, sweeps: Sequence[Sweep], now: datetime) -> None:
         async with self._sweeping:
-            for sweep in self._sweeps:
+            for sweep in sweeps:
                 await sweep(now)
 
     async def _sweep_surely(self, now: datetime) -> None:
         """Before a move of the virtual clock is acknowledged, all that is due has run."""
         while True:
             try:
-                await self._sweep(now)
+                await self._sweep([*self._sweeps, *self._rare_sweeps], now)
             except Exception as error:  # noqa: BLE001  the frame: logged and tried again
                 log.warning("sweep_failed", error=logs.describe(error), where=logs.places(error))
                 await asyncio.sleep(_SWEEP_RETRY_SECONDS)

@@ -51,6 +51,7 @@ class ServiceSettings(Environment):
     register_follow_seconds: float = Field(default=5.0, gt=0)
     register_counts_seconds: float = Field(default=300.0, gt=0)
     sweep_seconds: float = Field(default=2.0, gt=0)
+    rare_sweep_seconds: float = Field(default=60.0, gt=0)
     drain_seconds: float = Field(default=8.0, gt=0)
 
     consumer_batch: int = Field(default=200, ge=1, le=1000)

@@ -62,9 +62,12 @@ class Expiries:
         self._log = structlog.get_logger()
 
     async def sweep(self, now: datetime) -> None:
-        """Do all of it, and return when nothing more is due."""
+        """Let holds and grants expire, and return when nothing more is due."""
         await self._expire_holds(now)
         await self._expire_grants(now)
+
+    async def prune(self, now: datetime) -> None:
+        """Let go of what is kept no longer, and return when nothing more is over."""
         await self._delete(account_queries.QUOTES_OVER, now)
         await self._delete(account_queries.FENCES_OVER, now - self._fence_period)
         await self._forget(now)

@@ -65,4 +65,5 @@ async def build(frame: Frame, settings: Settings) -> Parts:
         replay=erasures.bring_about,
         workers=[holds.run],
         sweeps=[expiries.sweep],
+        rare_sweeps=[expiries.prune],
     )

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -34,6 +34,8 @@ CATEGORY = "disclosure.record"
 FORMAT = "lethe.disclosure/1"
 _GENERATIONS_MOST = 10_000
 _PAGE = 50
+_LOOKED_EVERY = timedelta(minutes=1)
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,6 +52,7 @@ class Disclosures:
     def __init__(self, bus: Bus, keys: ItemKeys, sealer: Sealer, database: Database, mails: Mails) -> None:
         self._bus, self._keys, self._sealer = bus, keys, sealer
         self._database, self._mails = database, mails
+        self._look_from = _AT_ONCE
 
     async def sealed(self, subject_ref: SubjectRef, disclosure_id: DisclosureId, text: str) -> SealedText:
         """What an authority asked, under a key of whom it is about: it goes with them."""
@@ -97,18 +100,28 @@ class Disclosures:
             ground=ground,
             digest=None if package is None else package.digest,
         )
-        return (await self._bus.ask(rpc.DisclosureDecide, question)).disclosure, package
+        decided = (await self._bus.ask(rpc.DisclosureDecide, question)).disclosure
+        if decided.state is DisclosureState.DISCLOSED:
+            self._look_from = _AT_ONCE
+        return decided, package
 
-    async def sweep(self, _now: datetime) -> None:
-        """Tell people by mail what was given, as soon as no law keeps it back."""
+    async def sweep(self, now: datetime) -> None:
+        """Tell people by mail what was given: at once, or within a minute of when no law keeps it back any more.
+
+        There is hardly ever anything to tell, and only the privacy service knows of it.
+        """
+        if now < self._look_from:
+            return
+        self._look_from = now + _LOOKED_EVERY
         try:
-            while await self._tell_some() == _PAGE:
+            while await self._tell_some(now) == _PAGE:
                 continue
         except Unavailable as error:
+            self._look_from = _AT_ONCE
             log.info("disclosures_wait", cause=type(error).__name__)
 
-    async def _tell_some(self) -> int:
-        question = rpc.DisclosureListQuestion(limit=_PAGE, is_to_be_told=True)
+    async def _tell_some(self, now: datetime) -> int:
+        question = rpc.DisclosureListQuestion(limit=_PAGE, to_be_told_at=now)
         found = (await self._bus.ask(rpc.DisclosureList, question)).disclosures
         for one in found:
             if one.subject_ref is not None and one.disclosed_at is not None and one.digest is not None:

@@ -54,7 +54,7 @@ class GatewaySettings(ServiceSettings):
     export_renew_seconds: float = Field(default=2.0, gt=0)
     export_retry_seconds: float = Field(default=2.0, gt=0)
     export_retry_most_seconds: float = Field(default=600.0, gt=0)
-    export_poll_seconds: float = Field(default=1.0, gt=0)
+    export_poll_seconds: float = Field(default=2.0, gt=0)
 
     delete_wait_seconds: float = Field(default=10.0, gt=0, le=60)
     erasure_wait_seconds: float = Field(default=10.0, gt=0, le=60)

@@ -91,7 +91,8 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         waits_for_all=True,
         faces=[server.run for server in servers],
         on_open=[seal.open],
-        sweeps=_sweeps(frame, settings, domain),
+        sweeps=_sweeps(domain),
+        rare_sweeps=[domain.corrections.sweep, domain.correspondents.sweep, _sweep_of(frame, settings)],
         on_stop=[server.stop for server in servers],
         on_close=[domain.storage.close],
     )
@@ -121,11 +122,9 @@ def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
     return limit_of
 
 
-def _sweeps(frame: Frame, settings: GatewaySettings, domain: Domain) -> list[Sweep]:
-    announced, sent = domain.announcements.sweep, domain.mails.sweep
-    mine = [domain.callers.flush, domain.uploads.sweep, domain.corrections.sweep, domain.correspondents.sweep]
-    told = [announced, domain.breaches.sweep, domain.disclosures.sweep]
-    return [*mine, *told, sent, _sweep_of(frame, settings)]
+def _sweeps(domain: Domain) -> list[Sweep]:
+    told = [domain.announcements.sweep, domain.breaches.sweep, domain.disclosures.sweep]
+    return [domain.callers.flush, domain.uploads.sweep, *told, domain.mails.sweep]
 
 
 def _sweep_of(frame: Frame, settings: GatewaySettings) -> Sweep:

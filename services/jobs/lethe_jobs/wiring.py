@@ -109,7 +109,8 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
         workers=[
             workers.run, settlements.run, heart.run, heart.say_progress, expiries.run, removals.run, erasures.run,
         ],
-        sweeps=[Statistics(database, frame.book).sweep, removals.prune, QueueWatch(database, gauges).sweep],
+        sweeps=[QueueWatch(database, gauges).sweep],
+        rare_sweeps=[Statistics(database, frame.book).sweep, removals.prune],
         on_stop=[workers.stop],
         on_close=[storage.close],
     )  # fmt: skip

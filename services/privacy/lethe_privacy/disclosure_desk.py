@@ -53,10 +53,10 @@ class Disclosures:
         return rpc.DisclosureAnswer(disclosure=self._shown(known[0] if known else new))
 
     async def list(self, question: rpc.DisclosureListQuestion, _caller: Service) -> rpc.DisclosuresAnswer:
-        """The newest; one person's own of which they were told; or those of which somebody is to be told now."""
+        """The newest; one person's own of which they were told; or those of which somebody is to be told by a time."""
         async with self._database.transaction() as tx:
-            if question.is_to_be_told:
-                found = await queries.find(tx, queries.UNTOLD, self._clock.now(), question.limit)
+            if question.to_be_told_at is not None:
+                found = await queries.find(tx, queries.UNTOLD, question.to_be_told_at, question.limit)
             elif question.subject_ref is not None:
                 found = await queries.find(tx, queries.OWN, question.subject_ref, question.limit)
             else:

@@ -26,6 +26,7 @@ class Registers:
     answers: Mapping[type[Call[Any, Any]], Answer]
     first_answers: Mapping[type[Call[Any, Any]], Answer]
     sweeps: tuple[Sweep, ...]
+    rare_sweeps: tuple[Sweep, ...]
 
 
 def registers_of(frame: Frame, settings: PrivacySettings, keys: ItemKeys, gauges: Gauges) -> Registers:
@@ -49,5 +50,6 @@ def registers_of(frame: Frame, settings: PrivacySettings, keys: ItemKeys, gauges
         },
         # Asked by every service before anything may go out, by this one too.
         first_answers={processor_calls.ProcessorContracts: processors.contracts},
-        sweeps=(processors.sweep, breaches.sweep, disclosures.sweep),
+        sweeps=(processors.sweep, breaches.sweep),
+        rare_sweeps=(disclosures.sweep,),
     )

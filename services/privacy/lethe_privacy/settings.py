@@ -46,7 +46,7 @@ class PrivacySettings(ServiceSettings):
     erasure_lookback_seconds: float = Field(default=3600.0, gt=0, le=86_400)
 
     exports_per_subject: int = Field(default=3, ge=1, le=50)
-    export_poll_seconds: float = Field(default=1.0, gt=0)
+    export_poll_seconds: float = Field(default=2.0, gt=0)
     export_again_first_seconds: float = Field(default=120.0, gt=0)
     export_again_most_seconds: float = Field(default=3600.0, gt=0)
 

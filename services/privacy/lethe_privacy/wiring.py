@@ -122,11 +122,10 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
         },
         first_answers={**_first_answers(frame.database, subjects), **registers.first_answers},
         workers=[*key_answers.workers, log.run, facts.run, key_replay.follow, saga.run, exports.run],
-        sweeps=[
-            *aging.sweeps,
-            sweeps.warn,
+        sweeps=[*aging.sweeps, sweeps.warn, *registers.sweeps],
+        rare_sweeps=[
             sweeps.remove,
-            *registers.sweeps,
+            *registers.rare_sweeps,
             *_expiries(frame, keys_database, settings.expiry_batch),
             facts.sweep,
             log.sweep,

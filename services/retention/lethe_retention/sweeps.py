@@ -53,11 +53,14 @@ class Sweeps:
         await self._take_due(now)
         await self._tell_again()
         await self._tell_notices(now)
+        await self._watch_overdue(now)
+
+    async def prune(self, now: datetime) -> None:
+        """Drop the records of what is over for good."""
         await self._prune(queries.PRUNE_CLOSED, now - self._closed_period)
         await self._prune(queries.PRUNE_FENCES, now - self._fence_period)
         await self._forget_holds(now)
         await self._prune(pauses.PRUNE, now - self._fence_period)
-        await self._watch_overdue(now)
 
     async def settle(self, now: datetime) -> None:
         """Wait until nothing due at `now` is left unverified, within `settle_seconds`.

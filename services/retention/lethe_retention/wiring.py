@@ -103,6 +103,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
         workers=[verification.run, versions.run, orphans.run],
         # Real time does not wait for anybody; who moves a virtual clock wants to see the effect.
         sweeps=[*due, sweeps.settle] if frame.clock.kind == "virtual" else due,
+        rare_sweeps=[sweeps.prune],
         on_close=[*(database.close for database in databases.values()), storage.close],
     )
 

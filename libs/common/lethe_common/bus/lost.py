@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 _ADVISORY = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES"
 _LOOK_SECONDS = 5.0
+# A look that begins this much later, after a store was lost, is still long before its horizon.
+_EXPIRES_SECONDS = 30.0
 
 
 class LostMessages:
@@ -71,7 +73,13 @@ class LostMessages:
         await streams.declare_sweep(
             self._js, info.config.name or "", self._durable, self._consumer.subjects, self._settings.nats_replicas
         )
-        pull = Pull(self._client, self._consumer.stream, self._durable, self._settings.consumer_batch)
+        pull = Pull(
+            self._client,
+            self._consumer.stream,
+            self._durable,
+            self._settings.consumer_batch,
+            expires_seconds=_EXPIRES_SECONDS,
+        )
         await pull.open()
         try:
             while True:

@@ -33,10 +33,12 @@ class Interrupted(Unavailable):
 
 
 class Pull:
-    """One standing request after another on a durable consumer."""
+    """One standing request after another on a durable consumer, each for `expires_seconds` at most."""
 
-    def __init__(self, client: Client, stream: str, durable: str, batch: int) -> None:
-        self._client, self._batch = client, batch
+    def __init__(
+        self, client: Client, stream: str, durable: str, batch: int, *, expires_seconds: float = _EXPIRES_SECONDS
+    ) -> None:
+        self._client, self._batch, self._expires_seconds = client, batch, expires_seconds
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._inbox = client.new_inbox()
         self._arrived: deque[Msg] = deque()
@@ -96,11 +98,11 @@ class Pull:
         if self._asked * 2 > self._batch or len(self._arrived) >= self._batch:
             return
         wanted = self._batch - self._asked
-        expires_nanoseconds = int(_EXPIRES_SECONDS * 1e9)
+        expires_nanoseconds = int(self._expires_seconds * 1e9)
         request = json.dumps({"batch": wanted, "expires": expires_nanoseconds}).encode()
         await self._client.publish(self._next, request, reply=self._inbox)
         self._asked += wanted
-        self._asked_until = now + _EXPIRES_SECONDS + 0.5
+        self._asked_until = now + self._expires_seconds + 0.5
 
     async def _on_message(self, message: Msg) -> None:
         status = (message.headers or {}).get(_STATUS) if not message.data else None

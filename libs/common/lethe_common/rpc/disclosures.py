@@ -94,11 +94,14 @@ class DisclosureOpen(Call[DisclosureOpenQuestion, DisclosureAnswer]):
 
 
 class DisclosureListQuestion(Message):
-    """The newest; of one subject, those it has been told of; or with `is_to_be_told` those it is to be told of now."""
+    """The newest; of one subject, those it has been told of; or those of which somebody is to be told at a policy time.
+
+    That time is the asker's, whose clock may be a moment ahead.
+    """
 
     limit: int = Field(default=50, ge=1, le=200)
     subject_ref: SubjectRef | None = None
-    is_to_be_told: bool = False
+    to_be_told_at: datetime | None = None
 
 
 class DisclosureList(Call[DisclosureListQuestion, DisclosuresAnswer]):
