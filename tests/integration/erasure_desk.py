@@ -25,6 +25,7 @@ from lethe_common.rpc.privacy import KeyClass, KeyWish
 from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.access_log import AccessLog
+from lethe_privacy.act_desk import Acts
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.certificates import Attestor
 from lethe_privacy.classkeys import ClassKeys
@@ -167,10 +168,10 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     attestor, facts = Attestor(book, clock.kind, "0.1.0"), Facts(database, book, clock)
     holds, eyes, log = Holds(), Verifier(urls, seen, PLACES), CertificateLog(signing_key, clock)
     recorder = AccessLog(database, items, book, clock, signing_key, max_waiting=100)
-    processes = Processes()
+    processes, acts = Processes(), Acts(database, items, book, batch=1)
     saga = ErasureSaga(
         database, subjects, eyes, attestor, signing_key, log, clock, PACE, holds.of, facts,
-        processes.call_in, lambda at: processes.is_recorded and recorder.is_kept(at),
+        processes.call_in, lambda at: processes.is_recorded and recorder.is_kept(at), acts,
     )  # fmt: skip
     answers = ErasureAnswers(saga, database, log, public_pem(signing_key))
     recording = asyncio.ensure_future(recorder.run())

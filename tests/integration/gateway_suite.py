@@ -65,9 +65,15 @@ class Suite:
 
     def look(self, sql: str) -> object:
         """One value, seen from outside."""
+        return self._look(sql, self.servers.superuser_dsn())
 
+    def look_at_facts(self, sql: str) -> object:
+        """One value of the database that is outside the data's backups."""
+        return self._look(sql, self.servers.superuser_dsn("lethe_facts"))
+
+    def _look(self, sql: str, dsn: str) -> object:
         async def ask() -> object:
-            connection = await asyncpg.connect(self.servers.superuser_dsn())
+            connection = await asyncpg.connect(dsn)
             try:
                 return await connection.fetchval(sql)
             finally:

@@ -1,12 +1,15 @@
 """Signing in by an external provider: a real one of the tests' own, five real services, and every way to be refused."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from lethe_common.identifiers import REGISTERS
+from tests import plain
 from tests.integration.gateway_suite import Suite, free_port, running_suite, until
 from tests.newcomers import told
 from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider, serving
@@ -90,6 +93,43 @@ def test_a_newcomer_comes_in_and_comes_back_and_only_what_the_policy_keeps_is_ke
     assert sent_fields == {"grant_type", "code", "redirect_uri", "code_verifier"}
     assert suite.look(f"SELECT count(*) FROM gateway.api_keys WHERE account_id = '{account['id']}'") == 0
     assert suite.look("SELECT count(*) FROM gateway.accounts WHERE accounts::text LIKE '%Unmistakable%'") == 0
+
+
+def test_an_erasure_leaves_an_act_that_names_the_person_to_whoever_may_read_it(
+    suite: Suite, provider: OidcProvider
+) -> None:
+    provider.subject, provider.email = "leaver", "leaver@example.org"
+    with suite.client() as browser:
+        came_in(suite, provider, browser)
+        begun_erasure = browser.delete("/v1/account", headers={"Origin": suite.url}).json()
+        claim = {"claim": begun_erasure["claim"]}
+        until(lambda: browser.post("/v1/erasures/status", json=claim).json()["certificate"] is not None)
+        payload = browser.post("/v1/erasures/status", json=claim).json()["certificate"]["payload"]
+    logged = f"SELECT count(*) FROM privacy.access_bodies WHERE subject_ref = '{REGISTERS}'"
+    with plain.client(suite.console_url, {"Authorization": f"Bearer {suite.token}"}) as console:
+        listed = console.get("/api/registers/acts")
+        (one,) = listed.json()["acts"]
+        before = suite.look_at_facts(logged)
+        shown = console.get(f"/api/registers/acts/{one['act_id']}").json()
+        unknown = console.get(f"/api/registers/acts/act_{'0' * 32}")
+        stranger = plain.client(suite.console_url).get(f"/api/registers/acts/{one['act_id']}")
+
+    kept = [line for line in payload["retained"] if line["category"] == "destruction.act"]
+    assert [(line["store"], line["count"], "179" in line["ground"]) for line in kept] == [("pg:privacy.acts", 1, True)]
+    length = datetime.fromisoformat(kept[0]["until"]) - datetime.fromisoformat(payload["completed_at"])
+    assert timedelta(days=3 * 365) <= length <= timedelta(days=3 * 366)
+    assert (one["ground"], one["content"]["certificate_id"]) == ("demanded", payload["certificate_id"])
+    assert provider.email not in listed.text
+    assert shown["name"] == provider.email
+    for word in (provider.email, "ООО «Пример Видео»", "требование субъекта", "адрес электронной почты", "videogen"):
+        assert word in shown["texts"]["ru"]
+    assert f"Person whose personal data were destroyed: {provider.email}" in shown["texts"]["en"]
+    assert suite.look_at_facts(logged) == int(str(before)) + 1
+    assert (unknown.status_code, stranger.status_code) == (404, 401)
+    row = str(suite.look_at_facts("SELECT acts::text FROM privacy.acts"))
+    assert provider.email not in row
+    assert provider.email.encode().hex() not in row
+    assert payload["erasure_id"] not in row
 
 
 def test_an_address_that_nobody_verified_is_not_kept(suite: Suite, provider: OidcProvider) -> None:

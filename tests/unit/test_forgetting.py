@@ -22,6 +22,7 @@ from lethe_jobs import exports as jobs_exports
 from lethe_jobs.queries import erasures as jobs
 from lethe_jobs.queries import subjects as jobs_subjects
 from lethe_privacy import access_queries as accesses
+from lethe_privacy import act_queries as acts
 from lethe_privacy import disclosure_queries as disclosures
 from lethe_privacy import export_queries as privacy
 from lethe_privacy import exported as privacy_exports
@@ -67,6 +68,7 @@ STATEMENTS: Mapping[str, Iterable[str]] = {
         requests.FORGET_SUBJECT,
         disclosures.COUNT_OF_SUBJECT,
         disclosures.FORGET_SUBJECT,
+        acts.COUNT_OF_ERASURE,
         accesses.COUNT_OF_SUBJECT,
     ),
     "retention": (retention.COUNT_OF_SUBJECT, retention.FORGET_SUBJECT, holds.FORGET_SUBJECT),
@@ -87,6 +89,7 @@ NOT_ERASED = {
     "privacy.breach_steps": "they go with their breach, which names nobody",
     "gateway.breach_tellings": "what an operator tells many; it names no subject, and is gone when they are told",
     "privacy.disclosure_steps": "which operator did what with a demand; it names no subject",
+    "privacy.acts": "a law wants it to name the person; the certificate names the ground and its end",
     "privacy.processors": "contracts with companies, and which operator entered them; it names no subject",
     "privacy.request_steps": "they go with their request, which is deleted and counted",
     "keys.subjects": "the record that this reference is erased; what it chose is emptied",

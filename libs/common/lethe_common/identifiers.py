@@ -147,6 +147,10 @@ class DisclosureId(Identifier, prefix="discl"):
     """One demand of an authority to disclose something about somebody."""
 
 
+class ActId(Identifier, prefix="act"):
+    """One statutory act of destruction: that somebody's data were destroyed, by name."""
+
+
 class TellingId(Identifier, prefix="tell"):
     """One word about a breach to those whom it touches."""
 

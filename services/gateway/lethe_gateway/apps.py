@@ -10,6 +10,7 @@ from lethe_common.process import Frame
 from lethe_gateway.browser import CONSOLE_COOKIE
 from lethe_gateway.domain import Domain, in_force
 from lethe_gateway.endpoints.accounts import account_routes
+from lethe_gateway.endpoints.acts import act_routes
 from lethe_gateway.endpoints.breaches import breach_routes
 from lethe_gateway.endpoints.calendar import calendar_routes
 from lethe_gateway.endpoints.consents import consent_routes, unsubscribe_routes
@@ -128,6 +129,7 @@ def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: 
     app.include_router(processor_routes(frame.bus, operators))
     app.include_router(breach_routes(frame.bus, domain.breaches, operators, in_force(frame)))
     app.include_router(disclosure_routes(frame.bus, domain.disclosures, frame.database, operators))
+    app.include_router(act_routes(domain.acts, operators))
     app.include_router(retention_routes(frame.bus, operators))
     app.include_router(simulation_routes(frame.bus, operators))
 

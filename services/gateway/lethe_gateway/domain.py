@@ -11,6 +11,7 @@ from lethe_common.process import Frame
 from lethe_common.sealing import Sealer
 from lethe_common.storage import Storage
 from lethe_gateway.accounts import Accounts
+from lethe_gateway.acts import Acts
 from lethe_gateway.adapters.smtp import Smtp
 from lethe_gateway.announcements import Announcements
 from lethe_gateway.blinding import Blinding
@@ -113,7 +114,8 @@ class Domain:
             database, bus, clock, self.keys, self.sealer, self.blinding, self.mails, self.requests,
             valid=timedelta(minutes=settings.proof_token_minutes),
         )  # fmt: skip
-        self.erasures = Erasures(bus, wait_seconds=settings.erasure_wait_seconds)
+        self.acts = Acts(bus, self.keys, self.sealer, database, in_force(frame))
+        self.erasures = Erasures(bus, self.acts, wait_seconds=settings.erasure_wait_seconds)
         self.correspondents = self._correspondents(frame, settings)
         self.exports = ExportParts(frame, settings, self.keys, self.sealer, self.storage)
 

@@ -9,6 +9,7 @@ from typing import Any
 from lethe_common.bus import Bus
 from lethe_common.clock import monotonic_seconds
 from lethe_common.identifiers import ErasureId, SubjectRef
+from lethe_common.rpc.acts import ActGround
 from lethe_common.rpc.privacy import (
     ErasureOpen,
     ErasureOpenQuestion,
@@ -20,6 +21,7 @@ from lethe_common.rpc.privacy import (
     PublicKey,
     PublicKeyQuestion,
 )
+from lethe_gateway.acts import Acts
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import NotFound
 
@@ -41,15 +43,14 @@ class Outcome:
 class Erasures:
     """Opens and follows erasures. The claim's secret is never stored, only its digest, and that by privacy."""
 
-    def __init__(self, bus: Bus, *, wait_seconds: float) -> None:
-        self._bus, self._wait_seconds = bus, wait_seconds
+    def __init__(self, bus: Bus, acts: Acts, *, wait_seconds: float) -> None:
+        self._bus, self._acts, self._wait_seconds = bus, acts, wait_seconds
         self._waiting: dict[str, asyncio.Event] = {}
 
     async def open(self, caller: Caller) -> Outcome:
         """Ask for everything to be erased, and wait a little for the certificate."""
         claim = secrets.token_urlsafe(32)
-        question = ErasureOpenQuestion(subject_ref=SubjectRef(caller.subject_ref), claim_hash=_hash(claim))
-        erasure_id = (await self._bus.ask(ErasureOpen, question)).erasure_id
+        erasure_id = await self._begin(caller.subject_ref, claim, ActGround.DEMANDED)
         moved = self._waiting.setdefault(erasure_id, asyncio.Event())
         until = monotonic_seconds() + self._wait_seconds
         try:
@@ -69,8 +70,7 @@ class Erasures:
 
     async def begin(self, subject_ref: str) -> None:
         """Have somebody erased who did not ask for it: of whom there is nothing left to keep. Nobody gets a claim."""
-        question = ErasureOpenQuestion(subject_ref=SubjectRef(subject_ref), claim_hash=_hash(secrets.token_urlsafe(32)))
-        await self._bus.ask(ErasureOpen, question)
+        await self._begin(subject_ref, secrets.token_urlsafe(32), ActGround.PURPOSE_REACHED)
 
     async def follow(self, claim: str) -> ErasureStateAnswer:
         """How far the erasure of this claim is.
@@ -108,6 +108,12 @@ class Erasures:
         """An erasure was completed."""
         if erasure_id in self._waiting:
             self._waiting[erasure_id].set()
+
+    async def _begin(self, subject_ref: str, claim: str, ground: ActGround) -> ErasureId:
+        # Before the fence, behind which nobody's address is opened any more.
+        act = await self._acts.opening(subject_ref, ground)
+        question = ErasureOpenQuestion(subject_ref=SubjectRef(subject_ref), claim_hash=_hash(claim), act=act)
+        return (await self._bus.ask(ErasureOpen, question)).erasure_id
 
     async def _log(self, since: int | None) -> dict[str, Any] | None:
         return (await self._bus.ask(LogHead, LogHeadQuestion(since=since))).document

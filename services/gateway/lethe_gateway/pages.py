@@ -12,6 +12,7 @@ from lethe_common.clock import Clock
 from lethe_common.policy import Catalogue, Policy, PolicyBook
 from lethe_common.policy.languages import LANGUAGES, Language
 from lethe_common.policy.wording import Wording
+from lethe_common.rpc.acts import CATEGORY as ACT
 from lethe_common.rpc.requests import RefusalGround, RequestKind
 from lethe_gateway.identity import EXTERNAL, provider_of
 from lethe_gateway.published import ADDRESSES, links
@@ -56,6 +57,8 @@ class Terms:
     upload_period: str
     ledger_period: str
     proof_period: str
+    act_period: str
+    """How long the act of destruction is kept that names the person; empty where none is made."""
     horizon: str
     contact: str
     provider: str
@@ -90,6 +93,7 @@ def terms_of(policy: Policy, catalogue: Catalogue) -> Terms:
         upload_period=str(policy.keep("upload.image").at_most or ""),
         ledger_period=str(policy.keep("ledger.transfer").at_least or ""),
         proof_period=str(policy.keep("erasure.record").at_least or ""),
+        act_period=str(policy.keep(ACT).at_least or "") if ACT in policy.content.data else "",
         horizon=str(policy.content.forgetting.horizon),
         contact=policy.content.controller.contact,
         provider=_provider(policy),

@@ -12,8 +12,10 @@ from hmac import digest
 from typing import Any, Literal
 
 from lethe_common.events.catalogue import STREAMS
+from lethe_common.events.privacy import StoreCount
 from lethe_common.identifiers import CertificateId, SubjectRef
 from lethe_common.policy import Policy, PolicyBook, PolicyError
+from lethe_common.rpc.acts import CATEGORY as ACT
 from lethe_privacy.erasures import Calling, Erasure, Finding, Report
 from lethe_privacy.schemas import (
     CheckLine,
@@ -35,9 +37,14 @@ RECORD = "erasure.record"
 CHOICES = "consent.record"
 """The category of what proves consents, objections and the acceptance of the terms."""
 
-_GROUNDS = {RECORD: "proof that this erasure was carried out", CHOICES: "proof of choices that were made"}
+_GROUNDS = {
+    RECORD: "proof that this erasure was carried out",
+    CHOICES: "proof of choices that were made",
+    ACT: "the act of destruction that a law wants",
+}
 _DELETED = "deleted; the keys that open its remains were deleted"
 _PSEUDONYMISED = "kept by law under a pseudonym of its own"
+_NAMED = "kept by law with the name or address of the person, sealed under a key of its own"
 _NOT_SCANNED = (
     "bytes of data files, logs and free space (see docs/operate.md for drills that scan them)",
     "the message streams and the services' outboxes and inboxes, which hold random references only",
@@ -200,11 +207,17 @@ def _store_lines(reports: Sequence[Report]) -> list[StoreLine]:
             category=count.category,
             before=count.before,
             after=count.after,
-            method=_DELETED if count.retained_ground is None else _PSEUDONYMISED,
+            method=_method(count),
         )
         for report in sorted(reports, key=lambda report: report.owner)
         for count in report.counts
     ]
+
+
+def _method(count: StoreCount) -> str:
+    if count.retained_ground is None:
+        return _DELETED
+    return _NAMED if count.category == ACT else _PSEUDONYMISED
 
 
 def _horizon(policy: Policy, completed_at: datetime) -> Horizon:

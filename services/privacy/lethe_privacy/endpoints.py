@@ -222,7 +222,7 @@ class ErasureAnswers:
             SubjectUnknown: there is no such subject.
             TooManyClaims: the erasure has enough links.
         """
-        erasure_id = await self._saga.open(question.subject_ref, question.claim_hash)
+        erasure_id = await self._saga.open(question.subject_ref, question.claim_hash, question.act)
         return rpc.ErasureOpenAnswer(erasure_id=erasure_id)
 
     async def let_go(self, question: rpc.KeysLetGoQuestion, caller: Service) -> rpc.KeysLetGoAnswer:

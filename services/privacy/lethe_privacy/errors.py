@@ -233,6 +233,13 @@ class NotThen(PrivacyError):
         super().__init__("This cannot have been at that time: not before it became known, and not in the future.")
 
 
+class ActUnknown(PrivacyError):
+    code, status = "act_unknown", 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no such demand. Check the id, or list the register.")
+
+
 class DisclosureUnknown(PrivacyError):
     code, status = "disclosure_unknown", 404
 

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from lethe_common.consents import Chosen
-from lethe_common.identifiers import BreachId, DisclosureId
+from lethe_common.identifiers import ActId, BreachId, DisclosureId
 from lethe_common.policy import Policy
 from lethe_common.purposes import Standing, Uses
 from lethe_common.rpc.privacy import KeyClass, Purpose
@@ -20,6 +20,7 @@ ALLOWED = frozenset({
     (Service.GATEWAY, Purpose.SUPPORT),
     (Service.GATEWAY, Purpose.EXPORT),
     (Service.GATEWAY, Purpose.REGISTER),
+    (Service.GATEWAY, Purpose.ACT),
     (Service.JOBS, Purpose.GENERATE),
     (Service.JOBS, Purpose.STORE),
 })  # fmt: skip
@@ -36,6 +37,8 @@ OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
     Purpose.REQUEST: ((TICKET, "support"),),
     Purpose.SUPPORT: ((TICKET, "support"),),
     Purpose.REGISTER: (("register.record", "accountability"),),
+    # Who is being erased is named in the act of destruction, where the policy keeps one.
+    Purpose.ACT: (("identity.email", "accountability"), ("destruction.act", "accountability")),
     # A copy for whom it is about: whatever of it is kept may be opened for that.
     Purpose.EXPORT: (
         *(
@@ -57,13 +60,13 @@ OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
 # and storage (GDPR Art. 18(2), (3)). A purpose that is not here stops.
 IN_SPITE_OF_RESTRICTION = frozenset({
     Purpose.SIGN_IN, Purpose.SHOW, Purpose.SERVE, Purpose.MAIL, Purpose.STORE, Purpose.REQUEST, Purpose.SUPPORT,
-    Purpose.EXPORT, Purpose.REGISTER,
+    Purpose.EXPORT, Purpose.REGISTER, Purpose.ACT,
 })  # fmt: skip
 STOPPED_BY_RESTRICTION = frozenset({Purpose.GENERATE})
 # What the staff opens only where the policy gives it access, each time with a line in the dossier.
 _OF_STAFF = frozenset({Purpose.SUPPORT, Purpose.REGISTER})
 # What operators wrote into a register, and nothing of anybody's content beside it.
-_IN_REGISTERS = (f"{BreachId.prefix}_", f"{DisclosureId.prefix}_")
+_IN_REGISTERS = tuple(f"{kind.prefix}_" for kind in (BreachId, DisclosureId, ActId))
 
 SERVICE = "service"
 # An address may be opened for another of the policy's purposes: the one that a class of mail serves.

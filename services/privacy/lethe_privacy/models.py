@@ -22,7 +22,7 @@ from lethe_privacy.key_models import (
     Subject,
     Touched,
 )
-from lethe_privacy.schemas import CERTIFICATE_KEYS, CHECKPOINT_KEYS, HEAD_KEYS
+from lethe_privacy.schemas import ACT_KEYS, CERTIFICATE_KEYS, CHECKPOINT_KEYS, HEAD_KEYS
 
 _MOMENT: Any = DateTime(timezone=True)
 _NAMES: Any = ARRAY(Text)
@@ -32,6 +32,7 @@ _TICKET = held("support.ticket", is_sealed=False)
 _ACCESS = held("access.log", is_sealed=False)
 _DISCLOSED = held("disclosure.record", is_sealed=False)
 _REGISTER = held("register.record", is_sealed=False)
+_ACT = held("destruction.act", is_sealed=False)
 _RESIDUE_KEYS = declare(Kind.JSON_KEY, each(("store", "method", "found"), impersonal("where something was left")))
 _COUNT_KEYS = declare(Kind.JSON_KEY, each(("store", "category", "before", "after", "retained_ground"), _RECORD))
 
@@ -40,6 +41,7 @@ __all__ = [
     "AccessBatch",
     "AccessBody",
     "AccessCheckpoint",
+    "ActRow",
     "BreachRow",
     "BreachStepRow",
     "Certificate",
@@ -377,3 +379,17 @@ class DisclosureStepRow(Table, table=True):
     operator: str = Field(sa_column_kwargs=_DISCLOSED)
     at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_DISCLOSED)
     ground: str | None = Field(sa_column_kwargs=_DISCLOSED)
+
+
+class ActRow(Table, table=True):
+    """A statutory act of destruction: begun with an erasure, written with its certificate. It names the person."""
+
+    __tablename__ = "acts"
+
+    act_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("random id"))
+    erasure_id: str | None = Field(sa_column_kwargs=impersonal("random id"))
+    name_sealed: bytes = Field(sa_column_kwargs=held("destruction.act"))
+    key_id: str = Field(sa_column_kwargs=impersonal("random id"))
+    ground: str = Field(sa_column_kwargs=impersonal("of a fixed list"))
+    destroyed_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_ACT)
+    document: str | None = Field(sa_column_kwargs=held("destruction.act", is_sealed=False, keys=ACT_KEYS))

@@ -7,10 +7,12 @@ from typing import Any
 from lethe_common.bus.requests import Answer
 from lethe_common.clock import Sweep
 from lethe_common.process import Frame
+from lethe_common.rpc import acts as act_calls
 from lethe_common.rpc import breaches as breach_calls
 from lethe_common.rpc import disclosures as disclosure_calls
 from lethe_common.rpc import processors as processor_calls
 from lethe_common.rpc.envelope import Call
+from lethe_privacy.act_desk import Acts
 from lethe_privacy.breach_desk import Breaches
 from lethe_privacy.disclosure_desk import Disclosures
 from lethe_privacy.gauges import Gauges
@@ -27,6 +29,7 @@ class Registers:
     first_answers: Mapping[type[Call[Any, Any]], Answer]
     sweeps: tuple[Sweep, ...]
     rare_sweeps: tuple[Sweep, ...]
+    acts: Acts
 
 
 def registers_of(frame: Frame, settings: PrivacySettings, keys: ItemKeys, gauges: Gauges) -> Registers:
@@ -34,6 +37,7 @@ def registers_of(frame: Frame, settings: PrivacySettings, keys: ItemKeys, gauges
     processors = Processors(frame.database, frame.book, frame.clock, gauges, warn_days=settings.contract_warn_days)
     breaches = Breaches(frame.database, keys, frame.book, frame.clock, gauges, batch=settings.request_sweep_batch)
     disclosures = Disclosures(frame.database, keys, frame.book, frame.clock, batch=settings.request_sweep_batch)
+    acts = Acts(frame.database, keys, frame.book, batch=settings.request_sweep_batch)
     return Registers(
         answers={
             processor_calls.ProcessorList: processors.list,
@@ -47,9 +51,12 @@ def registers_of(frame: Frame, settings: PrivacySettings, keys: ItemKeys, gauges
             disclosure_calls.DisclosureShow: disclosures.show,
             disclosure_calls.DisclosureDecide: disclosures.decide,
             disclosure_calls.DisclosureTell: disclosures.tell,
+            act_calls.ActList: acts.list,
+            act_calls.ActShow: acts.show,
         },
         # Asked by every service before anything may go out, by this one too.
         first_answers={processor_calls.ProcessorContracts: processors.contracts},
         sweeps=(processors.sweep, breaches.sweep),
-        rare_sweeps=(disclosures.sweep,),
+        rare_sweeps=(disclosures.sweep, acts.sweep),
+        acts=acts,
     )

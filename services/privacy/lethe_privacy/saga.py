@@ -21,9 +21,12 @@ from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, Erasure
 from lethe_common.exports import CATEGORY as EXPORT
 from lethe_common.identifiers import ErasureId, LegalHoldId, SubjectRef
 from lethe_common.logging import describe
+from lethe_common.rpc.acts import CATEGORY as ACT
+from lethe_common.rpc.acts import ActOpening
 from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.services import Service
-from lethe_privacy import access_queries, disclosure_queries, fact_queries, queries, request_queries
+from lethe_privacy import access_queries, act_queries, disclosure_queries, fact_queries, queries, request_queries
+from lethe_privacy.act_desk import Acts
 from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
 from lethe_privacy.disclosure_desk import RECORD as DISCLOSURES
 from lethe_privacy.erasures import OUTSTANDING, Erasure, Finding, Report, State, Step, left_over, retry_delay
@@ -90,11 +93,12 @@ class ErasureSaga:
         facts: Facts,
         call_in: CallIn,
         is_kept: IsKept,
+        acts: Acts,
     ) -> None:
         self._database, self._subjects, self._verifier, self._held_by = database, subjects, verifier, held_by
         self._attestor, self._signing_key, self._log = attestor, signing_key, certificate_log
         self._clock, self._pace, self._facts = clock, pace, facts
-        self._call_in, self._is_kept = call_in, is_kept
+        self._call_in, self._is_kept, self._acts = call_in, is_kept, acts
         self._bell = Bell()
         self._steps = {
             Step.FENCE: self._fence,
@@ -105,7 +109,7 @@ class ErasureSaga:
             Step.VERIFY: self._verify,
         }
 
-    async def open(self, subject_ref: SubjectRef, claim_hash: str) -> ErasureId:
+    async def open(self, subject_ref: SubjectRef, claim_hash: str, act: ActOpening | None = None) -> ErasureId:
         """Begin a subject's erasure, or join the one under way, and fence the subject before answering.
 
         Raises:
@@ -123,6 +127,8 @@ class ErasureSaga:
             claims = self._pace.claims_per_erasure
             if await tx.fetchval(queries.ADD_CLAIM, claim_hash, erasure.erasure_id, claims) is None:
                 raise TooManyClaims
+            if act is not None:
+                await self._acts.begin(tx, erasure, act)
         _OPENED.reached()
         if erasure.state is State.REQUESTED:
             await self._fence(erasure)
@@ -198,9 +204,13 @@ class ErasureSaga:
             logged = await tx.fetchval(access_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
             asked = await tx.fetchval(disclosure_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
             disclosed = _kept_of(DISCLOSURES, "pg:privacy.disclosures", asked, self._attestor, self._clock.now())
+            named = await tx.fetchval(act_queries.COUNT_OF_ERASURE, erasure.erasure_id)
+            acted = _kept_of(ACT, "pg:privacy.acts", named, self._attestor, self._clock.now())
             exports = await end_all(tx, erasure.subject_ref)
             report = _own_report(counts, filed, exports, logged, ground)
-            await queries.put_report(tx, erasure.erasure_id, replace(report, counts=(*report.counts, *disclosed)))
+            await queries.put_report(
+                tx, erasure.erasure_id, replace(report, counts=(*report.counts, *disclosed, *acted))
+            )
             await self._begin_call(tx, erasure)
             tx.tell(
                 ErasureFenced(
@@ -303,6 +313,7 @@ class ErasureSaga:
         signed = certificates.sign(statement.model_dump(mode="json"), self._signing_key)
         document = certificates.render(certificates.issued(signed, await self._log.append(tx, signed))).decode()
         await queries.complete(tx, erasure, statement.certificate_id, document, now, statement.horizon.at)
+        await self._acts.write(tx, erasure.erasure_id, statement)
         await self._facts.append(tx, [NewFact(kind=FactKind.ERASED, subject_ref=erasure.subject_ref, at=now)])
         tx.tell(
             ErasureCompleted(
@@ -343,7 +354,7 @@ def _own_report(counts: KeyCounts, filed: int, exports: int, logged: int, ground
 
 
 def _kept_of(category: str, store: str, count: int, attestor: Attestor, now: datetime) -> tuple[StoreCount, ...]:
-    """That something was, stays for its period; whom it was about does not. Nothing is said where nothing was."""
+    """That something was, stays for its period, by a law; nothing is said where nothing was."""
     if not count:
         return ()
     ground = attestor.ground_of(category, now)

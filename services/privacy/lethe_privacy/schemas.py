@@ -194,3 +194,25 @@ CERTIFICATE_KEYS = declare(
     },
 )  # fmt: skip
 """The keys of a certificate as it is kept; `lethe_common.certificates` says what is around the payload."""
+
+ACT_KEYS = declare(
+    Kind.JSON_KEY,
+    {
+        **each(
+            (
+                "operator", "address", "profile", "service_url", "build", "clock",
+                *(f"processors.{key}" for key in ("name", "country")),
+            ),
+            impersonal("the same in all acts under a policy"),
+        ),
+        **each(
+            (
+                "certificate_id",
+                *(f"categories.{key}" for key in ("category", "ru", "en")),
+                *(f"stores.{key}" for key in ("store", "category", "before", "after")),
+            ),
+            held("destruction.act", is_sealed=False),
+        ),
+    },
+)  # fmt: skip
+"""The keys of an act of destruction as it is kept; see `ActContent` of `lethe_common.rpc.acts`."""

@@ -29,6 +29,7 @@ from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.access_log import AccessLog
 from lethe_privacy.accesses import Accesses
+from lethe_privacy.act_desk import Acts
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.adapters.processes import Processes
 from lethe_privacy.adapters.retention import Retention
@@ -98,7 +99,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     registers = registers_of(frame, settings, keys, gauges)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     certificate_log, public_pem = CertificateLog(signing_key, frame.clock), certificates.public_pem(signing_key)
-    saga = _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts, log)
+    saga = _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts, log, registers.acts)
     erasures = ErasureHandlers(saga.wake)
     aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
     await facts.begin()
@@ -143,11 +144,12 @@ def _saga(
     certificate_log: CertificateLog,
     facts: Facts,
     log: AccessLog,
+    acts: Acts,
 ) -> ErasureSaga:
     verifier = Verifier(_verifier_urls(settings), _storage(settings))
     return ErasureSaga(
         frame.database, subjects, verifier, attestor, signing_key, certificate_log, frame.clock, _pace(settings),
-        Retention(frame.bus).held_by, facts, Processes(frame.bus).call_in, log.is_kept,
+        Retention(frame.bus).held_by, facts, Processes(frame.bus).call_in, log.is_kept, acts,
     )  # fmt: skip
 
 

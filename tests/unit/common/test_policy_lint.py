@@ -133,6 +133,29 @@ def test_books_that_the_law_wants_longer_are_found(tmp_path: Path) -> None:
     assert "wants P5Y" in found[0].sentence
 
 
+ACT = "    keep: {from: created, at_least: P3Y}\n    erase: delete\n"
+USE = (
+    "      - {purpose: accountability, basis: {RU: legal_obligation}}\n    keep: {until: account_closed, at_most: P30D"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("  destruction.act:\n", "  destruction.note:\n", "no-act"),
+        (ACT, ACT.replace("P3Y", "P2Y"), "shorter-than-law"),
+        (ACT, ACT.replace("at_least: P3Y", "at_most: P3Y"), "shorter-than-law"),
+        (USE, USE.partition("\n")[2], "unnamed-act"),
+    ],
+)
+def test_an_act_of_destruction_that_the_law_wants_is_missed(tmp_path: Path, old: str, new: str, rule: str) -> None:
+    renamed = [("data.destruction.act", "data.destruction.note")] if rule == "no-act" else []
+    found = lint_file(written(tmp_path, (old, new), *renamed, profile="videogen"), ON)
+
+    assert rule in {one.rule for one in found}
+    assert "order" in " ".join(one.sentence for one in found).lower() or rule == "unnamed-act"
+
+
 def test_packs_that_exclude_one_another_are_found(tmp_path: Path) -> None:
     found = findings(tmp_path, ("[EU, MD, COPPA, AI-ACT]", "[EU, RU]"))
 

@@ -63,6 +63,8 @@ HOLES: dict[str, dict[str, str]] = {
         "residency": "20",
         "no-age": "none",
         "no-authority": "31",
+        # Not in the register either: the pack wants an act of each destruction.
+        "no-act": "none",
     },
     "imageshop": {
         "no-legal-entity": "none",

@@ -19,7 +19,7 @@ ROOM = Path(lethe_gateway.__file__).parent
 PROFILE = Path(__file__).parents[3] / "deploy/profiles/aisora2"
 TERMS = Terms(
     credits=600, video_periods={"free": "P7D", "pro": "P90D"}, is_clocked=True, upload_end="hours",
-    upload_period="PT1H", ledger_period="P7Y", proof_period="P3Y", horizon="P3D", contact="privacy@example.org",
+    upload_period="PT1H", ledger_period="P7Y", proof_period="P3Y", act_period="P3Y", horizon="P3D", contact="privacy@example.org",
     provider="An Example Service",
 )  # fmt: skip
 HEAD: dict[str, Any] = certificates.signed_head(

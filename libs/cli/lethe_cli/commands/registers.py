@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lethe_cli.commands.acts import acts
 from lethe_cli.commands.breaches import breaches
 from lethe_cli.commands.disclosures import disclosures
 from lethe_cli.commands.holds import Operator
@@ -11,7 +12,8 @@ from lethe_cli.printing import OUT, records, table
 from lethe_cli.remote import DEFAULT_DATA, AsJson, Data, console
 
 registers = typer.Typer(
-    help="The registers that the law wants: processors, breaches, disclosures.", no_args_is_help=True
+    help="The registers that the law wants: processors, breaches, disclosures, acts of destruction.",
+    no_args_is_help=True,
 )
 processors = typer.Typer(
     help="Recipients of the policy in force, and the contracts with them. Nothing goes to one whose contract has ended, or "
@@ -21,6 +23,7 @@ processors = typer.Typer(
 registers.add_typer(processors, name="processors")
 registers.add_typer(breaches, name="breaches")
 registers.add_typer(disclosures, name="disclosures")
+registers.add_typer(acts, name="acts")
 
 
 def register(app: typer.Typer) -> None:

@@ -79,6 +79,7 @@ NOT_EXPORTED = MappingProxyType({
     "privacy.claims": _ERASING,
     "privacy.certificates": _ERASING,
     "privacy.facts": _ERASING,
+    "privacy.acts": _ERASING,
     "privacy.breach_steps": "what operators wrote about a breach; whom it touches is told by mail",
     "gateway.breach_tellings": "a mail to come, which is in mails.json when it is written",
     "privacy.disclosure_steps": "which operator did what with a demand of an authority",

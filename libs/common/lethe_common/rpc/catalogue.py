@@ -3,6 +3,7 @@
 from typing import Any
 
 from lethe_common.rpc import (
+    acts,
     announcements,
     billing,
     breaches,
@@ -36,6 +37,7 @@ CALLS: tuple[type[Call[Any, Any]], ...] = (
     *processors.CALLS,
     *breaches.CALLS,
     *disclosures.CALLS,
+    *acts.CALLS,
     *exports.CALLS,
     *retention.CALLS,
     *legal_holds.CALLS,

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Base64Bytes, Field
 
 from lethe_common.identifiers import CertificateId, ErasureId, RequestId, SealKeyId, SubjectRef
+from lethe_common.rpc.acts import ActOpening
 from lethe_common.rpc.envelope import Call, Message
 from lethe_common.rpc.retention import REMOVALS_MOST
 from lethe_common.services import Service
@@ -41,6 +42,7 @@ class Purpose(StrEnum):
     SUPPORT = "support"
     EXPORT = "export"
     REGISTER = "register"
+    ACT = "act"
 
 
 class SubjectOpenQuestion(Message):
@@ -207,10 +209,14 @@ class KeyDestroy(Call[KeyDestroyQuestion, KeyDestroyAnswer]):
 
 
 class ErasureOpenQuestion(Message):
-    """The owner, signed in, asks to be forgotten. `claim_hash` is SHA-256 of the link's secret."""
+    """The owner, signed in, asks to be forgotten. `claim_hash` is SHA-256 of the link's secret.
+
+    `act` names the person for the act of destruction, where the policy keeps one.
+    """
 
     subject_ref: SubjectRef
     claim_hash: str = Field(pattern="^[0-9a-f]{64}$")
+    act: ActOpening | None = None
 
 
 class ErasureOpenAnswer(Message):

@@ -10,6 +10,8 @@ from lethe_common.policy.laws import Entry, Pack, exclusions, longest_answer, pa
 from lethe_common.policy.lint.examined import Examined, Finding, grouped
 
 _WORKING_DAYS, _WEEK = 5, 7
+_ACT = "destruction.act"
+"""The category, and what law packs call the demand for it."""
 
 
 def slow_answers(examined: Examined) -> Iterator[Finding]:
@@ -80,6 +82,36 @@ def short_books(examined: Examined) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
+def acts(examined: Examined) -> Iterator[Finding]:
+    """no-act, shorter-than-law, unnamed-act: where a law wants an act of destruction, one is kept, and names the person."""
+    kept = examined.content.data.get(_ACT)
+    email = examined.content.data.get("identity.email")
+    for law in examined.laws:
+        entry = law.entry(_ACT)
+        if entry is None or not isinstance(entry.limit, Period):
+            continue
+        if kept is None:
+            yield examined.finding(
+                "no-act", "data",
+                f"{entry.source} wants an act of each destruction that names the person, and the policy keeps none.",
+                f"Write data.{_ACT} with at_least: {entry.limit}.",
+            )  # fmt: skip
+        elif kept.keep.at_least is None or kept.keep.at_least < entry.limit:
+            yield examined.finding(
+                "shorter-than-law", f"data.{_ACT}.keep.at_least",
+                f"{_ACT} is kept at least {kept.keep.at_least}, but {entry.source} wants {entry.limit}.",
+                f"Write at_least: {entry.limit}.",
+                at=("data", _ACT, "keep"), clauses=examined.clauses_about(f"data.{_ACT}.keep.at_least"),
+            )  # fmt: skip
+        elif email is not None and all(use.purpose != "accountability" for use in email.uses):
+            yield examined.finding(
+                "unnamed-act", "data.identity.email.uses",
+                f"{_ACT} would have no address in it: identity.email is not used for accountability.",
+                "Add that use with its ground.",
+                at=("data", "identity.email"),
+            )  # fmt: skip
+
+
 def age_of_consent(examined: Examined) -> Iterator[Finding]:
     """looser-than-law: consents of children who cannot give them."""
     age = examined.content.age
@@ -145,4 +177,4 @@ def grounds(examined: Examined) -> Iterator[Finding]:
                     )  # fmt: skip
 
 
-RULES = (slow_answers, unlimited_storage, short_books, age_of_consent, young, excluded, grounds)
+RULES = (slow_answers, unlimited_storage, short_books, acts, age_of_consent, young, excluded, grounds)
