@@ -126,17 +126,22 @@ def test_every_column_says_what_it_holds(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_category_a_column_names_is_in_the_policy_with_its_store(service: str) -> None:
-    policy = load_policy(ROOT / "deploy/profiles/aisora2")
+def test_every_category_a_column_names_is_in_a_policy_with_its_store(service: str) -> None:
+    # The policy that most of the product is tried with; and of the others what it has no need of.
+    folders = [ROOT / "deploy/profiles/aisora2", *sorted((ROOT / "deploy/profiles").iterdir())]
+    policies = [load_policy(folder) for folder in folders if folder.is_dir()]
 
     def findings(kind: type[SQLModel]) -> Iterable[str]:
         table: Table = kind.__table__  # type: ignore[attr-defined]  # put there by SQLAlchemy
         store = "pg:lethe_keys" if table.schema == "keys" else f"pg:{service}"
         for column in table.columns:
             category = holding.category if (holding := holding_of(dict(column.info))) else None
-            if category is not None and category not in policy.categories:
+            if category is None:
+                continue
+            policy = next((one for one in policies if category in one.categories), None)
+            if policy is None:
                 yield f"{table.name}.{column.name}: no category {category}"
-            elif category is not None and store not in policy.rule(category).stores:
+            elif store not in policy.rule(category).stores:
                 yield f"{table.name}.{column.name}: {category} is not said to be in {store}"
 
     none(finding for kind in tables(service) for finding in findings(kind))

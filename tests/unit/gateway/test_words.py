@@ -13,7 +13,7 @@ from lethe_gateway.words import Words, choose, load_words
 ROOM = Path(lethe_gateway.__file__).parent
 FORMS = {"en": {"one", "other"}, "ru": {"one", "few", "many", "other"}}
 BUILT_KEYS = re.compile(
-    r"""(?:state|run|error|source|language|preset|problem|hold|late|orphan|refused|mail|request|register)\.|export\.readme"""
+    r"""(?:state|run|error|source|language|preset|problem|hold|late|orphan|refused|mail|request|register|act)\.|export\.readme"""
 )
 
 
