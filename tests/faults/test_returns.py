@@ -83,8 +83,9 @@ def test_an_erasure_waits_for_an_owner_that_is_cut_off_and_nothing_of_what_it_di
         until(partial(_is_completed, http, finished), "a finished video")
         for _ in range(MORE_THAN_AT_ONCE if service is Service.JOBS else 1):
             _order(http)
-        leaving = Leaving.of(suite, account)
         with town.cable.cut(service):
+            # Only now: whatever is finished before the cut is charged.
+            leaving = Leaving.of(suite, account)
             leaving.leave(suite)
             _until_it_waits(suite, leaving, service)
             if service is Service.JOBS:
