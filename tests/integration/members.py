@@ -17,6 +17,7 @@ from lethe_common.bus.dispatcher import BatchHandler, Handler
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.events.envelope import Event
+from lethe_common.process import end
 from lethe_common.services import Service
 from lethe_common.settings import ServiceSettings
 from lethe_common.telemetry import Metrics
@@ -65,11 +66,7 @@ async def members(servers: RunningServers, *services: Service, **changes: Any) -
         yield {service: opened[service] for service in services}
     finally:
         for member in opened.values():
-            for task in member.tasks:
-                task.cancel()
-            if member.tasks:
-                _, stuck = await asyncio.wait(member.tasks, timeout=5)
-                assert not stuck, "a worker did not stop when it was told to"
+            assert not await end(member.tasks, 5), "a worker did not stop when it was told to"
             await member.bus.close()
             await member.database.close()
 

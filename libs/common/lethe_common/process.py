@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -50,6 +50,7 @@ Worker = Callable[[], Awaitable[None]]
 _SWEEP_RETRY_SECONDS = 0.2
 _FIRST_RESTART_SECONDS, _MOST_RESTART_SECONDS = 0.1, 10.0
 _DAYS_END_SECONDS = 3600.0
+_CANCEL_AGAIN_SECONDS = 2.0
 _NEW_OBJECTS_PER_COLLECTION = 20_000
 
 
@@ -248,10 +249,7 @@ class Process(Generic[S]):
             await hook()
         if hasattr(self, "frame"):
             await self.frame.bus.drain()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._settings.drain_seconds)
+        await end(self._tasks, self._settings.drain_seconds)
         for hook in self._on_close:
             await hook()
         if hasattr(self, "frame"):
@@ -348,6 +346,20 @@ class Process(Generic[S]):
                 await asyncio.sleep(_SWEEP_RETRY_SECONDS)
             else:
                 return
+
+
+async def end(tasks: Collection[asyncio.Task[None]], within_seconds: float) -> Collection[asyncio.Task[None]]:
+    """Cancel tasks, for as long as any is left; the answer is those that are left when the time is over.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, by which nats-py waits, loses a cancellation that comes
+    together with what it waited for (python/cpython issue 86296).
+    """
+    left, give_up_at = tasks, monotonic_seconds() + within_seconds
+    while left and (seconds := give_up_at - monotonic_seconds()) > 0:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=min(seconds, _CANCEL_AGAIN_SECONDS))
+    return left
 
 
 async def _until_there(step: Worker) -> None:
