@@ -43,7 +43,7 @@ from lethe_privacy.errors import (
     TooManyOpen,
 )
 from lethe_privacy.facts import Facts
-from lethe_privacy.requests import CHOICES, COPIES, Act, Done, Request, Step
+from lethe_privacy.requests import CHOICES, COPIES, Deed, Done, Request, Step
 from lethe_privacy.subjects import Subjects
 
 TICKET = "support.ticket"
@@ -171,13 +171,13 @@ class Desk:
             StepOutOfTurn, ExtensionNotAllowed, GroundNeeded, TextNeeded, NotRestricted: as `requests.after`.
         """
         _must_be_a_name(question.operator)
-        act = Act(question.action, question.operator, self._clock.now(), question.ground, question.text)
+        deed = Deed(question.action, question.operator, self._clock.now(), question.ground, question.text)
         async with self._database.transaction() as tx:
             before = await self._locked(tx, question.request_id)
-            if requests.done_already(before, act):
+            if requests.done_already(before, deed):
                 return before
-            moved = requests.after(before, act, self._extension(before))
-            if act.action is RequestAction.LIFT:
+            moved = requests.after(before, deed, self._extension(before))
+            if deed.action is RequestAction.LIFT:
                 await self._end_restriction(tx, before)
             return await self._write(tx, before, moved)
 

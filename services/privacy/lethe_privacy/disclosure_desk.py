@@ -14,7 +14,7 @@ from lethe_common.services import Service
 from lethe_privacy import disclosure_queries as queries
 from lethe_privacy import disclosures
 from lethe_privacy import queries as erasures
-from lethe_privacy.disclosures import Act, Disclosure, Done
+from lethe_privacy.disclosures import Deed, Disclosure, Done
 from lethe_privacy.errors import DisclosureUnknown, NameReserved, SubjectGone
 from lethe_privacy.itemkeys import ItemKeys
 
@@ -82,10 +82,10 @@ class Disclosures:
             SameApprover, NotApproved, GroundNeeded, DisclosureOver: as `disclosures.after`.
         """
         _must_be_a_name(question.operator)
-        act = Act(question.action, question.operator, self._clock.now(), question.ground, question.digest)
+        deed = Deed(question.action, question.operator, self._clock.now(), question.ground, question.digest)
         async with self._database.transaction() as tx:
             before = await _found(tx, queries.LOCK, question.disclosure_id)
-            moved = disclosures.after(before, act, self._needed())
+            moved = disclosures.after(before, deed, self._needed())
             await queries.move(tx, before, moved)
         return rpc.DisclosureAnswer(disclosure=self._shown(moved))
 

@@ -54,7 +54,7 @@ class Disclosure:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Deed:
     """What an operator does."""
 
     action: Action
@@ -72,7 +72,7 @@ def must_be_whole(disclosure: Disclosure) -> None:
         raise DelayNeedsGround
 
 
-def after(disclosure: Disclosure, act: Act, needed: int) -> Disclosure:
+def after(disclosure: Disclosure, deed: Deed, needed: int) -> Disclosure:
     """The demand once an operator has acted; `needed` are the approvals that the policy promises, never under two.
 
     Raises:
@@ -81,22 +81,22 @@ def after(disclosure: Disclosure, act: Act, needed: int) -> Disclosure:
         GroundNeeded: a refusal says why.
         DisclosureOver: it was decided already, or its subject is erased.
     """
-    if _is_repeated(disclosure, act):
+    if _is_repeated(disclosure, deed):
         return disclosure
     if disclosure.state in {State.DISCLOSED, State.REFUSED} or disclosure.subject_ref is None:
         raise DisclosureOver
-    match act.action:
+    match deed.action:
         case Action.APPROVE:
-            return _approved(disclosure, act, max(needed, 2))
+            return _approved(disclosure, deed, max(needed, 2))
         case Action.REFUSE:
-            if act.ground is None:
+            if deed.ground is None:
                 raise GroundNeeded
-            return _moved(disclosure, State.REFUSED, Done(REFUSED, act.operator, act.at, act.ground))
+            return _moved(disclosure, State.REFUSED, Done(REFUSED, deed.operator, deed.at, deed.ground))
         case Action.DISCLOSE:
-            if disclosure.state is not State.APPROVED or act.digest is None:
+            if disclosure.state is not State.APPROVED or deed.digest is None:
                 raise NotApproved
-            given = replace(disclosure, digest=act.digest)
-            return _moved(given, State.DISCLOSED, Done(DISCLOSED, act.operator, act.at))
+            given = replace(disclosure, digest=deed.digest)
+            return _moved(given, State.DISCLOSED, Done(DISCLOSED, deed.operator, deed.at))
 
 
 def told(disclosure: Disclosure, by: str, at: datetime) -> Disclosure:
@@ -106,19 +106,19 @@ def told(disclosure: Disclosure, by: str, at: datetime) -> Disclosure:
     return replace(disclosure, is_told=True, steps=(*disclosure.steps, Done(TOLD, by, at)))
 
 
-def _approved(disclosure: Disclosure, act: Act, needed: int) -> Disclosure:
-    if _signature(act.operator) in disclosure.approvers:
+def _approved(disclosure: Disclosure, deed: Deed, needed: int) -> Disclosure:
+    if _signature(deed.operator) in disclosure.approvers:
         raise SameApprover
     if disclosure.state is State.APPROVED:
         raise DisclosureOver
-    moved = _moved(disclosure, State.REQUESTED, Done(APPROVED, act.operator, act.at))
+    moved = _moved(disclosure, State.REQUESTED, Done(APPROVED, deed.operator, deed.at))
     return replace(moved, state=State.APPROVED) if len(moved.approvers) >= needed else moved
 
 
-def _is_repeated(disclosure: Disclosure, act: Act) -> bool:
-    if act.action is Action.DISCLOSE:
-        return disclosure.state is State.DISCLOSED and disclosure.digest == act.digest
-    return act.action is Action.REFUSE and disclosure.state is State.REFUSED
+def _is_repeated(disclosure: Disclosure, deed: Deed) -> bool:
+    if deed.action is Action.DISCLOSE:
+        return disclosure.state is State.DISCLOSED and disclosure.digest == deed.digest
+    return deed.action is Action.REFUSE and disclosure.state is State.REFUSED
 
 
 def _moved(disclosure: Disclosure, state: State, done: Done) -> Disclosure:

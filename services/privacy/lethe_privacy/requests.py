@@ -95,7 +95,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Deed:
     """What an operator wants to do."""
 
     action: RequestAction
@@ -141,13 +141,13 @@ def received(request: Request, text: SealedText | None, *, is_done: bool) -> Req
     return replace(request, state=RequestState.ANSWERED, steps=(*steps, Done(Step.ANSWERED, LETHE, at)))
 
 
-def done_already(request: Request, act: Act) -> bool:
+def done_already(request: Request, deed: Deed) -> bool:
     """Whether the last thing that was done is this, by the same operator: a repetition after a lost answer."""
     last = request.steps[-1]
-    return last.step is _STEPS[act.action] and last.actor == act.operator
+    return last.step is _STEPS[deed.action] and last.actor == deed.operator
 
 
-def after(request: Request, act: Act, extension: Extension | None) -> Request:
+def after(request: Request, deed: Deed, extension: Extension | None) -> Request:
     """The request once an operator has acted. `extension` is the one that law allows.
 
     Raises:
@@ -157,21 +157,21 @@ def after(request: Request, act: Act, extension: Extension | None) -> Request:
         TextNeeded: its person has to be told in words.
         NotRestricted: there is no restriction of it in force.
     """
-    if act.action is RequestAction.LIFT:
+    if deed.action is RequestAction.LIFT:
         _must_be_restricting(request)
-    if request.state not in _FROM[act.action]:
+    if request.state not in _FROM[deed.action]:
         raise StepOutOfTurn
-    if act.action is RequestAction.REFUSE and act.ground is None:
+    if deed.action is RequestAction.REFUSE and deed.ground is None:
         raise GroundNeeded
-    if act.action in _TOLD and act.text is None:
+    if deed.action in _TOLD and deed.text is None:
         raise TextNeeded
-    step = _STEPS[act.action]
-    moved = replace(request, steps=(*request.steps, Done(step, act.operator, act.at, act.ground, act.text)))
-    if act.action is RequestAction.LIFT:
+    step = _STEPS[deed.action]
+    moved = replace(request, steps=(*request.steps, Done(step, deed.operator, deed.at, deed.ground, deed.text)))
+    if deed.action is RequestAction.LIFT:
         return replace(moved, is_paused=False)
     moved = replace(moved, state=RequestState(step))
-    if act.action is RequestAction.EXTEND:
-        return replace(moved, due_at=_extended(request, extension, act.at), is_extended=True)
+    if deed.action is RequestAction.EXTEND:
+        return replace(moved, due_at=_extended(request, extension, deed.at), is_extended=True)
     return replace(moved, is_paused=moved.is_paused and (moved.is_open or moved.kind not in COPIES))
 
 

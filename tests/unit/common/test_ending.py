@@ -10,8 +10,8 @@ async def _loses(cancellations: int) -> None:
     """As `asyncio.wait_for` before Python 3.12 may, when what it waits for comes at that moment."""
     for _ in range(cancellations):
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(60)
-    await asyncio.sleep(60)
+            await asyncio.Event().wait()
+    await asyncio.Event().wait()
 
 
 async def test_a_lost_cancellation_is_said_again() -> None:

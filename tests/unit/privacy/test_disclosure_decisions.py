@@ -8,7 +8,7 @@ import pytest
 from lethe_common.identifiers import DisclosureId, SubjectRef
 from lethe_common.rpc.disclosures import DisclosureAction as Action
 from lethe_common.rpc.disclosures import DisclosureState as State
-from lethe_privacy.disclosures import Act, Disclosure, Done, after, must_be_whole, told
+from lethe_privacy.disclosures import Deed, Disclosure, Done, after, must_be_whole, told
 from lethe_privacy.errors import DelayNeedsGround, DisclosureOver, GroundNeeded, NotApproved, PrivacyError, SameApprover
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -21,7 +21,7 @@ def demand(*approvers: str, needed: int = 2) -> Disclosure:
         steps=(Done("requested", "A. Clerk", NOW),),
     )  # fmt: skip
     for operator in approvers:
-        one = after(one, Act(Action.APPROVE, operator, NOW), needed)
+        one = after(one, Deed(Action.APPROVE, operator, NOW), needed)
     return one
 
 
@@ -36,40 +36,40 @@ def test_only_different_operators_make_enough_approvals_and_never_fewer_than_two
 
 
 def test_what_was_approved_is_disclosed_once_and_told_once() -> None:
-    given = after(demand("A. Clerk", "B. Counsel"), Act(Action.DISCLOSE, "A. Clerk", NOW, digest=DIGEST), 2)
+    given = after(demand("A. Clerk", "B. Counsel"), Deed(Action.DISCLOSE, "A. Clerk", NOW, digest=DIGEST), 2)
     once = told(given, "lethe", NOW)
 
     assert (given.state, given.digest, given.is_told) == (State.DISCLOSED, DIGEST, False)
-    assert after(given, Act(Action.DISCLOSE, "A. Clerk", NOW, digest=DIGEST), 2) == given
+    assert after(given, Deed(Action.DISCLOSE, "A. Clerk", NOW, digest=DIGEST), 2) == given
     with pytest.raises(DisclosureOver):
-        after(given, Act(Action.DISCLOSE, "A. Clerk", NOW, digest="b" * 64), 2)
+        after(given, Deed(Action.DISCLOSE, "A. Clerk", NOW, digest="b" * 64), 2)
     assert (once.is_told, [done.step for done in once.steps[-2:]]) == (True, ["disclosed", "told"])
     assert told(once, "lethe", NOW) == once
     assert not told(demand("A. Clerk", "B. Counsel"), "lethe", NOW).is_told
 
 
 def test_a_refusal_says_why_and_ends_it() -> None:
-    refused = after(demand("A. Clerk"), Act(Action.REFUSE, "B. Counsel", NOW, "no legal ground"), 2)
+    refused = after(demand("A. Clerk"), Deed(Action.REFUSE, "B. Counsel", NOW, "no legal ground"), 2)
 
     assert refused.steps[-1] == Done("refused", "B. Counsel", NOW, "no legal ground")
-    assert after(refused, Act(Action.REFUSE, "A. Clerk", NOW, "again"), 2) == refused
+    assert after(refused, Deed(Action.REFUSE, "A. Clerk", NOW, "again"), 2) == refused
     with pytest.raises(DisclosureOver):
-        after(refused, Act(Action.APPROVE, "C. Chair", NOW), 2)
+        after(refused, Deed(Action.APPROVE, "C. Chair", NOW), 2)
 
 
 @pytest.mark.parametrize(
-    ("one", "act", "error"),
+    ("one", "deed", "error"),
     [
-        (demand(), Act(Action.DISCLOSE, "A. Clerk", NOW, digest=DIGEST), NotApproved),
-        (demand("A. Clerk"), Act(Action.DISCLOSE, "A. Clerk", NOW, digest=DIGEST), NotApproved),
-        (demand("A. Clerk", "B. Counsel"), Act(Action.DISCLOSE, "A. Clerk", NOW), NotApproved),
-        (demand(), Act(Action.REFUSE, "A. Clerk", NOW), GroundNeeded),
-        (replace(demand(), subject_ref=None), Act(Action.APPROVE, "A. Clerk", NOW), DisclosureOver),
+        (demand(), Deed(Action.DISCLOSE, "A. Clerk", NOW, digest=DIGEST), NotApproved),
+        (demand("A. Clerk"), Deed(Action.DISCLOSE, "A. Clerk", NOW, digest=DIGEST), NotApproved),
+        (demand("A. Clerk", "B. Counsel"), Deed(Action.DISCLOSE, "A. Clerk", NOW), NotApproved),
+        (demand(), Deed(Action.REFUSE, "A. Clerk", NOW), GroundNeeded),
+        (replace(demand(), subject_ref=None), Deed(Action.APPROVE, "A. Clerk", NOW), DisclosureOver),
     ],
 )
-def test_what_is_not_in_its_turn_is_refused(one: Disclosure, act: Act, error: type[PrivacyError]) -> None:
+def test_what_is_not_in_its_turn_is_refused(one: Disclosure, deed: Deed, error: type[PrivacyError]) -> None:
     with pytest.raises(error):
-        after(one, act, 2)
+        after(one, deed, 2)
 
 
 def test_telling_somebody_later_needs_a_law_and_a_date() -> None:

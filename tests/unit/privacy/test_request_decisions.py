@@ -19,7 +19,7 @@ from lethe_privacy.errors import (
 from lethe_privacy.requests import (
     COPIES,
     OPEN,
-    Act,
+    Deed,
     Request,
     after,
     answered,
@@ -47,8 +47,8 @@ def filed(kind: RequestKind = RequestKind.ACCESS, *, is_done: bool = False) -> R
     return received(new, TEXT, is_done=is_done)
 
 
-def act(action: RequestAction, day: int = 1, *, text: SealedText | None = TEXT, **more: RefusalGround) -> Act:
-    return Act(action, "A. Clerk", NOON + timedelta(days=day), more.get("ground"), text)
+def act(action: RequestAction, day: int = 1, *, text: SealedText | None = TEXT, **more: RefusalGround) -> Deed:
+    return Deed(action, "A. Clerk", NOON + timedelta(days=day), more.get("ground"), text)
 
 
 def steps(request: Request) -> list[tuple[str, str]]:
@@ -92,7 +92,7 @@ def test_a_refusal_needs_its_ground_and_every_answer_its_words() -> None:
         after(filed(), act(RequestAction.REFUSE), EXTENSION)
     for action, ground in ((RequestAction.REFUSE, RefusalGround.EXCESSIVE), (RequestAction.ANSWER, None)):
         with pytest.raises(TextNeeded):
-            after(filed(), Act(action, "A. Clerk", NOON, ground), EXTENSION)
+            after(filed(), Deed(action, "A. Clerk", NOON, ground), EXTENSION)
     refused = after(filed(), act(RequestAction.REFUSE, ground=RefusalGround.EXCESSIVE), EXTENSION)
     assert (refused.state, refused.is_paused, refused.steps[-1].ground) == (
         RequestState.REFUSED, False, RefusalGround.EXCESSIVE,
@@ -136,7 +136,7 @@ def test_whatever_operators_do_the_dossier_only_grows_and_an_end_stays_an_end(
     request = filed(kind, is_done=kind is RequestKind.RESTRICT)
     for action, day, has_text, ground in deeds:
         before = request
-        deed = Act(action, "A. Clerk", NOON + timedelta(days=day), ground, TEXT if has_text else None)
+        deed = Deed(action, "A. Clerk", NOON + timedelta(days=day), ground, TEXT if has_text else None)
         try:
             request = after(before, deed, EXTENSION)
         except PrivacyError:
