@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from tests.flows.holds import REASON, hold, lethe
-from tests.flows.steps import made
+from tests.flows.steps import disclosed, made
 from tests.suite import Account, RunningSuite, answered, until
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
@@ -59,13 +59,17 @@ def test_a_held_accounts_erasure_waits_and_ends_in_a_certificate_after_the_hold(
     account = suite.open_account()
     with account.openai() as client:
         video = made(client)
-    hold_id = hold(suite, video.id)
+    hold_id, demand = hold(suite, video.id), disclosed(suite, account)
     with account.http() as http:
         answer = http.delete("/v1/account")
     assert (answer.status_code, answer.json()["state"]) == (202, "held")
     assert is_there(suite, video.id)
     with suite.anonymous() as http:
         assert http.get("/v1/account", headers={"Authorization": f"Bearer {account.key}"}).status_code == 401
+
+    with suite.console() as console:
+        shown = answered(console.get(f"/api/registers/disclosures/{demand}"))
+    assert (shown["account_id"], shown["asked"], shown["state"]) == (account.account_id, None, "disclosed")
 
     lethe(suite, "lift", hold_id, "--operator", "A. Clerk")
 

@@ -23,7 +23,7 @@ from lethe_common.rpc.requests import SealedText
 from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries
 from lethe_gateway import disclosure_queries as queries
-from lethe_gateway.errors import NotFound, UseRefused
+from lethe_gateway.errors import Gone, NotFound, NotSignedIn, UseRefused
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mails import Mails
 from lethe_gateway.notices import Given
@@ -72,12 +72,12 @@ class Disclosures:
         return (await self._bus.ask(rpc.DisclosureShow, question)).disclosure
 
     async def asked(self, one: rpc.Disclosure) -> str | None:
-        """What the authority asked, in clear; None where the policy lets nobody read it, or it is forgotten."""
+        """What the authority asked, in clear; None where the policy lets nobody read it, or it is or will be forgotten."""
         if one.asked is None or one.subject_ref is None:
             return None
         try:
             held = await self._keys.lease(Purpose.REGISTER, one.subject_ref, one.disclosure_id)
-        except UseRefused:
+        except (UseRefused, Gone, NotSignedIn):
             return None
         context = SealContext(CATEGORY, one.subject_ref, one.disclosure_id, one.asked.key_id)
         return self._sealer.open(held.key, context, one.asked.sealed).decode()
