@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lethe_common import certificates
@@ -51,6 +51,10 @@ class Leaving:
         parts = tuple(row["part"] for row in suite.look(_PARTS, ref))
         wallet = suite.look(_WALLET, ref)[0]["wallet_id"]
         return cls(account, wallet, parts, suite.look(_SPENT, wallet)[0][0], secrets.token_urlsafe(32))
+
+    def as_charged_now(self, suite: RunningSuite) -> "Leaving":
+        """The same person, of whom nothing more than by now may be charged."""
+        return replace(self, spent=suite.look(_SPENT, self.wallet_id)[0][0])
 
     def leave(self, suite: RunningSuite) -> None:
         """Ask the privacy service to be forgotten, as a gateway would that nothing stands in the way of."""

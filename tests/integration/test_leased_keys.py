@@ -31,14 +31,17 @@ class Stand:
 
     async def says_so(self, subject_ref: SubjectRef) -> bool:
         """Whether the process lets go when it is called; another subject's call after it is answered in any case."""
-        other = SubjectRef.new()
         await self.privacy.call_in(subject_ref)
-        give_up_at = monotonic_seconds() + 30
+        await self.hears()
+        return self.has_told(subject_ref)
+
+    async def hears(self) -> None:
+        """Return when the process has heard a call, and with it all before. One may come before the server knows who listens."""
+        other, give_up_at = SubjectRef.new(), monotonic_seconds() + 30
         while not self.has_told(other):
             assert monotonic_seconds() < give_up_at
             await self.privacy.call_in(other)
             await asyncio.sleep(0.02)
-        return self.has_told(subject_ref)
 
     def has_told(self, subject_ref: SubjectRef) -> bool:
         return (Service.GATEWAY, self.leased.process, subject_ref) in self.told
@@ -55,6 +58,7 @@ async def stand(servers: RunningServers) -> AsyncIterator[Stand]:
         opened = Stand(LeasedKeys(gateway, Service.GATEWAY, "gateway"), Processes(privacy))
         await privacy.answer({KeysLetGo: opened.let_go}, "0.1.0")
         await gateway.hear(KeysCalledIn, opened.leased.on_called_in)
+        await opened.hears()
         yield opened
 
 
