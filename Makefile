@@ -14,7 +14,7 @@ MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 # Two cores are what a small machine has, and tests wait a lot; a file's tests stay together, so that they share their servers.
 # Files go in their order (pyproject.toml has the long ones first): pytest-xdist's own puts those of a single long test last.
 PYTEST = $(BIN)/pytest
-WORKERS = 3
+WORKERS = 4
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # More for the test runner: make test-unit ARGS="-k ledger".
 ARGS =
@@ -23,7 +23,7 @@ SEEDS = random
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint types format test-unit test-integration test-flows test-faults test-time test-generator minio \
+.PHONY: help demo run test tests lint types format test-unit test-integration test-flows test-faults test-time test-generator minio \
 	test-minio test-alone test-browser bench docs-check asyncapi contracts env clean
 
 help: ## print the targets
@@ -36,7 +36,11 @@ demo: .venv/.installed ## one real run, from sign-up to erasure, with every step
 run: .venv/.installed ## start the suite and keep it running (Ctrl-C stops it); data in .lethe
 	@$(BIN)/lethe up $(ARGS)
 
-test: lint types .venv/.installed-test ## everything that must pass: lint, types, all tests on real servers
+test: lint .venv/.installed-bench ## everything that must pass: lint, types, all tests on real servers
+	@$(MAKE) --no-print-directory --jobs=2 types tests
+
+# Types are looked at beside the tests, which wait a lot.
+tests: .venv/.installed-test
 	@$(PYTEST) $(PARALLEL) $(ARGS)
 
 lint: .venv/.installed-test ## style: every rule of ruff, and the formatter's opinion

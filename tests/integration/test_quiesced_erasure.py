@@ -54,8 +54,7 @@ async def test_nothing_is_erased_before_every_process_that_was_handed_keys_has_l
         await grant(desk, subject_ref, service, process)
 
     erasure_id = await desk.saga.open(subject_ref, link)
-    await desk.saga.take_step()
-    assert desk.processes.called_for == [subject_ref]
+    await desk.until_called(subject_ref)
     await desk.saga.let_go(subject_ref, Service.GATEWAY, GATEWAY)
     await desk.saga.let_go(subject_ref, Service.GATEWAY, WORKER)
     assert await desk.state(erasure_id) == "fenced"

@@ -66,8 +66,8 @@ async def build(frame: Frame, settings: JobsSettings, providers: Sequence[Genera
     )
     workers = Workers(
         f"{frame.service}-{secrets.token_hex(4)}", providers, database, bells.queue, heart, inputs,
-        performances, settlements, gauges,
-        lease=lease, batch=settings.claim_batch, poll_seconds=settings.claim_poll_seconds,
+        performances, settlements, gauges, lease=lease, batch=settings.claim_batch,
+        poll_seconds=settings.claim_poll_seconds, idle_seconds=settings.claim_idle_seconds,
     )  # fmt: skip
     expiries = Expiries(
         database, settlements, attempts_most=settings.attempts_most, batch=settings.expired_batch,

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from lethe_common.bells import Bell
+from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.errors import Unavailable
 from lethe_common.identifiers import GenerationId
@@ -26,6 +27,7 @@ from lethe_jobs.verdicts import Verdict, completed, postponed, released
 
 log = structlog.get_logger()
 
+_WARM_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 
 
@@ -47,13 +49,15 @@ class Workers:
         lease: timedelta,
         batch: int,
         poll_seconds: float,
+        idle_seconds: float,
     ) -> None:
         self.name, self.lease = name, lease
         self._providers, self._database = providers, database
         self._by_name = {provider.name: provider for provider in providers}
         self._bell, self._heart, self._inputs, self._performances = bell, heart, inputs, performances
         self._settlements, self._gauges = settlements, gauges
-        self._batch, self._poll_seconds = batch, poll_seconds
+        self._batch, self._poll_seconds, self._idle_seconds = batch, poll_seconds, idle_seconds
+        self._warm_until = 0.0
         self._busy: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -71,7 +75,8 @@ class Workers:
                 continue
             failures = 0
             if not any(has_more):
-                await self._bell.wait(self._poll_seconds)
+                is_warm = monotonic_seconds() < self._warm_until
+                await self._bell.wait(self._poll_seconds if is_warm else self._idle_seconds)
 
     async def stop(self) -> None:
         """Claim no more; give runs that are not done at once back to the queue."""
@@ -119,6 +124,7 @@ class Workers:
             self._start(self._by_name[name], runs)
 
     def _start(self, provider: GenerationProvider, runs: list[Run]) -> None:
+        self._warm_until = monotonic_seconds() + _WARM_SECONDS
         self._occupy(provider, len(runs))
         self._gauges.claimed.labels(provider.name).inc(len(runs))
         self._spawn(provider, runs)

@@ -1,10 +1,13 @@
 """Which clause speaks of which place of the file."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 
 from lethe_common.policy.clauses import Clause
 from lethe_common.policy.references import covers, references_in
+
+_PLACES_MOST = 4096
+"""So many places are remembered with those around them: those of a few versions, which are mostly the same."""
 
 
 def places_of(clause: Clause) -> tuple[str, ...]:
@@ -52,23 +55,28 @@ class Claims:
     @cached_property
     def _at(self) -> Mapping[str, Sequence[str]]:
         said: dict[str, list[str]] = {}
-        for clause in self._clauses:
-            for place in places_of(clause):
-                said.setdefault(place, []).append(clause.id)
+        for clause, places in self._places:
+            for place in places:
+                said.setdefault(place, []).append(clause)
         return said
 
     @cached_property
     def _within(self) -> Mapping[str, Sequence[str]]:
         """By each place, the clauses that speak of it or of something inside it; each once, in the file's order."""
         said: dict[str, dict[str, None]] = {}
-        for clause in self._clauses:
-            for outer in {outer for place in places_of(clause) for outer in _outward(place)}:
-                said.setdefault(outer, {})[clause.id] = None
+        for clause, places in self._places:
+            for place in places:
+                for outer in _outward(place):
+                    said.setdefault(outer, {})[clause] = None
         return {outer: tuple(clauses) for outer, clauses in said.items()}
 
+    @cached_property
+    def _places(self) -> Sequence[tuple[str, tuple[str, ...]]]:
+        return [(clause.id, places_of(clause)) for clause in self._clauses]
 
-def _outward(place: str) -> Iterator[str]:
+
+@lru_cache(_PLACES_MOST)
+def _outward(place: str) -> tuple[str, ...]:
     """A place, and every one around it, the nearest first."""
-    while place:
-        yield place
-        place = place.rpartition(".")[0]
+    steps = place.split(".") if place else ()
+    return tuple(".".join(steps[:length]) for length in range(len(steps), 0, -1))

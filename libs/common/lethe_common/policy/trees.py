@@ -31,9 +31,11 @@ _VALUES: Sequence[tuple[re.Pattern[str], Callable[[str], object]]] = (
 _RESOLVED = [pattern for versions, _, pattern, _ in implicit_resolvers if (1, 2) in versions]
 """Everything that YAML 1.2 takes for more than text; what is not read here is left to ruamel.yaml."""
 _READ_OTHERWISE = re.compile(
-    rb"[\t\r]|\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|^%|(?:^|[\s,\[{:?-])(?:!|[&*]\S)", re.MULTILINE
+    rb"[\t\r]|\xc2\x85|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf|^%|(?:^|[\s,\[{:?-])(?:!|[&*]\S)|[|>][-+0-9]*#",
+    re.MULTILINE,
 )
-"""Where the two readers differ: tabs, line breaks of other systems, a byte-order mark, directives, tags, anchors."""
+"""Where the two readers differ: tabs, line breaks of other systems, a byte-order mark, directives, tags, anchors,
+a comment that touches the sign of a block of text."""
 _FIRST_OF_TEXT = re.compile(r"[^\W\d_tTfFnN]")
 """A letter with which nothing begins that YAML takes for more than text."""
 
