@@ -62,7 +62,8 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
-    settings = {"PROVIDERS_NOOP_SECONDS": "1"}
+    # A worker that has nothing looks often, so that the other one does not always get there first.
+    settings = {"PROVIDERS_NOOP_SECONDS": "1", "CLAIM_IDLE_SECONDS": "0.02"}
     with cabled_suite(settings, *_REPLICAS, policy=_CONSENTED) as (suite, cable):
         yield Town(suite, cable)
 

@@ -7,18 +7,23 @@ time is for timeouts. Nothing else in Lethe may ask the machine what time it is.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
+from lethe_common.bells import Bell
+
 Sweep = Callable[[datetime], Awaitable[None]]
 """Does everything that is due at the given policy time, and returns when it is done."""
 
-_WATCH_SECONDS = 0.05
+_WATCH_SECONDS = 1.0
+"""How often the file is looked at though nobody rang."""
+_ROPE = ".bell"
 
 
 class Clock(Protocol):
@@ -61,7 +66,8 @@ class VirtualClock:
     """Policy time stands still until somebody moves it, for all processes at once.
 
     The file holds `{"now": ISO 8601, "step": n}`. Each process watches it, runs
-    what is due, and then acknowledges the step in `<file>.acks/<process>`.
+    what is due, and then acknowledges the step in `<file>.acks/<process>`. Whoever
+    moves it writes a byte into the pipes `<file>.acks/<process>.bell`.
     """
 
     kind: Literal["real", "virtual"] = "virtual"
@@ -86,29 +92,46 @@ class VirtualClock:
 
         A process that starts is no exception: the clock may have moved while it was away.
         """
-        while True:
-            now, step = self._now, self._step
-            for sweep in sweeps:
-                await sweep(now)
-            acknowledge(self._file, self._process, step)
-            await self._follow()
+        with self._rope() as bell:
+            while True:
+                now, step = self._now, self._step
+                for sweep in sweeps:
+                    await sweep(now)
+                acknowledge(self._file, self._process, step)
+                await self._follow(bell)
 
-    async def _follow(self) -> None:
+    async def _follow(self, bell: Bell) -> None:
         """Return when the file has moved."""
-        seen = None
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            # Looked at before it is read: what is read is then never older than what was seen.
-            there = self._file.stat()
-            if seen == (there.st_ino, there.st_mtime_ns):
-                continue
-            seen = (there.st_ino, there.st_mtime_ns)
             now, step = read_virtual(self._file)
             if step != self._step:
                 self._now, self._step = now, step
                 self._moved.set()
                 self._moved = asyncio.Event()
                 return
+            await bell.wait(_WATCH_SECONDS)
+
+    @contextlib.contextmanager
+    def _rope(self) -> Iterator[Bell]:
+        """A bell that whoever moves the clock can ring from another process."""
+        folder, bell, loop = acknowledgements(self._file), Bell(), asyncio.get_running_loop()
+        folder.mkdir(exist_ok=True)
+        pipe = folder / f"{self._process}{_ROPE}"
+        if not pipe.is_fifo():
+            os.mkfifo(pipe, 0o600)
+        # Open for writing, too: a pipe that nobody could write to would be at its end all the time.
+        descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+
+        def pulled() -> None:
+            os.read(descriptor, 512)
+            bell.ring()
+
+        loop.add_reader(descriptor, pulled)
+        try:
+            yield bell
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
 
 
 def read_virtual(file: Path) -> tuple[datetime, int]:
@@ -118,8 +141,16 @@ def read_virtual(file: Path) -> tuple[datetime, int]:
 
 
 def write_virtual(file: Path, now: datetime, step: int) -> None:
-    """Set the shared clock, whole or not at all."""
+    """Set the shared clock, whole or not at all, and wake who follows it."""
     _replace(file, json.dumps({"now": now.isoformat(), "step": step}))
+    for pipe in acknowledgements(file).glob(f"*{_ROPE}"):
+        # One that nobody holds open is of a process that has ended; a full one has been rung.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(descriptor, b"!")
+            finally:
+                os.close(descriptor)
 
 
 def advance_virtual(file: Path, by: timedelta) -> int:

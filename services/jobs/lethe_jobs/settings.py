@@ -22,7 +22,7 @@ class JobsSettings(ServiceSettings):
     progress_seconds: float = Field(default=0.5, gt=0)
     claim_poll_seconds: float = Field(default=0.05, gt=0)
     """Work rings; a look this often besides keeps process and connection warm: with 0.25 a lease came 1.5 ms later."""
-    claim_idle_seconds: float = Field(default=0.5, gt=0)
+    claim_idle_seconds: float = Field(default=0.2, gt=0)
     """The same once nothing was claimed for five seconds; else an idle service looks at nothing so often."""
     key_seconds: float = Field(default=5.0, gt=0, le=60)
     claim_batch: int = Field(default=256, ge=1, le=256)

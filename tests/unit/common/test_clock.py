@@ -1,4 +1,5 @@
 import asyncio
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -66,3 +67,30 @@ async def test_who_waits_for_a_time_is_woken_by_a_move(file: Path) -> None:
 def test_time_does_not_go_back(file: Path, by: timedelta) -> None:
     with pytest.raises(ValueError, match="forward"):
         advance_virtual(file, by)
+
+
+async def test_a_move_by_another_process_is_heard_without_a_look(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lethe_common.clock._WATCH_SECONDS", 60)
+    clock = VirtualClock(file, "jobs")
+    watching = asyncio.create_task(clock.watch([]))
+    await acknowledged(file, "jobs", 0)
+    # The first look is over then: what comes now is heard by the bell, or in a minute.
+    await asyncio.sleep(0.05)
+    script = "import sys, pathlib, datetime; from lethe_common.clock import advance_virtual as move; "
+    script += "move(pathlib.Path(sys.argv[1]), datetime.timedelta(days=1))"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(file))
+    assert await process.wait() == 0
+    await acknowledged(file, "jobs", 1)
+    watching.cancel()
+
+
+async def test_pipes_of_processes_that_have_ended_keep_nobody_from_moving_it(file: Path) -> None:
+    watching = asyncio.create_task(VirtualClock(file, "jobs").watch([]))
+    await acknowledged(file, "jobs", 0)
+    watching.cancel()
+    await asyncio.wait([watching])
+
+    assert advance_virtual(file, timedelta(days=1)) == 1
+    watching = asyncio.create_task(VirtualClock(file, "jobs").watch([]))
+    await acknowledged(file, "jobs", 1)
+    watching.cancel()

@@ -13,7 +13,7 @@ from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.supervisor import State
 from lethe_common.clock import acknowledgements, advance_virtual, monotonic_seconds, read_virtual
 
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.02
 
 
 def now(data: Path) -> datetime:
