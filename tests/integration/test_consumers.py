@@ -21,7 +21,7 @@ from lethe_common.errors import LetheError
 from lethe_common.events.catalogue import EVENTS
 from lethe_common.events.envelope import MESSAGE_ID_HEADER, Envelope, Event
 from lethe_common.operations import operator_answers
-from lethe_common.policy import load_book
+from lethe_common.policy import PolicyBook, load_book
 from lethe_common.rpc import operators
 from lethe_common.services import Service
 from tests.integration.members import PROFILE, Member, members, until
@@ -46,6 +46,7 @@ class Stage:
     """All five seats with handlers that count, and break where a test says so."""
 
     seats: dict[Service, Member]
+    book: PolicyBook
     effects: Counter[tuple[Service, str]] = field(default_factory=Counter)
     attempts: Counter[tuple[Service, str]] = field(default_factory=Counter)
     broken: set[tuple[Service, str]] = field(default_factory=set)
@@ -85,7 +86,7 @@ class Stage:
     def operator(self, service: Service, call: Any) -> Answer:
         seat = self.seats[service]
         refusals = Refusals(CollectorRegistry(), RealClock().now)
-        return operator_answers(service, seat.database, seat.bus, load_book(PROFILE), RealClock(), refusals)[call]
+        return operator_answers(service, seat.database, seat.bus, self.book, RealClock(), refusals)[call]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -96,7 +97,7 @@ async def stage(servers: RunningServers) -> AsyncIterator[Stage]:
         "consumer_retry_most_seconds": 1.0,
     }
     async with members(servers, *Service, **quick) as seats:
-        opened = Stage(seats)
+        opened = Stage(seats, load_book(PROFILE))
         await opened.open()
         yield opened
 
