@@ -54,7 +54,7 @@ def test_every_crash_point_in_the_code_is_registered() -> None:
     written = {
         node.args[0].value
         for source in code()
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Call)
         and dotted(node.func) == "crashes.point"
         and isinstance(node.args[0], ast.Constant)

@@ -121,7 +121,7 @@ def temporary_files(sources: Iterable[Source]) -> Iterator[Finding]:
             text = strings.of(source, call.args[0]) if word == "Path" and call.args else None
             if text and (match := re.match(r"/(?:tmp|var/tmp|dev/shm)/([^/]+)", text)):
                 yield Finding(Kind.TEMPORARY_FILE, match[1], _at(source, call))
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and "gettempdir" in ast.dump(node.left):
                 yield Finding(Kind.TEMPORARY_FILE, strings.of(source, node.right) or "*", _at(source, node))
 
@@ -138,7 +138,7 @@ def headers(sources: Iterable[Source]) -> Iterator[Finding]:
 
 
 def _header_names(source: Source, text: Callable[[ast.expr | None], str | None]) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Assign(targets=[ast.Subscript(value=owner, slice=key)]) if _is_header_owner(owner) or _is_mail(
                 owner
