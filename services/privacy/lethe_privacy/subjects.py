@@ -81,7 +81,7 @@ class Subjects:
 
     async def is_known(self, subject_ref: SubjectRef) -> bool:
         """Whether it was opened and is not erased."""
-        async with self._database.transaction() as tx:
+        async with self._database.single() as tx:
             return await tx.fetchval(queries.SUBJECT_STATE, subject_ref) in {"active", "fenced"}
 
     async def restrict(self, subject_ref: SubjectRef, *, is_restricted: bool) -> None:
