@@ -38,7 +38,7 @@ STATEMENTS: Mapping[str, Sequence[str]] = {
     ),
     "privacy": (
         privacy.OPEN, privacy.OF_SUBJECT, privacy.LOCK, privacy.TAKE_DUE, privacy.MOVE, privacy.COMPLETE,
-        privacy.NOTE_GENERATION, privacy.CLAIMED, privacy.ADD_CLAIM, privacy.BY_CLAIM, privacy.STEPS, privacy.PUT_STEP,
+        privacy.KEYS_DESTROYED, privacy.CLAIMED, privacy.ADD_CLAIM, privacy.BY_CLAIM, privacy.STEPS, privacy.PUT_STEP,
         privacy.ASK_AGAIN, privacy.AT_FENCE, privacy.CALL_IN, privacy.CALL, privacy.IS_FACT, fact_queries.ERASED,
         request_queries.FORGET_SUBJECT,
     ),

@@ -71,7 +71,9 @@ COMPLETE = """
            horizon_at = $4
      WHERE erasure_id = $1
 """
-NOTE_GENERATION = "UPDATE erasures SET last_generation = $2 WHERE erasure_id = $1"
+KEYS_DESTROYED = """
+    UPDATE erasures SET state = 'verifying', last_generation = $2, not_before = now() WHERE erasure_id = $1
+"""
 
 _FINAL_DUE = """
       FROM erasures e

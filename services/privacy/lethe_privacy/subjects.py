@@ -104,8 +104,7 @@ class Subjects:
         Raises:
             SubjectUnknown: it was never opened.
         """
-        async with self._database.transaction() as tx:
-            await tx.execute(queries.EXCLUDE)
+        async with self._database.transaction(queries.EXCLUDE) as tx:
             if await tx.fetchval(queries.SUBJECT_STATE, subject_ref) is None:
                 raise SubjectUnknown
             await tx.execute(queries.FENCE, subject_ref)

@@ -5,6 +5,7 @@ test compares both with every column of the live databases that names a subject.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from typing import Self
 import asyncpg
 
 from lethe_common.database import Database, Transaction
+from lethe_common.errors import Unavailable
 from lethe_common.identifiers import SubjectRef
 from lethe_common.services import Service
 from lethe_common.storage import Storage
@@ -111,6 +113,11 @@ class Verifier:
         *rows, objects = await asyncio.gather(*(one.look(subject_ref) for one in self._eyes), self._list(prefixes))
         return [*chain.from_iterable(rows), *objects]
 
+    async def approach(self) -> None:
+        """Connect to the databases, if need be, so that a look that follows soon need not wait for it. May fail unseen."""
+        with contextlib.suppress(Unavailable):
+            await asyncio.gather(*(one.approach() for one in self._eyes))
+
     async def close(self) -> None:
         """Leave the databases and the store."""
         for one in self._eyes:
@@ -149,6 +156,11 @@ class Eyes:
                 raise PlaceNotSeen(await self._unseen(tx, subject_ref)) from error
         assert counts is not None  # noqa: S101  a SELECT of counts always has its one row
         return [Finding(place.store, _BY_REFERENCE, count) for place, count in zip(self._places, counts, strict=True)]
+
+    async def approach(self) -> None:
+        """Have a connection."""
+        async with self._database.single():
+            pass
 
     async def close(self) -> None:
         """Leave the database."""
