@@ -147,14 +147,6 @@ class Desk:
     async def state(self, erasure_id: ErasureId) -> object:
         return await self.value("SELECT state FROM erasures WHERE erasure_id = $1", erasure_id)
 
-    async def until_called(self, subject_ref: SubjectRef) -> None:
-        """Take outstanding steps until its keys are called in: an erasure of another test may be due before."""
-        give_up_at = monotonic_seconds() + 20
-        while subject_ref not in self.processes.called_for:
-            assert monotonic_seconds() < give_up_at, "nobody was called"
-            if not await self.saga.take_step():
-                await asyncio.sleep(0.02)
-
     async def until_state(self, erasure_id: ErasureId, wanted: str) -> None:
         """Take outstanding steps until the erasure is where it should be."""
         give_up_at = monotonic_seconds() + 20

@@ -38,7 +38,7 @@ async def test_an_erasure_ends_in_a_certificate_that_passes_offline(desk: Desk) 
     before = {line["store"]: line["before"] for line in stores if isinstance(line, dict)}
     assert before["pg:keys.item_keys"] == 3
     assert before["pg:gateway.rows"] == 2
-    assert desk.processes.hinted == [erasure_id]
+    assert desk.processes.hinted.count(erasure_id) == 1
     assert await desk.told(subject_ref) == [
         "privacy.erasure.fenced.v1",
         "privacy.erasure.step_requested.v1",
@@ -203,7 +203,7 @@ async def test_a_held_erasure_fences_the_subject_and_erases_nothing_until_the_ho
     assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1"]
     assert (await desk.subjects.fence(subject_ref)).item_keys == 3
     assert (await desk.answers.state(ErasureStateQuestion(claim_hash=link), Service.GATEWAY)).state == "held"
-    assert desk.processes.hinted == [erasure_id]
+    assert desk.processes.hinted.count(erasure_id) == 1
 
     desk.holds.held_by = ()
     event = LegalHoldLifted(hold_id=hold_id, subject_ref=subject_ref, generation_id=None, lifted_at=RealClock().now())
