@@ -10,7 +10,7 @@ from lethe_billing import queries as billing
 from lethe_common.database import connect
 from lethe_gateway import account_queries, export_queries, outcome_queries
 from lethe_jobs.queries import erasures as jobs
-from lethe_privacy import fact_queries, key_queries, request_queries
+from lethe_privacy import fact_queries, key_queries
 from lethe_privacy import queries as privacy
 from lethe_privacy.verification import PLACES, Place
 from lethe_retention import hold_queries
@@ -40,10 +40,10 @@ STATEMENTS: Mapping[str, Sequence[str]] = {
         privacy.OPEN, privacy.OF_SUBJECT, privacy.LOCK, privacy.TAKE_DUE, privacy.MOVE, privacy.COMPLETE,
         privacy.KEYS_DESTROYED, privacy.CLAIMED, privacy.ADD_CLAIM, privacy.BY_CLAIM, privacy.STEPS, privacy.PUT_STEP,
         privacy.ASK_AGAIN, privacy.AT_FENCE, privacy.CALL_IN, privacy.CALL, privacy.IS_FACT, fact_queries.ERASED,
-        request_queries.FORGET_SUBJECT,
+        privacy.FORGET_SUBJECT, privacy.LET_GO,
     ),
     "keys": (
-        key_queries.SUBJECT_STATE, key_queries.FENCE, key_queries.COUNT_KEYS, key_queries.DESTROY_SUBJECT,
+        key_queries.SUBJECT_STATE, key_queries.FENCE_AND_COUNT, key_queries.DESTROY_SUBJECT,
         key_queries.FORGET_LOSS,
     ),
 }  # fmt: skip

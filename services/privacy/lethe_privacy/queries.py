@@ -47,7 +47,13 @@ CALL_IN = """
      WHERE subject_ref = $2 AND entered_at > now() - $3::interval
         ON CONFLICT DO NOTHING
 """  # index access_bodies_subject
-LET_GO = "UPDATE called_in SET is_let_go = true WHERE erasure_id = $1 AND service = $2 AND process = $3"
+# Its erasure is locked until the commit: with the last process that lets go it moves on.
+LET_GO = f"""
+    WITH fenced AS (SELECT {_ERASURE} FROM erasures WHERE subject_ref = $1 AND state = 'fenced' FOR UPDATE), noted AS (
+        UPDATE called_in c SET is_let_go = true
+          FROM fenced f WHERE c.erasure_id = f.erasure_id AND c.service = $2 AND c.process = $3)
+    SELECT {_ERASURE} FROM fenced
+"""  # noqa: S608  a constant list of columns; index erasures_subject
 _CALLED = {True: "let_go", False: "waited_for"}
 CALL = """
     SELECT is_called_by_record, is_clear, called_in_at + $2::interval <= now() AS is_time_over,
@@ -70,6 +76,11 @@ COMPLETE = """
        SET state = 'completed', subject_ref = NULL, residue = '[]', completed_at = $2, certificate_id = $3,
            horizon_at = $4
      WHERE erasure_id = $1
+"""
+# What the privacy service has of a subject itself, beside the keys.
+FORGET_SUBJECT = f"""
+    WITH requested AS ({request_queries.FORGET_SUBJECT}), disclosed AS ({disclosure_queries.FORGET_SUBJECT})
+    {access_queries.FORGET_SUBJECT}
 """
 KEYS_DESTROYED = """
     UPDATE erasures SET state = 'verifying', last_generation = $2, not_before = now() WHERE erasure_id = $1
@@ -125,6 +136,11 @@ async def lock_erasure(tx: Transaction, erasure_id: ErasureId) -> Erasure | None
 async def lock_of_subject(tx: Transaction, subject_ref: SubjectRef) -> Erasure | None:
     """The erasure of a subject that is under way, locked."""
     return _erasure(await tx.fetchrow(OF_SUBJECT, subject_ref))
+
+
+async def let_go(tx: Transaction, subject_ref: SubjectRef, service: Service, process: str) -> Erasure | None:
+    """Note that a process has none of a subject's keys; the subject's erasure, locked, if it waits for that."""
+    return _erasure(await tx.fetchrow(LET_GO, subject_ref, service, process))
 
 
 async def take_due(tx: Transaction, lease: timedelta) -> Erasure | None:

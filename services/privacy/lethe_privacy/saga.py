@@ -26,7 +26,7 @@ from lethe_common.rpc.acts import CATEGORY as ACT
 from lethe_common.rpc.acts import ActOpening
 from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.services import Service
-from lethe_privacy import access_queries, disclosure_queries, fact_queries, queries, request_queries
+from lethe_privacy import access_queries, fact_queries, queries
 from lethe_privacy.act_desk import Acts
 from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
 from lethe_privacy.disclosure_desk import RECORD as DISCLOSURES
@@ -255,9 +255,8 @@ class ErasureSaga:
     async def let_go(self, subject_ref: SubjectRef, service: Service, process: str) -> None:
         """Note that a process has none of a subject's keys; with the last one the erasure goes on."""
         async with self._database.transaction() as tx:
-            erasure = await queries.lock_of_subject(tx, subject_ref)
-            if erasure is not None and erasure.state is State.FENCED:
-                await tx.execute(queries.LET_GO, erasure.erasure_id, service, process)
+            erasure = await queries.let_go(tx, subject_ref, service, process)
+            if erasure is not None:
                 await self._goes_quiet(tx, erasure)
 
     async def _quiesce(self, erasure: Erasure) -> None:
@@ -316,9 +315,7 @@ class ErasureSaga:
         async with self._database.transaction(access_queries.APPENDING) as tx:
             if await self._has_moved(tx, erasure):
                 return
-            await tx.execute(request_queries.FORGET_SUBJECT, erasure.subject_ref)
-            await tx.execute(access_queries.FORGET_SUBJECT, erasure.subject_ref)
-            await tx.execute(disclosure_queries.FORGET_SUBJECT, erasure.subject_ref)
+            await tx.execute(queries.FORGET_SUBJECT, erasure.subject_ref)
             await tx.execute(queries.KEYS_DESTROYED, erasure.erasure_id, newest)
         await self._verify(replace(erasure, state=State.VERIFYING))
 

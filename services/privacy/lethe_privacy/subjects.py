@@ -105,11 +105,10 @@ class Subjects:
             SubjectUnknown: it was never opened.
         """
         async with self._database.transaction(queries.EXCLUDE) as tx:
-            if await tx.fetchval(queries.SUBJECT_STATE, subject_ref) is None:
+            found = dict(await tx.fetchrow(queries.FENCE_AND_COUNT, subject_ref) or {"state": None})
+            if found.pop("state") is None:
                 raise SubjectUnknown
-            await tx.execute(queries.FENCE, subject_ref)
-            counts = await tx.fetchrow(queries.COUNT_KEYS, subject_ref)
-        return KeyCounts(**dict(counts or {}))
+        return KeyCounts(**found)
 
     async def destroy(self, subject_ref: SubjectRef, at: datetime) -> int | None:
         """Delete every key and login of a subject, closed at this policy time. Repeating it changes nothing.

@@ -44,14 +44,21 @@ class DatabaseAway(Unavailable):
         super().__init__("The database is away for a moment. Try again in a few seconds.")
 
 
-async def connect(url: str, schema: str, *, statement_timeout_seconds: float = 30.0) -> asyncpg.Connection:
+async def connect(
+    url: str, schema: str, *, statement_timeout_seconds: float = 30.0, is_flushed: bool = True
+) -> asyncpg.Connection:
     """One connection outside the pool, for locks that live as long as a session.
+
+    Without `is_flushed` each of its commits is as one of `UNFLUSHED`.
 
     Raises:
         DatabaseAway: nobody answers.
     """
     try:
-        return await asyncpg.connect(url, server_settings=_settings(schema, statement_timeout_seconds), timeout=10)
+        settings = _settings(schema, statement_timeout_seconds)
+        if not is_flushed:
+            settings["synchronous_commit"] = "off"
+        return await asyncpg.connect(url, server_settings=settings, timeout=10)
     except _AWAY as error:
         raise DatabaseAway from error
 
