@@ -4,6 +4,8 @@
 """
 
 import argparse
+import asyncio
+import os
 import shutil
 import sys
 import time
@@ -38,6 +40,7 @@ _SETTINGS = {"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}
 _LIVING = 40
 """Accounts that use the service while the items of others go."""
 _SEALING_ACCOUNTS, _SEALING_SECONDS = 2_000, 20.0
+_VACUUMING = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
 _began = time.monotonic()
 
 
@@ -140,6 +143,9 @@ async def _erasure(plan: Plan, measured: Measured, suite: RunningSuite) -> None:
     measured.people = plan.people
     say(f"{plan.people:,} people with {each} rows each")
     await _settle(suite)
+    while (await suite.fetch(_VACUUMING))[0][0]:
+        await asyncio.sleep(1)
+    await asyncio.to_thread(os.sync)
     say("settled")
     for run in range(plan.runs):
         ours = await erasing.erased(people[2 * run])

@@ -4,8 +4,8 @@ The whole suite runs as it is: `DELETE /v1/account` fences, asks about legal hol
 count, remove and count again, destroys the keys, looks with the verifier's eyes into three databases and
 the store, signs, enters the certificate in its log, and answers. Against it: for another person like this
 one, a loop over the same tables that counts, sends one set-based DELETE and counts again, in one transaction
-for each database; then the same objects removed and the same look of the verifier. It tells nobody, keeps
-nothing, survives no crash and proves nothing.
+for each database; then the objects removed under the same three prefixes, and the same look of the verifier, on
+connections that are open already. It tells nobody, keeps nothing, survives no crash and proves nothing.
 """
 
 import asyncio
@@ -18,9 +18,11 @@ import httpx2
 
 from lethe_common.clock import monotonic_seconds
 from lethe_common.database.roles import DATABASE, FACTS_DATABASE, KEYS_DATABASE
+from lethe_common.exports import CATEGORY as EXPORTS
 from lethe_common.identifiers import SubjectRef
 from lethe_common.storage import Storage, new_object_prefix, subject_prefix
 from lethe_gateway.outcome_queries import ACCOUNT_STORES
+from lethe_gateway.uploads import CATEGORY as UPLOADS
 from lethe_jobs.models import OUTPUT_PREFIX
 from lethe_privacy.verification import Cluster, Verifier
 from tests.suite import Account, RunningSuite, answered, until
@@ -35,6 +37,7 @@ _SETTLED = """
                AND credits_charged IS NOT NULL AND expires_at IS NOT NULL) = $2
 """
 _OBJECT_RANDOM = "SELECT object_random FROM jobs.subjects WHERE subject_ref = $1"
+_STORAGE_REF = "SELECT storage_ref FROM gateway.accounts WHERE subject_ref = $1"
 _GIVE_OBJECTS = """
     UPDATE jobs.assets a SET object_key = o.key
       FROM (SELECT generation_id, row_number() OVER (ORDER BY generation_id) AS place
@@ -117,30 +120,42 @@ async def erased(account: Account) -> Erased:
 async def set_based(suite: RunningSuite, account: Account) -> Erased:
     """Delete another person table by table, with the same counts and looks."""
     ref = SubjectRef(account.subject_ref)
-    random = (await suite.fetch(_OBJECT_RANDOM, ref))[0][0]
-    prefixes = [subject_prefix(OUTPUT_PREFIX, random)]
     connections = {name: await asyncpg.connect(suite.superuser_dsn(name)) for name in _TABLES}
-    remover, verifier = _storage(suite, "jobs"), _storage(suite, "verifier")
+    owners = {name: _storage(suite, name) for name in ("gateway", "jobs")}
     urls = {cluster: suite.dsn("verifier", cluster.value) for cluster in Cluster}
+    verifier = await Verifier.open(urls, _storage(suite, "verifier"))
+    prefixes = await _prefixes(suite, ref)
     try:
-        await remover.remains(prefixes[0])  # so that connecting is not measured, as with those connected above
+        # So that connecting is not measured, as with those connected above.
+        await verifier.look(ref, list(prefixes))
+        for prefix, owner in prefixes.items():
+            await owners[owner].remains(prefix)
         began = monotonic_seconds()
         records = 0
         for name, tables in _TABLES.items():
             records += await _delete(connections[name], tables, ref)
-        for prefix in prefixes:
-            records += (await remover.remains(prefix)).object_versions
-            await remover.remove_all_versions(prefix)
-            assert (await remover.remains(prefix)).is_empty
-        found = await Verifier(urls, verifier).look(ref, prefixes)
+        for prefix, owner in prefixes.items():
+            records += (await owners[owner].remains(prefix)).object_versions
+            await owners[owner].remove_all_versions(prefix)
+            assert (await owners[owner].remains(prefix)).is_empty
+        found = await verifier.look(ref, list(prefixes))
         took = monotonic_seconds() - began
         assert not any(finding.found for finding in found)
     finally:
         for connection in connections.values():
             await connection.close()
-        await remover.close()
+        for storage in owners.values():
+            await storage.close()
         await verifier.close()
     return Erased(took, records)
+
+
+async def _prefixes(suite: RunningSuite, ref: SubjectRef) -> dict[str, str]:
+    """Where objects of a person may lie, and who may remove them: all places that an erasure looks into."""
+    outputs = (await suite.fetch(_OBJECT_RANDOM, ref))[0][0]
+    theirs = (await suite.fetch(_STORAGE_REF, ref))[0][0]
+    gateways = {subject_prefix(category, theirs): "gateway" for category in (UPLOADS, EXPORTS)}
+    return {subject_prefix(OUTPUT_PREFIX, outputs): "jobs", **gateways}
 
 
 async def _delete(connection: asyncpg.Connection, tables: Sequence[tuple[str, str]], ref: SubjectRef) -> int:

@@ -162,8 +162,9 @@ async def test_all_versions_and_unfinished_uploads_of_an_item_are_removed_and_no
     await leave_upload(storage, f"{neighbour}c.mp4")
     left = Remains(object_versions=4 if stored.version_id else 1, multiparts=2)
 
-    assert await verifier.remains(mine) == left
-    assert await storage.remove_all_versions(mine) == Removed(left.object_versions, left.multiparts)
+    found = await verifier.find_each([neighbour, mine])
+    assert {under: one.remains for under, one in found.items()} == {mine: left, neighbour: Remains(1, 1)}
+    assert await storage.remove_all_versions(mine, found=found[mine]) == Removed(left.object_versions, left.multiparts)
 
     assert await verifier.remains(mine) == NOTHING
     assert await storage.remove_all_versions(mine) == Removed(0, 0)
@@ -186,7 +187,9 @@ async def test_more_than_one_page_is_removed(
     prefix = new_object_prefix("content.output", new_subject_random())
     await asyncio.gather(*(storage.put_bytes(f"{prefix}{number}", b"x") for number in range(35)))
 
-    assert await paged.remove_all_versions(prefix) == Removed(35, 0)
+    found = await paged.find_each([prefix])
+    assert found[prefix].count == 10
+    assert await paged.remove_all_versions(prefix, found=found[prefix]) == Removed(35, 0)
     assert await paged.remains(prefix) == NOTHING
     await paged.close()
 

@@ -107,12 +107,12 @@ class Leaving:
         """What the product's own verifier finds, store by store."""
         key = suite.s3_key("verifier")
         storage = Storage(suite.s3_endpoint, key.access_key, key.secret_key, suite.runtime.s3_bucket)
+        verifier = await Verifier.open({one: suite.dsn("verifier", name) for one, name in _CLUSTERS.items()}, storage)
         try:
-            verifier = Verifier({one: suite.dsn("verifier", name) for one, name in _CLUSTERS.items()}, storage)
             prefixes = [subject_prefix(category, part) for category in _CATEGORIES for part in self.parts]
             seen = await verifier.look(SubjectRef(self.account.subject_ref), prefixes)
         finally:
-            await storage.close()
+            await verifier.close()
         assert len(seen) > len(prefixes)
         return [(finding.store, finding.found) for finding in seen]
 

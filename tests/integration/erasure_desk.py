@@ -81,10 +81,14 @@ class Processes:
     """Those that may have keys: whom was called for, and whether a policy has a log of them at all."""
 
     called_for: list[SubjectRef] = field(default_factory=list)
+    hinted: list[ErasureId] = field(default_factory=list)
     is_recorded: bool = True
 
     async def call_in(self, subject_ref: SubjectRef) -> None:
         self.called_for.append(subject_ref)
+
+    async def hint(self, erasure_id: ErasureId) -> None:
+        self.hinted.append(erasure_id)
 
 
 @dataclass
@@ -143,14 +147,6 @@ class Desk:
     async def state(self, erasure_id: ErasureId) -> object:
         return await self.value("SELECT state FROM erasures WHERE erasure_id = $1", erasure_id)
 
-    async def until_called(self, subject_ref: SubjectRef) -> None:
-        """Take outstanding steps until its keys are called in: an erasure of another test may be due before."""
-        give_up_at = monotonic_seconds() + 20
-        while subject_ref not in self.processes.called_for:
-            assert monotonic_seconds() < give_up_at, "nobody was called"
-            if not await self.saga.take_step():
-                await asyncio.sleep(0.02)
-
     async def until_state(self, erasure_id: ErasureId, wanted: str) -> None:
         """Take outstanding steps until the erasure is where it should be."""
         give_up_at = monotonic_seconds() + 20
@@ -174,18 +170,18 @@ async def desk(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Desk]:
     urls = {cluster: servers.dsn("verifier", cluster.value) for cluster in Cluster}
     book = load_book(ROOT / "deploy/profiles/aisora2")
     attestor, facts = Attestor(book, clock.kind, "0.1.0"), Facts(database, book, clock)
-    holds, eyes, log = Holds(), Verifier(urls, seen, PLACES), CertificateLog(signing_key, clock)
+    holds, eyes, log = Holds(), await Verifier.open(urls, seen, PLACES), CertificateLog(signing_key, clock)
     recorder = AccessLog(database, items, book, clock, signing_key, max_waiting=100)
     processes, acts = Processes(), Acts(database, items, book, batch=1)
     saga = ErasureSaga(
         database, subjects, eyes, attestor, signing_key, log, clock, PACE, holds.of, facts,
-        processes.call_in, lambda at: processes.is_recorded and recorder.is_kept(at), acts,
+        processes.call_in, lambda at: processes.is_recorded and recorder.is_kept(at), acts, processes.hint,
     )  # fmt: skip
     answers = ErasureAnswers(saga, database, log, public_pem(signing_key))
     recording = asyncio.ensure_future(recorder.run())
     yield Desk(database, subjects, items, saga, answers, signing_key, store, holds, recorder, processes)
     recording.cancel()
-    for closable in (database, keys_database, store, seen):
+    for closable in (database, keys_database, store, eyes):
         await closable.close()
     await as_owner(servers, "DROP TABLE billing.elsewhere")
 

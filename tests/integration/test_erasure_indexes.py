@@ -10,7 +10,7 @@ from lethe_billing import queries as billing
 from lethe_common.database import connect
 from lethe_gateway import account_queries, export_queries, outcome_queries
 from lethe_jobs.queries import erasures as jobs
-from lethe_privacy import fact_queries, key_queries, request_queries
+from lethe_privacy import fact_queries, key_queries
 from lethe_privacy import queries as privacy
 from lethe_privacy.verification import PLACES, Place
 from lethe_retention import hold_queries
@@ -18,13 +18,11 @@ from lethe_retention import queries as retention
 from tests.integration.migrated import migrate_all
 from tests.servers import RunningServers
 
-ACCOUNT_TABLES = [table for table, _ in outcome_queries.ACCOUNT_STORES]
 STATEMENTS: Mapping[str, Sequence[str]] = {
     "gateway": (
         outcome_queries.SET_CLOSING, outcome_queries.LOCK_SUBJECT, outcome_queries.UPLOAD_KEYS,
         account_queries.DELETE_KEYS, account_queries.DELETE_SESSIONS, export_queries.CLOSE_ALL, export_queries.IS_WORKED_ON,
-        *(outcome_queries.COUNT.format(table=table) for table in ACCOUNT_TABLES),
-        *(outcome_queries.DELETE.format(table=table) for table in ACCOUNT_TABLES),
+        outcome_queries.ERASE_ACCOUNT, outcome_queries.LEFT_OF_ACCOUNT,
     ),
     "jobs": (
         jobs.REQUEST, jobs.TAKE, jobs.COUNT, jobs.NOTE_BEFORE, jobs.REMOVE, jobs.REPORTED, jobs.DEFER, jobs.FORGET,
@@ -40,12 +38,12 @@ STATEMENTS: Mapping[str, Sequence[str]] = {
     ),
     "privacy": (
         privacy.OPEN, privacy.OF_SUBJECT, privacy.LOCK, privacy.TAKE_DUE, privacy.MOVE, privacy.COMPLETE,
-        privacy.NOTE_GENERATION, privacy.CLAIMED, privacy.ADD_CLAIM, privacy.BY_CLAIM, privacy.STEPS, privacy.PUT_STEP,
-        privacy.ASK_AGAIN, privacy.FORGET_PREFIXES, privacy.IS_FACT, fact_queries.ERASED,
-        request_queries.COUNT_OF_SUBJECT, request_queries.FORGET_SUBJECT,
+        privacy.KEYS_DESTROYED, privacy.CLAIMED, privacy.ADD_CLAIM, privacy.BY_CLAIM, privacy.STEPS, privacy.PUT_STEP,
+        privacy.ASK_AGAIN, privacy.AT_FENCE, privacy.CALL_IN, privacy.CALL, privacy.IS_FACT, fact_queries.ERASED,
+        privacy.FORGET_SUBJECT, privacy.LET_GO,
     ),
     "keys": (
-        key_queries.SUBJECT_STATE, key_queries.FENCE, key_queries.COUNT_KEYS, key_queries.DESTROY_SUBJECT,
+        key_queries.SUBJECT_STATE, key_queries.FENCE_AND_COUNT, key_queries.DESTROY_SUBJECT,
         key_queries.FORGET_LOSS,
     ),
 }  # fmt: skip

@@ -38,6 +38,7 @@ async def test_an_erasure_ends_in_a_certificate_that_passes_offline(desk: Desk) 
     before = {line["store"]: line["before"] for line in stores if isinstance(line, dict)}
     assert before["pg:keys.item_keys"] == 3
     assert before["pg:gateway.rows"] == 2
+    assert desk.processes.hinted.count(erasure_id) == 1
     assert await desk.told(subject_ref) == [
         "privacy.erasure.fenced.v1",
         "privacy.erasure.step_requested.v1",
@@ -86,7 +87,7 @@ async def test_a_second_request_joins_the_erasure_under_way_with_a_link_of_its_o
     assert len(erasures) == 1
     for link in links:
         answer = await desk.answers.state(ErasureStateQuestion(claim_hash=link), Service.GATEWAY)
-        assert (answer.erasure_id, answer.state) == (*erasures, "quiet")
+        assert (answer.erasure_id, answer.state) == (*erasures, "erasing")
     with pytest.raises(TooManyClaims):
         await desk.saga.open(subject_ref, claim())
 
@@ -97,7 +98,7 @@ async def test_many_requests_at_once_are_one_erasure_told_once(desk: Desk) -> No
     erasures = await asyncio.gather(*(desk.saga.open(subject_ref, claim()) for _ in range(3)))
 
     assert len(set(erasures)) == 1
-    assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1"]
+    assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1", "privacy.erasure.step_requested.v1"]
 
 
 async def test_an_unknown_subject_and_an_unknown_link_are_said_to_be_so(desk: Desk) -> None:
@@ -202,6 +203,7 @@ async def test_a_held_erasure_fences_the_subject_and_erases_nothing_until_the_ho
     assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1"]
     assert (await desk.subjects.fence(subject_ref)).item_keys == 3
     assert (await desk.answers.state(ErasureStateQuestion(claim_hash=link), Service.GATEWAY)).state == "held"
+    assert desk.processes.hinted.count(erasure_id) == 1
 
     desk.holds.held_by = ()
     event = LegalHoldLifted(hold_id=hold_id, subject_ref=subject_ref, generation_id=None, lifted_at=RealClock().now())

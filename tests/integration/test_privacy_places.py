@@ -42,8 +42,10 @@ async def test_the_verifier_may_look_into_every_place_and_finds_nothing_of_a_str
     storage = Storage(migrated.s3_endpoint, key.access_key, key.secret_key, migrated.runtime.s3_bucket)
     urls = {cluster: migrated.dsn("verifier", cluster.value) for cluster in Cluster}
 
-    findings = await Verifier(urls, storage).look(SubjectRef.new(), ["outputs/nobody/"])
-    await storage.close()
+    verifier = await Verifier.open(urls, storage)
+
+    findings = await verifier.look(SubjectRef.new(), ["outputs/nobody/"])
+    await verifier.close()
 
     assert [finding.found for finding in findings] == [0] * (len(PLACES) + 1)
     assert {finding.store for finding in findings} == {place.store for place in PLACES} | {"s3:outputs"}

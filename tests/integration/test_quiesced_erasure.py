@@ -54,13 +54,13 @@ async def test_nothing_is_erased_before_every_process_that_was_handed_keys_has_l
         await grant(desk, subject_ref, service, process)
 
     erasure_id = await desk.saga.open(subject_ref, link)
-    await desk.until_called(subject_ref)
+    assert desk.processes.called_for == [subject_ref]
     await desk.saga.let_go(subject_ref, Service.GATEWAY, GATEWAY)
     await desk.saga.let_go(subject_ref, Service.GATEWAY, WORKER)
     assert await desk.state(erasure_id) == "fenced"
     assert await desk.told(subject_ref) == ["privacy.erasure.fenced.v1"]
     await desk.saga.let_go(subject_ref, Service.JOBS, WORKER)
-    assert await desk.state(erasure_id) == "quiet"
+    assert await desk.state(erasure_id) == "erasing"
 
     assert await certified(desk, subject_ref, link) == {
         "is_by_record": True,

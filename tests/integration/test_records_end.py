@@ -59,7 +59,7 @@ class Records:
         async with self.database.transaction() as tx:
             await tx.execute(queries.OPEN, erasure_id, subject_ref, "a" * 64, AT, HORIZON)
             await tx.execute(queries.ADD_CLAIM, erasure_id.removeprefix("erase_") * 2, erasure_id, 1)
-            await tx.execute(queries.NOTE_GENERATION, erasure_id, 1)
+            await tx.execute(queries.KEYS_DESTROYED, erasure_id, 1)
             erasure = await queries.lock_of_subject(tx, subject_ref)
             assert erasure is not None
             certificate_id, document = await self.certificate(tx)

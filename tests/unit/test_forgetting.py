@@ -57,9 +57,7 @@ QUERIES: Mapping[str, Mapping[str, Query]] = {
 """Each owner's statements, by the schema they read."""
 STATEMENTS: Mapping[str, Iterable[str]] = {
     "billing": (billing.COUNT_OF_WALLET, billing.FORGET_WALLET),
-    "gateway": (
-        gateway.COUNT.format(table=table) + gateway.DELETE.format(table=table) for table, _ in gateway.ACCOUNT_STORES
-    ),
+    "gateway": (gateway.ERASE_ACCOUNT, gateway.LEFT_OF_ACCOUNT),
     "jobs": (jobs.COUNT, jobs.REMOVE, jobs.FORGET, jobs_subjects.FORGET),
     "keys": (keys.COUNT_KEYS, keys.DESTROY_SUBJECT),
     "privacy": (
@@ -68,7 +66,7 @@ STATEMENTS: Mapping[str, Iterable[str]] = {
         requests.FORGET_SUBJECT,
         disclosures.COUNT_OF_SUBJECT,
         disclosures.FORGET_SUBJECT,
-        acts.COUNT_OF_ERASURE,
+        acts.COUNT_OF_SUBJECT,
         accesses.COUNT_OF_SUBJECT,
     ),
     "retention": (retention.COUNT_OF_SUBJECT, retention.FORGET_SUBJECT, holds.FORGET_SUBJECT),

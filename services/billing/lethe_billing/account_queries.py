@@ -64,7 +64,7 @@ MARK_GRANTS_EXPIRED = """
      WHERE wallet_id = ANY($1::uuid[]) AND expires_at <= $2 AND NOT is_expired
 """
 
-# What the owner's row, grants, holds and quotes hold, counted before they go.
+# What is there of a wallet and its owner.
 COUNT_OF_WALLET = """
     SELECT (SELECT count(*) FROM subjects WHERE wallet_id = $1) AS subjects,
            (SELECT count(*) FROM grants WHERE wallet_id = $1) AS grants,
@@ -74,10 +74,12 @@ COUNT_OF_WALLET = """
 """
 
 FORGET_WALLET = """
-    WITH s AS (DELETE FROM subjects WHERE wallet_id = $1),
-         g AS (DELETE FROM grants WHERE wallet_id = $1),
-         h AS (DELETE FROM holds WHERE wallet_id = $1)
-    DELETE FROM quotes WHERE wallet_id = $1
+    WITH s AS (DELETE FROM subjects WHERE wallet_id = $1 RETURNING 1),
+         g AS (DELETE FROM grants WHERE wallet_id = $1 RETURNING 1),
+         h AS (DELETE FROM holds WHERE wallet_id = $1 RETURNING 1),
+         q AS (DELETE FROM quotes WHERE wallet_id = $1 RETURNING 1)
+    SELECT (SELECT count(*) FROM s) AS subjects, (SELECT count(*) FROM g) AS grants,
+           (SELECT count(*) FROM h) AS holds, (SELECT count(*) FROM q) AS quotes
 """
 
 GRANT_LINES = """

@@ -75,29 +75,30 @@ class ErasureHandlers:
         for grant in (await queries.grants_of(tx, [wallet_id]))[wallet_id]:
             expire(books, grant)
         await queries.book(tx, books, at)
-        before = await tx.fetchrow(account_queries.COUNT_OF_WALLET, wallet_id)
-        await tx.execute(account_queries.FORGET_WALLET, wallet_id)
-        after = await tx.fetchrow(account_queries.COUNT_OF_WALLET, wallet_id)
-        assert before is not None  # noqa: S101  a SELECT of counts always has its one row
-        assert after is not None  # noqa: S101  as above
+        gone = await tx.fetchrow(account_queries.FORGET_WALLET, wallet_id)
+        left = await tx.fetchrow(account_queries.COUNT_OF_WALLET, wallet_id)
+        assert gone is not None  # noqa: S101  a SELECT of counts always has its one row
+        assert left is not None  # noqa: S101  as above
         categories = {
             "subjects": "identity.account",
             "grants": "identity.account",
             "holds": "content.generation",
             "quotes": "content.generation",
         }
-        gone = [
-            StoreCount(store=f"pg:billing.{table}", category=category, before=before[table], after=after[table])
+        counts = [
+            StoreCount(
+                store=f"pg:billing.{table}", category=category, before=gone[table] + left[table], after=left[table]
+            )
             for table, category in categories.items()
         ]
         kept = StoreCount(
             store="pg:billing.transfers",
             category="ledger.transfer",
-            before=before["transfers"],
-            after=after["transfers"],
+            before=left["transfers"],
+            after=left["transfers"],
             retained_ground=self._book.governing(at).rule("ledger.transfer").ground,
         )
-        return (*gone, kept)
+        return (*counts, kept)
 
 
 async def _fence(tx: Transaction, subject_ref: str, at: datetime) -> UUID | None:

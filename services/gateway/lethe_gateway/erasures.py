@@ -1,6 +1,7 @@
 """Being forgotten: asked for by the signed-in owner, followed by a claim that works without the account."""
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from lethe_common.bus import Bus
 from lethe_common.clock import monotonic_seconds
+from lethe_common.events.privacy import ErasureMoved
 from lethe_common.identifiers import ErasureId, SubjectRef
 from lethe_common.rpc.acts import ActGround
 from lethe_common.rpc.privacy import (
@@ -55,16 +57,15 @@ class Erasures:
         until = monotonic_seconds() + self._wait_seconds
         try:
             while True:
-                answer = await self._ask(claim)
                 left = until - monotonic_seconds()
-                if answer.certificate is not None or answer.state == _HELD or left <= 0:
-                    return Outcome(claim, erasure_id, answer.state, answer.certificate)
-                try:
-                    # The event that wakes is a hint; another replica may have taken it.
-                    await asyncio.wait_for(moved.wait(), min(left, _LOOK_SECONDS))
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    # What wakes is a hint, and may be lost.
+                    async with asyncio.timeout(min(left, _LOOK_SECONDS)):
+                        await moved.wait()
                 moved.clear()
+                answer = await self._ask(claim)
+                if answer.certificate is not None or answer.state == _HELD or left <= _LOOK_SECONDS:
+                    return Outcome(claim, erasure_id, answer.state, answer.certificate)
         finally:
             self._waiting.pop(erasure_id, None)
 
@@ -104,10 +105,10 @@ class Erasures:
         document = await self._log(None)
         return None if document is None else document["head"]
 
-    def wake(self, erasure_id: str) -> None:
-        """An erasure was completed."""
-        if erasure_id in self._waiting:
-            self._waiting[erasure_id].set()
+    async def on_moved(self, event: ErasureMoved) -> None:
+        """Whoever waits for this erasure looks again."""
+        if event.erasure_id in self._waiting:
+            self._waiting[event.erasure_id].set()
 
     async def _begin(self, subject_ref: str, claim: str, ground: ActGround) -> ErasureId:
         # Before the fence, behind which nobody's address is opened any more.

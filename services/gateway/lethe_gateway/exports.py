@@ -30,7 +30,7 @@ from lethe_common.rpc.orphans import OrphansRemoveAnswer, OrphansRemoveQuestion
 from lethe_common.rpc.privacy import Purpose
 from lethe_common.sealing import SealContext, Sealer
 from lethe_common.services import Service
-from lethe_common.storage import ObjectMissing, Storage, new_object_prefix, subject_prefix
+from lethe_common.storage import ObjectMissing, Storage, new_object_prefix
 from lethe_gateway import export_queries as queries
 from lethe_gateway import outcome_queries
 from lethe_gateway.callers import Caller
@@ -163,12 +163,6 @@ class Exports:
         for key in gone:
             await self._storage.remove_key(key)
         return OrphansRemoveAnswer(removed=tuple(gone))
-
-    async def remove_all(self, storage_ref: str) -> tuple[str, int]:
-        """Remove every archive of an account: the prefix where nothing may be left, and how many versions went."""
-        prefix = subject_prefix(CATEGORY, storage_ref)
-        removed = await self._storage.remove_all_versions(prefix)
-        return prefix, removed.object_versions + removed.multiparts
 
     async def _shown(self, caller: Caller, lines: Sequence[ExportLine]) -> list[Shown]:
         ids = [line.export_id for line in lines]

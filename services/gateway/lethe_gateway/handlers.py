@@ -17,7 +17,6 @@ from lethe_common.events.identity import AccessRevoked
 from lethe_common.events.jobs import UploadProcessed
 from lethe_common.events.notice import MailRequested
 from lethe_common.events.privacy import (
-    ErasureCompleted,
     ErasureFenced,
     ErasureStepReported,
     ErasureStepRequested,
@@ -26,16 +25,14 @@ from lethe_common.events.privacy import (
 from lethe_common.events.retention import ItemsRemoved, NoticeDue
 from lethe_common.exports import CATEGORY as EXPORT
 from lethe_common.services import Service
+from lethe_common.storage import Storage, subject_prefix
 from lethe_gateway import account_queries, export_queries, queries
 from lethe_gateway import outcome_queries as outcomes
-from lethe_gateway.erasures import Erasures
 from lethe_gateway.errors import AwayForNow
-from lethe_gateway.exports import Exports
 from lethe_gateway.mails import Mails
 from lethe_gateway.notices import Soon
 from lethe_gateway.outcomes import Told, fold
 from lethe_gateway.uploads import CATEGORY as UPLOAD
-from lethe_gateway.uploads import Uploads
 from lethe_gateway.watchers import GONE, Watchers
 
 log = structlog.get_logger()
@@ -66,9 +63,8 @@ class GenerationHandlers:
 class SubjectHandlers:
     """How accounts fare."""
 
-    def __init__(self, bus: Bus, uploads: Uploads, exports: Exports, erasures: Erasures, mails: Mails) -> None:
-        self._bus, self._uploads, self._exports = bus, uploads, exports
-        self._erasures, self._mails = erasures, mails
+    def __init__(self, bus: Bus, storage: Storage, mails: Mails) -> None:
+        self._bus, self._storage, self._mails = bus, storage, mails
 
     async def on_credits_granted(self, event: CreditsGranted, _tx: Transaction) -> None:
         """Balances are always asked for and never copied; nothing to write."""
@@ -118,14 +114,11 @@ class SubjectHandlers:
             # Its worker ends within seconds of the fence; what it wrote after this would outlive the account.
             raise AwayForNow("An export of this account is just being ended. Try again in a few seconds.")
         known = [row["object_key"] for row in await tx.fetch(outcomes.UPLOAD_KEYS, account_id)]
-        uploads, removed = await self._uploads.remove_all(storage_ref, known)
+        categories = {subject_prefix(UPLOAD, storage_ref): UPLOAD, subject_prefix(EXPORT, storage_ref): EXPORT}
+        objects = []
+        for prefix, found in (await self._storage.find_each(categories, known)).items():
+            gone = await self._storage.remove_all_versions(prefix, known, found)
+            category, before = categories[prefix], gone.object_versions + gone.multiparts
+            objects.append(StoreCount(store=f"s3:{category}", category=category, before=before, after=0))
         _UPLOADS_REMOVED.reached()
-        archives, ended = await self._exports.remove_all(storage_ref)
-        objects = (
-            StoreCount(store=f"s3:{UPLOAD}", category=UPLOAD, before=removed, after=0),
-            StoreCount(store=f"s3:{EXPORT}", category=EXPORT, before=ended, after=0),
-        )
-        return (*await outcomes.erase_account(tx, account_id), *objects), (uploads, archives)
-
-    async def on_erasure_completed(self, event: ErasureCompleted, _tx: Transaction) -> None:
-        self._erasures.wake(event.erasure_id)
+        return (*await outcomes.erase_account(tx, account_id), *objects), tuple(categories)

@@ -4,7 +4,7 @@ A row is written before the object, so that what a crash leaves behind is known
 and is swept away.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,7 +18,7 @@ from lethe_common.rpc.orphans import OrphansRemoveAnswer, OrphansRemoveQuestion
 from lethe_common.rpc.privacy import KeyClass
 from lethe_common.sealing import SealContext, Sealer, sealed_size
 from lethe_common.services import Service
-from lethe_common.storage import Storage, new_object_prefix, subject_prefix
+from lethe_common.storage import Storage, new_object_prefix
 from lethe_gateway import queries
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import NotSignedIn
@@ -116,12 +116,6 @@ class Uploads:
         for key in gone:
             await self._storage.remove_key(key)
         return OrphansRemoveAnswer(removed=tuple(gone))
-
-    async def remove_all(self, storage_ref: str, known_keys: Sequence[str]) -> tuple[str, int]:
-        """Remove every object of an account: the prefix where nothing may be left, and how many versions went."""
-        prefix = subject_prefix(CATEGORY, storage_ref)
-        removed = await self._storage.remove_all_versions(prefix, known_keys)
-        return prefix, removed.object_versions + removed.multiparts
 
 
 async def _chunks(data: bytes) -> AsyncIterator[bytes]:

@@ -53,7 +53,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
     console = Gate(SealedApp(inside, seal), lambda _method, _path: settings.body_limit_bytes, is_https=False)
     servers = _servers(settings, public, console)
     generations = GenerationHandlers(domain.watchers, frame.clock)
-    subjects = SubjectHandlers(frame.bus, domain.uploads, domain.exports.desk, domain.erasures, domain.mails)
+    subjects = SubjectHandlers(frame.bus, domain.storage, domain.mails)
     answers, watchers = Answers(frame.database), domain.watchers
 
     async def on_access_revoked(event: identity.AccessRevoked) -> None:
@@ -67,7 +67,6 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             retention.ItemsRemoved: generations.on_removed,
             privacy.ErasureFenced: subjects.on_erasure_fenced,
             privacy.ErasureStepRequested: subjects.on_erasure_step_requested,
-            privacy.ErasureCompleted: subjects.on_erasure_completed,
             notice.MailRequested: subjects.on_mail_requested,
             retention.NoticeDue: subjects.on_notice_due,
             **domain.exports.handlers,
@@ -84,6 +83,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
             jobs.GenerationProgressed: watchers.on_progressed,
             identity.AccessRevoked: on_access_revoked,
             privacy.KeysCalledIn: domain.leased.on_called_in,
+            privacy.ErasureMoved: domain.erasures.on_moved,
         },
         workers=_workers(domain),
         announce=domain.announcements.register,

@@ -10,7 +10,7 @@ import structlog
 
 from lethe_common import crashes
 from lethe_common.bells import Bell
-from lethe_common.database import Database
+from lethe_common.database import UNFLUSHED, Database
 from lethe_common.errors import LetheError, Unavailable
 from lethe_common.events.privacy import ErasureStepReported, StoreCount
 from lethe_common.services import Service
@@ -49,7 +49,7 @@ class Erasures:
 
     async def work(self) -> int:
         """Take due erasures and finish what can be. Returns how many were taken."""
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(UNFLUSHED) as tx:
             due = await queries.take(tx, _BATCH, self._lease)
         for one in due:
             try:
@@ -62,20 +62,7 @@ class Erasures:
 
     async def _erase(self, due: DueErasure) -> None:
         prefix = subject_prefix(OUTPUT_PREFIX, due.object_random) if due.object_random else None
-        async with self._database.transaction() as tx:
-            records, assets = await queries.count(tx, due.subject_ref)
-        versions = 0
-        if prefix is not None:
-            remains = await self._storage.remains(prefix)
-            versions = remains.object_versions + remains.multiparts
-        async with self._database.transaction() as tx:
-            before = await queries.note_before(tx, due.erasure_id, Found(records, assets, versions))
-        removed, left = 0, 0
-        if prefix is not None:
-            gone = await self._storage.remove_all_versions(prefix)
-            remains = await self._storage.remains(prefix)
-            removed = gone.object_versions + gone.multiparts
-            left = remains.object_versions + remains.multiparts
+        before, removed = await self._remove_objects(due, prefix)
         _OUTPUTS_REMOVED.reached()
         # Looking counts one page at most; removing counts all.
         before = replace(before, object_versions=max(before.object_versions, removed))
@@ -84,7 +71,16 @@ class Erasures:
             await queries.remove(tx, due.subject_ref)
             records, assets = await queries.count(tx, due.subject_ref)
             if await queries.report(tx, due.erasure_id):
-                tx.tell(_report(due, before, Found(records, assets, left), prefix))
+                # Removing ends with a look that finds no object.
+                tx.tell(_report(due, before, Found(records, assets, 0), prefix))
+
+    async def _remove_objects(self, due: DueErasure, prefix: str | None) -> tuple[Found, int]:
+        """Note what there is, then remove its objects: what was noted first of all, and how many objects went now."""
+        found = await self._storage.find_each([prefix] if prefix else [])
+        async with self._database.transaction() as tx:
+            before = await queries.note_before(tx, due, sum(one.count for one in found.values()))
+        removed = [await self._storage.remove_all_versions(under, found=one) for under, one in found.items()]
+        return before, sum(one.object_versions + one.multiparts for one in removed)
 
 
 def _report(due: DueErasure, before: Found, after: Found, prefix: str | None) -> ErasureStepReported:

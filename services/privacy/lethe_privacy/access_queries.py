@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from lethe_common.database import Transaction
+from lethe_common.database import UNFLUSHED, Transaction
 from lethe_common.identifiers import SubjectRef
 from lethe_privacy.grants import NOTHING, Batch, split
 
@@ -16,7 +16,7 @@ _BATCH = "number, at, ends_at, bodies, commitments, link"
 LOCK = "SELECT pg_advisory_xact_lock(7310580093)"
 # No flush is waited for: a line is there for everybody once it is committed, and what a power failure can take is the
 # newest 0.6 s, in order.
-APPENDING = f"SET LOCAL synchronous_commit = off; {LOCK}"
+APPENDING = f"{UNFLUSHED}; {LOCK}"
 LAST = "SELECT number, link FROM access_batches ORDER BY number DESC LIMIT 1"
 LAST_CHECKPOINT = "SELECT number, link, document FROM access_checkpoints ORDER BY number DESC LIMIT 1"
 # Where the chain ends, in batches or in what stands for them, and who of these subjects is being forgotten, or was.

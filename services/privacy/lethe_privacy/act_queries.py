@@ -14,7 +14,7 @@ BEGIN = """
     ON CONFLICT DO NOTHING
 """
 IS_THERE = "SELECT EXISTS (SELECT FROM acts WHERE act_id = $1)"
-COUNT_OF_ERASURE = "SELECT count(*) FROM acts WHERE erasure_id = $1"
+COUNT_OF_SUBJECT = "SELECT count(*) FROM acts JOIN erasures USING (erasure_id) WHERE subject_ref = $1"
 WRITE = """
     UPDATE acts SET destroyed_at = $2, document = $3, erasure_id = NULL WHERE erasure_id = $1
 """

@@ -232,7 +232,7 @@ class ErasureAnswers:
 
     async def state(self, question: rpc.ErasureStateQuestion, _caller: Service) -> rpc.ErasureStateAnswer:
         """How far an erasure is, for whoever has its link."""
-        async with self._database.transaction() as tx:
+        async with self._database.single() as tx:
             row = await tx.fetchrow(queries.BY_CLAIM, question.claim_hash)
         if row is None:
             return rpc.ErasureStateAnswer()

@@ -6,6 +6,7 @@
                                                 v  │ it ended
                                                 held
 
+Where retention says at the fence already that no legal hold keeps anything, `quiet` is passed over.
 Each state names the one step that is outstanding. Every step may be taken twice
 with the same effect, so a crash anywhere is followed by the same step again.
 """
@@ -86,11 +87,13 @@ class Calling:
 
     Where no record is kept of who was handed keys, `is_by_record` is false, and nobody can be told to be the last.
     `is_time_over`: whoever has not answered has had the time of the longest lease since the fence.
+    `is_clear`: retention said at the fence that no legal hold keeps anything, and takes none any more.
     """
 
     called: tuple[Called, ...]
     is_by_record: bool
     is_time_over: bool
+    is_clear: bool = False
 
     @property
     def is_quiet(self) -> bool:

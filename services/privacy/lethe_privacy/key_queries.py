@@ -89,6 +89,7 @@ COUNT_KEYS = """
            (SELECT count(*) FROM login_index WHERE subject_ref = $1) AS login_index,
            (SELECT count(*) FROM consents JOIN subjects USING (holder_ref) WHERE subject_ref = $1) AS consents
 """
+FENCE_AND_COUNT = f"WITH fenced AS ({FENCE}) {COUNT_KEYS}, ({SUBJECT_STATE}) AS state"
 DESTROY_SUBJECT = """
     WITH items AS (DELETE FROM item_keys WHERE subject_ref = $1),
          classes AS (DELETE FROM class_keys WHERE subject_ref = $1),

@@ -102,6 +102,9 @@ class Erasure(Table, table=True):
     final_certificate_id: str | None = Field(sa_column_kwargs=_RECORD)
     called_in_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=impersonal("database time of a fence"))
     is_called_by_record: bool = Field(sa_column_kwargs=impersonal("whether the policy keeps an access log"))
+    is_clear: bool = Field(
+        sa_column_kwargs=impersonal("whether retention said at the fence that no hold keeps anything")
+    )
 
 
 class CalledInRow(Table, table=True):

@@ -10,6 +10,7 @@ from lethe_common.database import Transaction
 from lethe_common.events.privacy import StoreCount
 from lethe_common.identifiers import CertificateId, ErasureId, SubjectRef
 from lethe_common.services import Service
+from lethe_privacy import access_queries, act_queries, disclosure_queries, request_queries
 from lethe_privacy.erasures import Called, Calling, Erasure, Finding, Report, State
 
 _ERASURE = "erasure_id, subject_ref, pseudonym, state, failures, requested_at"
@@ -31,32 +32,59 @@ TAKE_DUE = f"""
     RETURNING {_ERASURE}
 """  # noqa: S608  as above; index erasures_due
 
+# What there is of a subject when it is fenced.
+AT_FENCE = f"""
+    SELECT ({request_queries.COUNT_OF_SUBJECT}) AS filed, ({access_queries.COUNT_OF_SUBJECT}) AS logged,
+           ({disclosure_queries.COUNT_OF_SUBJECT}) AS asked, ({act_queries.COUNT_OF_SUBJECT}) AS named
+"""
 MOVE = "UPDATE erasures SET state = $2, not_before = now() + $3 WHERE erasure_id = $1"
 # Who was handed keys is in the access log; under its lock none of that is still on its way, and what comes later is refused.
 CALL_IN = """
+    WITH noted AS (UPDATE erasures SET called_in_at = now(), is_called_by_record = $4, is_clear = $5 WHERE erasure_id = $1)
     INSERT INTO called_in (erasure_id, service, process)
     SELECT DISTINCT $1, split_part(process, '.', 1), split_part(process, '.', 2)
       FROM access_bodies, unnest(held_by) AS process
      WHERE subject_ref = $2 AND entered_at > now() - $3::interval
         ON CONFLICT DO NOTHING
 """  # index access_bodies_subject
-NOTE_CALL = "UPDATE erasures SET called_in_at = now(), is_called_by_record = $2 WHERE erasure_id = $1"
-LET_GO = "UPDATE called_in SET is_let_go = true WHERE erasure_id = $1 AND service = $2 AND process = $3"
-CALLED = "SELECT service, is_let_go FROM called_in WHERE erasure_id = $1"
-CALL = "SELECT is_called_by_record, called_in_at + $2::interval <= now() AS is_time_over FROM erasures WHERE erasure_id = $1"
+# Its erasure is locked until the commit: with the last process that lets go it moves on.
+LET_GO = f"""
+    WITH fenced AS (SELECT {_ERASURE} FROM erasures WHERE subject_ref = $1 AND state = 'fenced' FOR UPDATE), noted AS (
+        UPDATE called_in c SET is_let_go = true
+          FROM fenced f WHERE c.erasure_id = f.erasure_id AND c.service = $2 AND c.process = $3)
+    SELECT {_ERASURE} FROM fenced
+"""  # noqa: S608  a constant list of columns; index erasures_subject
+_CALLED = {True: "let_go", False: "waited_for"}
+CALL = """
+    SELECT is_called_by_record, is_clear, called_in_at + $2::interval <= now() AS is_time_over,
+           ARRAY (SELECT service FROM called_in c WHERE c.erasure_id = e.erasure_id AND is_let_go) AS let_go,
+           ARRAY (SELECT service FROM called_in c WHERE c.erasure_id = e.erasure_id AND NOT is_let_go) AS waited_for
+      FROM erasures e WHERE erasure_id = $1
+"""
 ASK_AGAIN_WHETHER_HELD = "UPDATE erasures SET not_before = now() WHERE subject_ref = $1 AND state = 'held'"
 FAIL = """
     UPDATE erasures
        SET state = 'verification_failed', failures = failures + 1, residue = $2, not_before = now() + $3
      WHERE erasure_id = $1
 """
+# Prefixes are random per subject: they are locators, and go with the rest.
 COMPLETE = """
+    WITH certified AS (
+        INSERT INTO certificates (certificate_id, erasure_id, kind, document, issued_at) VALUES ($3, $1, 'interim', $5, $2)),
+         locators AS (UPDATE steps SET prefixes = '[]' WHERE erasure_id = $1)
     UPDATE erasures
        SET state = 'completed', subject_ref = NULL, residue = '[]', completed_at = $2, certificate_id = $3,
            horizon_at = $4
      WHERE erasure_id = $1
 """
-NOTE_GENERATION = "UPDATE erasures SET last_generation = $2 WHERE erasure_id = $1"
+# What the privacy service has of a subject itself, beside the keys.
+FORGET_SUBJECT = f"""
+    WITH requested AS ({request_queries.FORGET_SUBJECT}), disclosed AS ({disclosure_queries.FORGET_SUBJECT})
+    {access_queries.FORGET_SUBJECT}
+"""
+KEYS_DESTROYED = """
+    UPDATE erasures SET state = 'verifying', last_generation = $2, not_before = now() WHERE erasure_id = $1
+"""
 
 _FINAL_DUE = """
       FROM erasures e
@@ -91,8 +119,6 @@ PUT_STEP = """
         DO UPDATE SET is_reported = true, counts = excluded.counts, prefixes = excluded.prefixes
 """
 ASK_AGAIN = "UPDATE steps SET is_reported = false WHERE erasure_id = $1 AND owner <> 'privacy'"
-# Prefixes are random per subject: they are locators, and go with the rest.
-FORGET_PREFIXES = "UPDATE steps SET prefixes = '[]' WHERE erasure_id = $1"
 
 ADD_CERTIFICATE = """
     INSERT INTO certificates (certificate_id, erasure_id, kind, document, issued_at) VALUES ($1, $2, $3, $4, $5)
@@ -110,6 +136,11 @@ async def lock_erasure(tx: Transaction, erasure_id: ErasureId) -> Erasure | None
 async def lock_of_subject(tx: Transaction, subject_ref: SubjectRef) -> Erasure | None:
     """The erasure of a subject that is under way, locked."""
     return _erasure(await tx.fetchrow(OF_SUBJECT, subject_ref))
+
+
+async def let_go(tx: Transaction, subject_ref: SubjectRef, service: Service, process: str) -> Erasure | None:
+    """Note that a process has none of a subject's keys; the subject's erasure, locked, if it waits for that."""
+    return _erasure(await tx.fetchrow(LET_GO, subject_ref, service, process))
 
 
 async def take_due(tx: Transaction, lease: timedelta) -> Erasure | None:
@@ -131,19 +162,28 @@ async def reports_of(tx: Transaction, erasure_id: ErasureId) -> tuple[list[Repor
     return reports, {Service(row["owner"]) for row in rows if row["is_reported"]}
 
 
-async def call_in(tx: Transaction, erasure: Erasure, lookback: timedelta, *, is_by_record: bool) -> None:
+async def at_fence(tx: Transaction, subject_ref: SubjectRef) -> tuple[int, int, int, int]:
+    """How many requests, bodies of the access log, disclosures and acts there are of a subject."""
+    row = await tx.fetchrow(AT_FENCE, subject_ref)
+    assert row is not None  # noqa: S101  a SELECT of counts always has its one row
+    return row["filed"], row["logged"], row["asked"], row["named"]
+
+
+async def call_in(
+    tx: Transaction, erasure: Erasure, lookback: timedelta, *, is_by_record: bool, is_clear: bool
+) -> None:
     """Note which processes were handed keys of the subject that lately, and that they are called in from now on."""
-    await tx.execute(CALL_IN, erasure.erasure_id, erasure.subject_ref, lookback)
-    await tx.execute(NOTE_CALL, erasure.erasure_id, is_by_record)
+    await tx.execute(CALL_IN, erasure.erasure_id, erasure.subject_ref, lookback, is_by_record, is_clear)
 
 
 async def calling_of(tx: Transaction, erasure_id: ErasureId, lasts: timedelta) -> Calling:
     """How far an erasure's call is, if leases last that long at most."""
     row = await tx.fetchrow(CALL, erasure_id, lasts)
-    called = tuple(Called(Service(one["service"]), one["is_let_go"]) for one in await tx.fetch(CALLED, erasure_id))
-    is_by_record, is_time_over = (False, None) if row is None else row
+    if row is None:
+        return Calling((), is_by_record=False, is_time_over=True, is_clear=False)
+    called = [Called(Service(one), is_let_go) for is_let_go in (True, False) for one in row[_CALLED[is_let_go]]]
     # An erasure that was fenced by a version without calls has waited for nobody, and does not begin now.
-    return Calling(called, is_by_record, is_time_over is not False)
+    return Calling(tuple(called), row["is_called_by_record"], row["is_time_over"] is not False, row["is_clear"])
 
 
 async def put_report(tx: Transaction, erasure_id: ErasureId, report: Report) -> None:
@@ -168,9 +208,7 @@ async def complete(
     horizon_at: datetime,
 ) -> None:
     """Keep the certificate and forget whose it was."""
-    await tx.execute(ADD_CERTIFICATE, certificate_id, erasure.erasure_id, "interim", document, completed_at)
-    await tx.execute(FORGET_PREFIXES, erasure.erasure_id)
-    await tx.execute(COMPLETE, erasure.erasure_id, completed_at, certificate_id, horizon_at)
+    await tx.execute(COMPLETE, erasure.erasure_id, completed_at, certificate_id, horizon_at, document)
 
 
 async def finalise(

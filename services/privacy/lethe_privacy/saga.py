@@ -5,6 +5,7 @@ comes first and may be repeated; the row here moves on only afterwards.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lethe_common import certificates, crashes
 from lethe_common.bells import Bell
 from lethe_common.clock import Clock
-from lethe_common.database import Database, Transaction
+from lethe_common.database import UNFLUSHED, Database, Transaction
 from lethe_common.errors import LetheError
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested, StoreCount
 from lethe_common.exports import CATEGORY as EXPORT
@@ -25,7 +26,7 @@ from lethe_common.rpc.acts import CATEGORY as ACT
 from lethe_common.rpc.acts import ActOpening
 from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.services import Service
-from lethe_privacy import access_queries, act_queries, disclosure_queries, fact_queries, queries, request_queries
+from lethe_privacy import access_queries, fact_queries, queries
 from lethe_privacy.act_desk import Acts
 from lethe_privacy.certificates import CHOICES, Attestor, pseudonym_of
 from lethe_privacy.disclosure_desk import RECORD as DISCLOSURES
@@ -49,10 +50,14 @@ _VERIFIED = crashes.point("erasure.verified", Service.PRIVACY)
 _CERTIFIED = crashes.point("erasure.certified", Service.PRIVACY)
 
 _AT_ONCE = timedelta(0)
+_CLEAR_SECONDS = 0.25
+"""How long a fence waits for retention: whoever asked to be erased is waiting."""
 HeldBy = Callable[[SubjectRef], Awaitable[Sequence[LegalHoldId]]]
 """Which legal holds keep anything of a subject? Once the answer was none, none can be placed on it."""
 CallIn = Callable[[SubjectRef], Awaitable[None]]
 """Have every process say so that has none of a subject's keys in memory; the call may be lost."""
+Hint = Callable[[ErasureId], Awaitable[None]]
+"""Have whoever waits for an erasure look at it; the hint may be lost."""
 IsKept = Callable[[datetime], bool]
 """Whether it is on record who was handed keys at an instant of policy time."""
 
@@ -94,11 +99,12 @@ class ErasureSaga:
         call_in: CallIn,
         is_kept: IsKept,
         acts: Acts,
+        hint: Hint,
     ) -> None:
         self._database, self._subjects, self._verifier, self._held_by = database, subjects, verifier, held_by
         self._attestor, self._signing_key, self._log = attestor, signing_key, certificate_log
         self._clock, self._pace, self._facts = clock, pace, facts
-        self._call_in, self._is_kept, self._acts = call_in, is_kept, acts
+        self._call_in, self._is_kept, self._acts, self._hint = call_in, is_kept, acts, hint
         self._bell = Bell()
         self._steps = {
             Step.FENCE: self._fence,
@@ -168,7 +174,7 @@ class ErasureSaga:
 
     async def take_step(self) -> bool:
         """Take one outstanding step; False when none is due. A step that fails comes back after a while."""
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(UNFLUSHED) as tx:
             erasure = await queries.take_due(tx, self._pace.step_retry)
         if erasure is None:
             return False
@@ -194,46 +200,63 @@ class ErasureSaga:
 
     async def _fence(self, erasure: Erasure) -> None:
         """Close the key store for the subject, count what it has, and have the owners refuse new work."""
-        counts = await self._subjects.fence(erasure.subject_ref)
+        counts, is_clear = await asyncio.gather(
+            self._subjects.fence(erasure.subject_ref), self._is_clear(erasure.subject_ref)
+        )
         _KEYS_FENCED.reached()
         async with self._database.transaction(access_queries.LOCK) as tx:
             if await self._has_moved(tx, erasure):
                 return
             ground = self._attestor.ground_of(CHOICES, self._clock.now())
-            filed = await tx.fetchval(request_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
-            logged = await tx.fetchval(access_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
-            asked = await tx.fetchval(disclosure_queries.COUNT_OF_SUBJECT, erasure.subject_ref)
+            filed, logged, asked, named = await queries.at_fence(tx, erasure.subject_ref)
             disclosed = _kept_of(DISCLOSURES, "pg:privacy.disclosures", asked, self._attestor, self._clock.now())
-            named = await tx.fetchval(act_queries.COUNT_OF_ERASURE, erasure.erasure_id)
             acted = _kept_of(ACT, "pg:privacy.acts", named, self._attestor, self._clock.now())
             exports = await end_all(tx, erasure.subject_ref)
             report = _own_report(counts, filed, exports, logged, ground)
             await queries.put_report(
                 tx, erasure.erasure_id, replace(report, counts=(*report.counts, *disclosed, *acted))
             )
-            await self._begin_call(tx, erasure)
             tx.tell(
                 ErasureFenced(
                     erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref, fenced_at=self._clock.now()
                 )
             )
+            is_quiet = await self._begin_call(tx, erasure, is_clear=is_clear)
         _CALLED_IN.reached()
+        if not is_quiet:
+            await self._call(erasure)
 
-    async def _begin_call(self, tx: Transaction, erasure: Erasure) -> None:
-        """Find who was handed keys of the subject, under the access log's lock. Nobody is handed any after this commit."""
+    async def _is_clear(self, subject_ref: SubjectRef) -> bool:
+        """Whether retention says at once that no legal hold keeps anything; else it is asked when all is quiet."""
+        with contextlib.suppress(LetheError, TimeoutError):
+            async with asyncio.timeout(_CLEAR_SECONDS):
+                return not await self._held_by(subject_ref)
+        return False
+
+    async def _begin_call(self, tx: Transaction, erasure: Erasure, *, is_clear: bool) -> bool:
+        """Find who was handed keys of the subject, under the access log's lock; whether nobody was.
+
+        Nobody is handed any after this commit.
+        """
         now = self._clock.now()
         is_by_record = self._is_kept(now) and self._is_kept(now - self._pace.lookback)
-        await queries.call_in(tx, erasure, self._pace.lookback, is_by_record=is_by_record)
-        if not await self._goes_quiet(tx, erasure):
-            await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, _AT_ONCE)
-            tx.after_commit(self.wake)
+        await queries.call_in(tx, erasure, self._pace.lookback, is_by_record=is_by_record, is_clear=is_clear)
+        if await self._goes_quiet(tx, erasure):
+            return True
+        await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, self._pace.call_again)
+        return False
+
+    async def _call(self, erasure: Erasure) -> None:
+        """Call the subject's keys in, once; and again soon, if somebody has not let go by then."""
+        await self._call_in(erasure.subject_ref)
+        # Sooner than the poll: whoever was just using a key has let go of it by then.
+        asyncio.get_running_loop().call_later(self._pace.call_again.total_seconds(), self.wake)
 
     async def let_go(self, subject_ref: SubjectRef, service: Service, process: str) -> None:
         """Note that a process has none of a subject's keys; with the last one the erasure goes on."""
         async with self._database.transaction() as tx:
-            erasure = await queries.lock_of_subject(tx, subject_ref)
-            if erasure is not None and erasure.state is State.FENCED:
-                await tx.execute(queries.LET_GO, erasure.erasure_id, service, process)
+            erasure = await queries.let_go(tx, subject_ref, service, process)
+            if erasure is not None:
                 await self._goes_quiet(tx, erasure)
 
     async def _quiesce(self, erasure: Erasure) -> None:
@@ -242,21 +265,28 @@ class ErasureSaga:
             if await self._has_moved(tx, erasure) or await self._goes_quiet(tx, erasure):
                 return
             await tx.execute(queries.MOVE, erasure.erasure_id, State.FENCED, self._pace.call_again)
-        await self._call_in(erasure.subject_ref)
-        # Sooner than the poll: whoever was just using a key has let go of it by then.
-        asyncio.get_running_loop().call_later(self._pace.call_again.total_seconds(), self.wake)
+        await self._call(erasure)
 
     async def _goes_quiet(self, tx: Transaction, erasure: Erasure) -> bool:
         """Move on when no key is waited for any more."""
         calling = await queries.calling_of(tx, erasure.erasure_id, self._pace.lease)
         if calling.is_quiet:
-            await tx.execute(queries.MOVE, erasure.erasure_id, State.QUIET, _AT_ONCE)
-            tx.after_commit(self._wake_quiet)
+            if calling.is_clear:
+                await self._begin_erasing(tx, erasure)
+            else:
+                await tx.execute(queries.MOVE, erasure.erasure_id, State.QUIET, _AT_ONCE)
+                tx.after_commit(self.wake)
+            tx.after_commit(_QUIESCED.reached)
         return calling.is_quiet
 
-    def _wake_quiet(self) -> None:
-        _QUIESCED.reached()
-        self.wake()
+    async def _begin_erasing(self, tx: Transaction, erasure: Erasure) -> None:
+        await tx.execute(queries.MOVE, erasure.erasure_id, State.ERASING, self._pace.step_retry)
+        tx.tell(ErasureStepRequested(erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref))
+        tx.after_commit(self._approach)
+
+    def _approach(self) -> None:
+        """Connect while the owners erase: signing in to three databases takes as long as looking into them."""
+        self._approaching = asyncio.ensure_future(self._verifier.approach())
 
     async def _clear(self, erasure: Erasure) -> None:
         """Ask retention whether a legal hold keeps anything of the subject; only without one do owners erase."""
@@ -268,8 +298,9 @@ class ErasureSaga:
                 await tx.execute(queries.MOVE, erasure.erasure_id, State.HELD, self._pace.hold_retry)
                 log.info("erasure_held", erasure_id=erasure.erasure_id, count=len(held_by))
             else:
-                await tx.execute(queries.MOVE, erasure.erasure_id, State.ERASING, self._pace.step_retry)
-                tx.tell(ErasureStepRequested(erasure_id=erasure.erasure_id, subject_ref=erasure.subject_ref))
+                await self._begin_erasing(tx, erasure)
+        if held_by:
+            await self._hint(erasure.erasure_id)
 
     async def _ask_owners(self, erasure: Erasure) -> None:
         """Ask again: a message may be parked, or something was left."""
@@ -280,17 +311,17 @@ class ErasureSaga:
     async def _destroy_keys(self, erasure: Erasure) -> None:
         newest = await self._subjects.destroy(erasure.subject_ref, self._clock.now())
         _KEYS_DESTROYED.reached()
-        async with self._database.transaction(access_queries.LOCK) as tx:
-            if not await self._has_moved(tx, erasure):
-                await tx.execute(request_queries.FORGET_SUBJECT, erasure.subject_ref)
-                await tx.execute(access_queries.FORGET_SUBJECT, erasure.subject_ref)
-                await tx.execute(disclosure_queries.FORGET_SUBJECT, erasure.subject_ref)
-                await tx.execute(queries.NOTE_GENERATION, erasure.erasure_id, newest)
-                await tx.execute(queries.MOVE, erasure.erasure_id, State.VERIFYING, _AT_ONCE)
+        # The certificate is flushed, and with it what was committed before it.
+        async with self._database.transaction(access_queries.APPENDING) as tx:
+            if await self._has_moved(tx, erasure):
+                return
+            await tx.execute(queries.FORGET_SUBJECT, erasure.subject_ref)
+            await tx.execute(queries.KEYS_DESTROYED, erasure.erasure_id, newest)
+        await self._verify(replace(erasure, state=State.VERIFYING))
 
     async def _verify(self, erasure: Erasure) -> None:
         """Look with the verifier's eyes; certify when nothing is left, else ask the owners again later."""
-        async with self._database.transaction() as tx:
+        async with self._database.single() as tx:
             reports, _ = await queries.reports_of(tx, erasure.erasure_id)
         prefixes = sorted({prefix for report in reports for prefix in report.prefixes})
         seen = await self._verifier.look(erasure.subject_ref, prefixes)
@@ -305,6 +336,8 @@ class ErasureSaga:
                 log.warning("erasure_verification_failed", erasure_id=erasure.erasure_id, count=len(left))
             else:
                 await self._certify(tx, erasure, reports, seen)
+        if not left:
+            await self._hint(erasure.erasure_id)
 
     async def _certify(self, tx: Transaction, erasure: Erasure, reports: list[Report], seen: list[Finding]) -> None:
         now = self._clock.now()

@@ -81,7 +81,7 @@ class Subjects:
 
     async def is_known(self, subject_ref: SubjectRef) -> bool:
         """Whether it was opened and is not erased."""
-        async with self._database.transaction() as tx:
+        async with self._database.single() as tx:
             return await tx.fetchval(queries.SUBJECT_STATE, subject_ref) in {"active", "fenced"}
 
     async def restrict(self, subject_ref: SubjectRef, *, is_restricted: bool) -> None:
@@ -104,13 +104,11 @@ class Subjects:
         Raises:
             SubjectUnknown: it was never opened.
         """
-        async with self._database.transaction() as tx:
-            await tx.execute(queries.EXCLUDE)
-            if await tx.fetchval(queries.SUBJECT_STATE, subject_ref) is None:
+        async with self._database.transaction(queries.EXCLUDE) as tx:
+            found = dict(await tx.fetchrow(queries.FENCE_AND_COUNT, subject_ref) or {"state": None})
+            if found.pop("state") is None:
                 raise SubjectUnknown
-            await tx.execute(queries.FENCE, subject_ref)
-            counts = await tx.fetchrow(queries.COUNT_KEYS, subject_ref)
-        return KeyCounts(**dict(counts or {}))
+        return KeyCounts(**found)
 
     async def destroy(self, subject_ref: SubjectRef, at: datetime) -> int | None:
         """Delete every key and login of a subject, closed at this policy time. Repeating it changes nothing.

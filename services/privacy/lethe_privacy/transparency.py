@@ -43,10 +43,10 @@ class CertificateLog:
         levels, positions = [node[0] for node, _ in made], [node[1] for node, _ in made]
         await tx.execute(ADD_NODES, levels, positions, [hash_ for _, hash_ in made])
         size = index + 1
-        (root,) = await _hashes(tx, [(0, size)])
+        root, *path = await _hashes(tx, [(0, size), *merkle.inclusion(index, size)])
         head = certificates.signed_head(certificates.Head(size, root), self._clock.now(), self._signing_key)
         await tx.execute(ADD_HEAD, size, certificates.render(head).decode())
-        return certificates.entry(index, await _hashes(tx, merkle.inclusion(index, size)), head)
+        return certificates.entry(index, path, head)
 
     async def newest(self, tx: Transaction, since: int | None) -> dict[str, JsonValue] | None:
         """The newest head, with the proof that it only grew since it had `since` entries; None while there is none.

@@ -5,22 +5,27 @@ test compares both with every column of the live databases that names a subject.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
+from typing import Self
 
 import asyncpg
 
-from lethe_common.database import connect
+from lethe_common.database import Database, Transaction
+from lethe_common.errors import Unavailable
 from lethe_common.identifiers import SubjectRef
+from lethe_common.services import Service
 from lethe_common.storage import Storage
 from lethe_privacy.erasures import Finding
 from lethe_privacy.errors import PlaceNotSeen
 
 _BY_REFERENCE = "rows with the subject's reference, counted by the verifier's role"
 _BY_LISTING = "object versions, delete markers and unfinished uploads under the subject's prefix, listed"
-_CLOSE_SECONDS = 5.0
+_NOT_SEEN = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
+_AT_ONCE = 2
 
 
 class Cluster(StrEnum):
@@ -87,10 +92,16 @@ NOT_LOOKED_INTO = {
 
 
 class Verifier:
-    """Looks into every place. Connects anew each time: erasures are rare, and nothing is held meanwhile."""
+    """Looks into every place. What it looks with stays connected for some minutes after a look."""
 
-    def __init__(self, urls: dict[Cluster, str], storage: Storage, places: Sequence[Place] = PLACES) -> None:
-        self._urls, self._storage, self._places = urls, storage, places
+    def __init__(self, eyes: Sequence["Eyes"], storage: Storage) -> None:
+        self._eyes, self._storage = eyes, storage
+
+    @classmethod
+    async def open(cls, urls: dict[Cluster, str], storage: Storage, places: Sequence[Place] = PLACES) -> Self:
+        """With these credentials; nobody is asked before the first look."""
+        by_cluster = {one: [place for place in places if place.cluster is one] for one in Cluster}
+        return cls([await Eyes.open(urls[one], inside) for one, inside in by_cluster.items() if inside], storage)
 
     async def look(self, subject_ref: SubjectRef, prefixes: Sequence[str]) -> list[Finding]:
         """What is there of a subject, place by place, those with nothing included.
@@ -99,34 +110,67 @@ class Verifier:
             PlaceNotSeen: a place could not be looked into; nothing is known about it.
             Unavailable: a server is away.
         """
-        rows = await asyncio.gather(*(self._look_into(cluster, subject_ref) for cluster in Cluster))
-        objects = await asyncio.gather(*(self._look_under(prefix) for prefix in prefixes))
+        *rows, objects = await asyncio.gather(*(one.look(subject_ref) for one in self._eyes), self._list(prefixes))
         return [*chain.from_iterable(rows), *objects]
 
-    async def _look_under(self, prefix: str) -> Finding:
-        remains = await self._storage.remains(prefix)
-        category = prefix.partition("/")[0]
-        return Finding(f"s3:{category}", _BY_LISTING, remains.object_versions + remains.multiparts)
+    async def approach(self) -> None:
+        """Connect to the databases, if need be, so that a look that follows soon need not wait for it. May fail unseen."""
+        with contextlib.suppress(Unavailable):
+            await asyncio.gather(*(one.approach() for one in self._eyes))
 
     async def close(self) -> None:
-        """Leave the store."""
+        """Leave the databases and the store."""
+        for one in self._eyes:
+            await one.close()
         await self._storage.close()
 
-    async def _look_into(self, cluster: Cluster, subject_ref: SubjectRef) -> list[Finding]:
-        connection = await connect(self._urls[cluster], "pg_catalog")
-        try:
-            return [
-                Finding(place.store, _BY_REFERENCE, await _count(connection, place, subject_ref))
-                for place in self._places
-                if place.cluster is cluster
-            ]
-        finally:
-            await connection.close(timeout=_CLOSE_SECONDS)
+    async def _list(self, prefixes: Sequence[str]) -> list[Finding]:
+        return [
+            Finding(f"s3:{prefix.partition('/')[0]}", _BY_LISTING, left.count)
+            for prefix, left in (await self._storage.find_each(prefixes)).items()
+        ]
 
 
-async def _count(connection: asyncpg.Connection, place: Place, subject_ref: SubjectRef) -> int:
-    try:
-        found: int = await connection.fetchval(place.count, subject_ref)
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError) as error:
-        raise PlaceNotSeen(place.store) from error
-    return found
+class Eyes:
+    """Looks into the places of one database, with one statement."""
+
+    def __init__(self, database: Database, places: Sequence[Place]) -> None:
+        self._database, self._places = database, places
+        self._counts = f"SELECT {', '.join(f'({place.count})' for place in places)}"
+
+    @classmethod
+    async def open(cls, url: str, places: Sequence[Place]) -> Self:
+        """With these credentials."""
+        return cls(await Database.open(url, Service.PRIVACY, schema="pg_catalog", size=_AT_ONCE, least=0), places)
+
+    async def look(self, subject_ref: SubjectRef) -> list[Finding]:
+        """What is there of a subject in each place.
+
+        Raises:
+            PlaceNotSeen, DatabaseAway
+        """
+        async with self._database.single() as tx:
+            try:
+                counts = await tx.fetchrow(self._counts, subject_ref)
+            except _NOT_SEEN as error:
+                raise PlaceNotSeen(await self._unseen(tx, subject_ref)) from error
+        assert counts is not None  # noqa: S101  a SELECT of counts always has its one row
+        return [Finding(place.store, _BY_REFERENCE, count) for place, count in zip(self._places, counts, strict=True)]
+
+    async def approach(self) -> None:
+        """Have a connection."""
+        async with self._database.single():
+            pass
+
+    async def close(self) -> None:
+        """Leave the database."""
+        await self._database.close()
+
+    async def _unseen(self, tx: Transaction, subject_ref: SubjectRef) -> str:
+        """The first place that cannot be looked into, by its name."""
+        for place in self._places:
+            try:
+                await tx.fetchval(place.count, subject_ref)
+            except _NOT_SEEN:
+                return place.store
+        return "a place that was away for a moment"

@@ -99,7 +99,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     registers = registers_of(frame, settings, keys, gauges)
     attestor = Attestor(frame.book, frame.clock.kind, frame.version)
     certificate_log, public_pem = CertificateLog(signing_key, frame.clock), certificates.public_pem(signing_key)
-    saga = _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts, log, registers.acts)
+    saga = await _saga(frame, settings, subjects, attestor, signing_key, certificate_log, facts, log, registers.acts)
     erasures = ErasureHandlers(saga.wake)
     aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
     await facts.begin()
@@ -135,7 +135,7 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     )
 
 
-def _saga(
+async def _saga(
     frame: Frame,
     settings: PrivacySettings,
     subjects: Subjects,
@@ -146,10 +146,11 @@ def _saga(
     log: AccessLog,
     acts: Acts,
 ) -> ErasureSaga:
-    verifier = Verifier(_verifier_urls(settings), _storage(settings))
+    verifier = await Verifier.open(_verifier_urls(settings), _storage(settings))
+    processes = Processes(frame.bus)
     return ErasureSaga(
         frame.database, subjects, verifier, attestor, signing_key, certificate_log, frame.clock, _pace(settings),
-        Retention(frame.bus).held_by, facts, Processes(frame.bus).call_in, log.is_kept, acts,
+        Retention(frame.bus).held_by, facts, processes.call_in, log.is_kept, acts, processes.hint,
     )  # fmt: skip
 
 

@@ -32,20 +32,25 @@ class ErasureHandlers:
     async def on_erasure_step_requested(self, event: ErasureStepRequested, tx: Transaction) -> None:
         """Forget, and report what there was and what is left."""
         await self._fence(tx, event.subject_ref)
-        before = await tx.fetchrow(queries.COUNT_OF_SUBJECT, event.subject_ref)
-        await tx.execute(queries.FORGET_SUBJECT, event.subject_ref)
-        await hold_queries.forget(tx, event.subject_ref, self._clock.now())
-        after = await tx.fetchrow(queries.COUNT_OF_SUBJECT, event.subject_ref)
-        assert before is not None  # noqa: S101  a SELECT of counts always has its one row
-        assert after is not None  # noqa: S101  as above
-        gone = tuple(
-            StoreCount(store=f"pg:retention.{table}", category=category, before=before[table], after=after[table])
+        gone = await tx.fetchrow(queries.FORGET_SUBJECT, event.subject_ref)
+        holds = await hold_queries.forget(tx, event.subject_ref, self._clock.now())
+        left = await tx.fetchrow(queries.COUNT_OF_SUBJECT, event.subject_ref)
+        assert gone is not None  # noqa: S101  a SELECT of counts always has its one row
+        assert left is not None  # noqa: S101  as above
+        counts = [
+            StoreCount(
+                store=f"pg:retention.{table}", category=category, before=gone[table] + left[table], after=left[table]
+            )
             for table, category in _CATEGORIES.items()
-        )
-        counts = (*gone, self._kept(before[_HOLDS])) if before[_HOLDS] else gone
+        ]
+        if holds:
+            counts.append(self._kept(holds))
         tx.tell(
             ErasureStepReported(
-                erasure_id=event.erasure_id, subject_ref=event.subject_ref, owner=Service.RETENTION, counts=counts
+                erasure_id=event.erasure_id,
+                subject_ref=event.subject_ref,
+                owner=Service.RETENTION,
+                counts=tuple(counts),
             )
         )
 

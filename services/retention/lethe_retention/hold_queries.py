@@ -112,10 +112,11 @@ async def scope(tx: Transaction, subject_ref: str, item_id: str | None, *, is_be
     return Scope(states, is_being_erased, item_state)
 
 
-async def forget(tx: Transaction, subject_ref: str, at: datetime) -> None:
-    """Drop what says whom holds were about. That they were, and who decided, stays."""
+async def forget(tx: Transaction, subject_ref: str, at: datetime) -> int:
+    """Drop what says whom holds were about; how many there were. That they were, and who decided, stays."""
     await tx.execute(WITHDRAW_OF_SUBJECT, subject_ref, at)
-    await tx.execute(FORGET_SUBJECT, subject_ref)
+    tag = await tx.execute(FORGET_SUBJECT, subject_ref)
+    return int(tag.rpartition(" ")[2])
 
 
 def scope_of(row: asyncpg.Record) -> tuple[LegalHoldId, SubjectRef, GenerationId | None]:

@@ -185,9 +185,11 @@ COUNT_OF_SUBJECT = """
 """
 
 FORGET_SUBJECT = """
-    WITH d AS (DELETE FROM deadlines WHERE subject_ref = $1),
-         p AS (DELETE FROM pauses WHERE subject_ref = $1)
-    DELETE FROM plans_held WHERE subject_ref = $1
+    WITH d AS (DELETE FROM deadlines WHERE subject_ref = $1 RETURNING 1),
+         p AS (DELETE FROM pauses WHERE subject_ref = $1 RETURNING 1),
+         h AS (DELETE FROM plans_held WHERE subject_ref = $1 RETURNING 1)
+    SELECT (SELECT count(*) FROM d) AS deadlines, (SELECT count(*) FROM p) AS pauses,
+           (SELECT count(*) FROM h) AS plans_held
 """
 
 

@@ -163,4 +163,5 @@ class Bus:
 
     async def _connect_relay_database(self) -> Any:
         url = self._settings.database_url.get_secret_value()
-        return await connect(url, str(self._service))
+        # A mark that is lost is followed by publishing once more, as a crash before it is.
+        return await connect(url, str(self._service), is_flushed=False)

@@ -27,6 +27,11 @@ _AWAY = (
 
 
 _ACQUIRE_SECONDS = 10.0
+UNFLUSHED = "SET LOCAL synchronous_commit = off"
+"""Opens a transaction whose commit waits for no flush: a power failure may take it, if no later one was flushed.
+
+For what is done again without harm, such as taking a piece of work.
+"""
 OnTold = Callable[[Sequence[Envelope]], None]
 
 
@@ -39,14 +44,21 @@ class DatabaseAway(Unavailable):
         super().__init__("The database is away for a moment. Try again in a few seconds.")
 
 
-async def connect(url: str, schema: str, *, statement_timeout_seconds: float = 30.0) -> asyncpg.Connection:
+async def connect(
+    url: str, schema: str, *, statement_timeout_seconds: float = 30.0, is_flushed: bool = True
+) -> asyncpg.Connection:
     """One connection outside the pool, for locks that live as long as a session.
+
+    Without `is_flushed` each of its commits is as one of `UNFLUSHED`.
 
     Raises:
         DatabaseAway: nobody answers.
     """
     try:
-        return await asyncpg.connect(url, server_settings=_settings(schema, statement_timeout_seconds), timeout=10)
+        settings = _settings(schema, statement_timeout_seconds)
+        if not is_flushed:
+            settings["synchronous_commit"] = "off"
+        return await asyncpg.connect(url, server_settings=settings, timeout=10)
     except _AWAY as error:
         raise DatabaseAway from error
 
@@ -76,11 +88,14 @@ class Database:
         *,
         schema: str | None = None,
         size: int = 10,
+        least: int = 1,
         statement_timeout_seconds: float = 30.0,
         on_told: OnTold = lambda _told: None,
         told: Counter | None = None,
     ) -> Self:
         """Connect. `on_told` is called after each commit that told something, with that.
+
+        With `least` at 0 nobody is asked before the first transaction, and no connection outlives 5 idle minutes.
 
         Raises:
             DatabaseAway: nobody answers.
@@ -88,7 +103,7 @@ class Database:
         settings = _settings(schema or str(service), statement_timeout_seconds)
         try:
             pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=size, server_settings=settings, timeout=10, connection_class=_Clean
+                url, min_size=least, max_size=size, server_settings=settings, timeout=10, connection_class=_Clean
             )
         except _AWAY as error:
             raise DatabaseAway from error

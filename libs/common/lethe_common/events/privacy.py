@@ -78,12 +78,23 @@ class ErasureCompleted(Event):
 
     type: ClassVar[str] = "privacy.erasure.completed.v1"
     speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
-    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY, Service.RETENTION, Service.JOBS, Service.BILLING)
+    listeners: ClassVar[tuple[Service, ...]] = (Service.RETENTION, Service.JOBS, Service.BILLING)
 
     erasure_id: ErasureId
     subject_ref: SubjectRef
     certificate_id: CertificateId
     completed_at: datetime
+
+
+class ErasureMoved(Event):
+    """An erasure was certified, or is held: whoever waits for it looks again. Lost, they look a little later."""
+
+    type: ClassVar[str] = "privacy.erasure.moved.v1"
+    speakers: ClassVar[tuple[Service, ...]] = _PRIVACY
+    listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
+    is_stored: ClassVar[bool] = False
+
+    erasure_id: ErasureId
 
 
 class PauseBegan(Event):

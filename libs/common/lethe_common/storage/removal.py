@@ -3,18 +3,19 @@
 All means every version, every delete marker and every unfinished multipart upload.
 Stores differ in how they list the latter: SeaweedFS by prefix; MinIO by the exact key
 only, or the whole bucket's from memory when the prefix is empty, which forgets them at
-a restart (cmd/erasure-multipart.go: "we do not support prefix based listing"). So all
-three are asked; callers who know their keys give them. What MinIO forgot it deletes
-itself after 24 hours (`stale_uploads_expiry`), and it was sealed.
+a restart (cmd/erasure-multipart.go: "we do not support prefix based listing"). So the
+whole bucket's are asked for, which is all where they fit one page, those by prefix where
+they do not, and by key for callers who know theirs. What MinIO forgot it deletes itself
+after 24 hours (`stale_uploads_expiry`), and it was sealed.
 """
 
 import asyncio
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 
 from minio.datatypes import Object
 from minio.deleteobjects import DeleteObject
@@ -45,12 +46,60 @@ class Remains:
         return not (self.object_versions or self.multiparts)
 
 
-async def remove_all_versions(connection: Connection, prefix: str, known_keys: Sequence[str]) -> Removed:
-    """Remove page after page until none is left."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look found, up to one page of each: uploads as (key, upload id)."""
+
+    versions: Sequence[Object]
+    uploads: Collection[tuple[str, str]]
+
+    @property
+    def count(self) -> int:
+        """How much that is."""
+        return len(self.versions) + len(self.uploads)
+
+    @property
+    def remains(self) -> Remains:
+        """The same without names."""
+        return Remains(object_versions=len(self.versions), multiparts=len(self.uploads))
+
+
+async def find_each(
+    connection: Connection, prefixes: Collection[str], known_keys: Sequence[str] = ()
+) -> dict[str, Found]:
+    """What is under each prefix, at the same time and with one look for all uploads. Needs a listing identity only."""
+    in_order = sorted(prefixes)
+    for prefix in in_order:
+        check_prefix(prefix)
+    if not in_order:
+        return {}
+    uploads, versions = await asyncio.gather(
+        connection.call(lambda: open_uploads(connection, in_order, known_keys)),
+        asyncio.gather(*(connection.call(partial(_versions_page, connection, prefix)) for prefix in in_order)),
+    )
+    return {
+        prefix: Found(page, [(key, upload_id) for of, key, upload_id in uploads if of == prefix])
+        for prefix, page in zip(in_order, versions, strict=True)
+    }
+
+
+async def remove_all_versions(
+    connection: Connection, prefix: str, known_keys: Sequence[str], found: Found | None
+) -> Removed:
+    """Remove what was found, then page after page until none is left. Where a look has found nothing, that was it."""
     check_prefix(prefix)
-    uploads = await _until_none_is_left(connection, partial(_abort_page, connection, prefix, known_keys))
-    versions = await _until_none_is_left(connection, partial(_delete_page, connection, prefix))
-    return Removed(object_versions=versions, multiparts=uploads)
+    aborted, deleted = 0, 0
+    if found is not None:
+        if not found.count:
+            return Removed(0, 0)
+        aborted, deleted = await connection.call(
+            lambda: (_abort_all(connection, found.uploads), _delete_all(connection, found.versions))
+        )
+    # The last look for versions comes after the last one for uploads: what is completed in between is among them.
+    if found is None or found.uploads:
+        aborted += await _until_none_is_left(connection, partial(_abort_page, connection, prefix, known_keys))
+    deleted += await _until_none_is_left(connection, partial(_delete_page, connection, prefix))
+    return Removed(object_versions=deleted, multiparts=aborted)
 
 
 async def remove_key(connection: Connection, key: str) -> int:
@@ -68,16 +117,6 @@ async def remove_key(connection: Connection, key: str) -> int:
     return await _until_none_is_left(connection, remove)
 
 
-async def remains(connection: Connection, prefix: str, known_keys: Sequence[str]) -> Remains:
-    """Needs a listing identity only."""
-    check_prefix(prefix)
-    versions, uploads = await asyncio.gather(
-        connection.call(lambda: len(_versions_page(connection, prefix))),
-        connection.call(lambda: len(_uploads_page(connection, prefix, known_keys))),
-    )
-    return Remains(object_versions=versions, multiparts=uploads)
-
-
 async def _until_none_is_left(connection: Connection, remove_page: Callable[[], int]) -> int:
     total = 0
     for _ in range(connection.limits.removal_rounds):
@@ -89,7 +128,10 @@ async def _until_none_is_left(connection: Connection, remove_page: Callable[[], 
 
 
 def _delete_page(connection: Connection, prefix: str) -> int:
-    found = _versions_page(connection, prefix)
+    return _delete_all(connection, _versions_page(connection, prefix))
+
+
+def _delete_all(connection: Connection, found: Sequence[Object]) -> int:
     if not found:
         return 0
     wanted = [DeleteObject(version.object_name or "", version.version_id) for version in found]
@@ -100,7 +142,11 @@ def _delete_page(connection: Connection, prefix: str) -> int:
 
 
 def _abort_page(connection: Connection, prefix: str, known_keys: Sequence[str]) -> int:
-    return sum(_abort(connection, key, upload_id) for key, upload_id in _uploads_page(connection, prefix, known_keys))
+    return _abort_all(connection, _uploads_page(connection, prefix, known_keys))
+
+
+def _abort_all(connection: Connection, uploads: Collection[tuple[str, str]]) -> int:
+    return sum(_abort(connection, key, upload_id) for key, upload_id in uploads)
 
 
 def _abort(connection: Connection, key: str, upload_id: str) -> bool:
@@ -120,23 +166,30 @@ def _versions_page(connection: Connection, prefix: str) -> list[Object]:
 
 
 def _uploads_page(connection: Connection, prefix: str, known_keys: Sequence[str]) -> set[tuple[str, str]]:
-    asked = (prefix, "", *known_keys)
-    return {
-        (upload.object_name, upload.upload_id)
-        for scope in asked
-        for upload in connection.client._list_multipart_uploads(  # noqa: SLF001 - the SDK has no public listing of uploads
-            connection.bucket, prefix=scope, max_uploads=connection.limits.page
-        ).uploads
-        if upload.object_name and upload.upload_id and upload.object_name.startswith(prefix)
-    }
+    return {(key, upload_id) for _, key, upload_id in open_uploads(connection, [prefix], known_keys)}
 
 
-def open_uploads(connection: Connection, scope: str, prefixes: Sequence[str]) -> list[tuple[str, str, str]]:
+def _uploads_in(connection: Connection, scope: str) -> tuple[set[tuple[str, str]], bool]:
+    """One page of unfinished uploads, as (key, upload id), and whether there are no others."""
+    most = connection.limits.page
+    answer = connection.client._list_multipart_uploads(  # noqa: SLF001 - the SDK has no public listing of uploads
+        connection.bucket, prefix=scope, max_uploads=most
+    )
+    found = {(one.object_name, one.upload_id) for one in answer.uploads if one.object_name and one.upload_id}
+    return found, not answer.is_truncated and len(answer.uploads) < most
+
+
+def open_uploads(
+    connection: Connection, in_order: Sequence[str], known_keys: Sequence[str] = ()
+) -> list[tuple[str, str, str]]:
     """Unfinished uploads under any of these prefixes, as (prefix, key, upload id): one listing for all, where it fits."""
-    found = _uploads_page(connection, scope, ())
-    if len(found) >= connection.limits.page:
-        return [(prefix, *one) for prefix in prefixes for one in _uploads_page(connection, prefix, ())]
-    by_prefix = [(holder(prefixes, key), key, upload_id) for key, upload_id in found]
+    found, are_all = _uploads_in(connection, "")
+    if not are_all:
+        some, are_all = _uploads_in(connection, beginning(in_order))
+        found |= some
+    for scope in known_keys if are_all else (*in_order, *known_keys):
+        found |= _uploads_in(connection, scope)[0]
+    by_prefix = [(holder(in_order, key), key, upload_id) for key, upload_id in found]
     return [(prefix, key, upload_id) for prefix, key, upload_id in by_prefix if prefix is not None]
 
 
@@ -149,3 +202,11 @@ def holder(in_order: Sequence[str], key: str) -> str | None:
     """Which of these prefixes, in their order, a key lies under."""
     place = bisect_right(in_order, key) - 1
     return in_order[place] if place >= 0 and key.startswith(in_order[place]) else None
+
+
+def beginning(in_order: Sequence[str]) -> str:
+    """What all of them begin with: in their order, what the first and the last do."""
+    if not in_order:
+        return ""
+    pairs = zip(in_order[0], in_order[-1], strict=False)
+    return "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -7,7 +7,7 @@ least, and is kept small.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import groupby, takewhile
+from itertools import groupby
 
 from minio.datatypes import Object, parse_list_objects
 from minio.deleteobjects import DeleteObject
@@ -15,7 +15,7 @@ from minio.deleteobjects import DeleteObject
 from lethe_common.storage.connection import Connection
 from lethe_common.storage.errors import StorageFailed
 from lethe_common.storage.names import check_prefix
-from lethe_common.storage.removal import Removed, abort_uploads, holder, open_uploads
+from lethe_common.storage.removal import Removed, abort_uploads, beginning, holder, open_uploads
 
 _UNVERSIONED = "null"
 """How S3 names the only version of an object that was written without versions."""
@@ -55,7 +55,7 @@ async def remove_sets(
     Nothing has to be listed to remove what is noted; what of it could not be removed is found by the walk.
     """
     in_order = _ordered(prefixes)
-    uploads = await connection.call(lambda: open_uploads(connection, _beginning(in_order), in_order))
+    uploads = await connection.call(lambda: open_uploads(connection, in_order))
     aborted = await connection.call(lambda: abort_uploads(connection, uploads))
     known = {one.named for one in noted if holder(in_order, one.key) is not None}
     await connection.call(lambda: _delete(connection, known))
@@ -89,7 +89,7 @@ async def remains_in(connection: Connection, prefixes: Collection[str]) -> set[s
         if sum(map(len, found.values())) < _FOUND_MOST:
             break
         left = [prefix for prefix in left if prefix > max(found)]
-    uploads = await connection.call(lambda: open_uploads(connection, _beginning(in_order), in_order))
+    uploads = await connection.call(lambda: open_uploads(connection, in_order))
     return there | {prefix for prefix, _, _ in uploads}
 
 
@@ -109,20 +109,12 @@ def _groups(in_order: Sequence[str]) -> list[tuple[str, list[str]]]:
     A walk that does not end with its last prefix runs on through all that was removed after it: SeaweedFS keeps the
     folders of what is gone for minutes, and passing one costs as much as passing an object.
     """
-    shared = len(_beginning(in_order)) + 1
+    shared = len(beginning(in_order)) + 1
     by_folder, by_letter = (
         [list(group) for _, group in groupby(in_order, key=key)]
         for key in (lambda prefix: prefix.rstrip("/").rpartition("/")[0], lambda prefix: prefix[:shared])
     )
-    return [(_beginning(group), group) for group in min(by_folder, by_letter, key=len)]
-
-
-def _beginning(in_order: Sequence[str]) -> str:
-    """What all of them begin with: in their order, what the first and the last do."""
-    if not in_order:
-        return ""
-    pairs = zip(in_order[0], in_order[-1], strict=False)
-    return "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return [(beginning(group), group) for group in min(by_folder, by_letter, key=len)]
 
 
 def _walk(connection: Connection, scope: str, in_order: Sequence[str], found: dict[str, list[Object]]) -> None:

@@ -7,7 +7,7 @@ from lethe_common.storage import bucket, reading, removal, sets, writing
 from lethe_common.storage.connection import connect
 from lethe_common.storage.limits import Limits
 from lethe_common.storage.reading import ObjectFacts
-from lethe_common.storage.removal import Remains, Removed
+from lethe_common.storage.removal import Found, Remains, Removed
 from lethe_common.storage.sets import ObjectVersion, RemovedSet
 from lethe_common.storage.writing import Stored
 
@@ -91,13 +91,20 @@ class Storage:
         """
         return await reading.list_keys(self._connection, prefix, after)
 
-    async def remove_all_versions(self, prefix: str, known_keys: Sequence[str] = ()) -> Removed:
+    async def find_each(self, prefixes: Collection[str], known_keys: Sequence[str] = ()) -> dict[str, Found]:
+        """What there is under each of some prefixes, up to a page (1000) of each kind. A list/read-only identity suffices."""
+        return await removal.find_each(self._connection, prefixes, known_keys)
+
+    async def remove_all_versions(
+        self, prefix: str, known_keys: Sequence[str] = (), found: Found | None = None
+    ) -> Removed:
         """Remove every version, delete marker and unfinished upload under a prefix that ends with `/`.
 
-        `known_keys` are looked up one by one too: MinIO lists unfinished uploads by exact key only.
-        Safe to repeat; what is gone counts nothing.
+        `known_keys` are looked up one by one too: MinIO lists unfinished uploads by exact key only. `found` is what
+        was found there just now, which is then not looked for again.
+        Safe to repeat; what is gone counts nothing. Once this returns, a look has found nothing.
         """
-        return await removal.remove_all_versions(self._connection, prefix, known_keys)
+        return await removal.remove_all_versions(self._connection, prefix, known_keys, found)
 
     async def remove_sets(self, prefixes: Collection[str], noted: Collection[ObjectVersion] = ()) -> RemovedSet:
         """Remove everything under many prefixes, as `remove_all_versions` does, with requests that they share.
@@ -117,7 +124,7 @@ class Storage:
 
     async def remains(self, prefix: str, known_keys: Sequence[str] = ()) -> Remains:
         """What `remove_all_versions` would find. A list/read-only identity suffices."""
-        return await removal.remains(self._connection, prefix, known_keys)
+        return (await self.find_each([prefix], known_keys))[prefix].remains
 
     async def close(self) -> None:
         """Wait for what is under way, then drop the connections."""

@@ -27,22 +27,21 @@ TAKE = """
               (SELECT s.object_random FROM subjects s WHERE s.subject_ref = e.subject_ref)
 """
 
-COUNT = """
-    SELECT (SELECT count(*) FROM runs WHERE subject_ref = $1)
+_RECORDS = """(SELECT count(*) FROM runs WHERE subject_ref = $1)
            + (SELECT count(*) FROM attempts a JOIN runs r USING (generation_id) WHERE r.subject_ref = $1)
            + (SELECT count(*) FROM removals WHERE subject_ref = $1)
-           + (SELECT count(*) FROM early_cancels WHERE subject_ref = $1),
-           (SELECT count(*) FROM assets WHERE subject_ref = $1)
-"""
+           + (SELECT count(*) FROM early_cancels WHERE subject_ref = $1)"""
+_ASSETS = "(SELECT count(*) FROM assets WHERE subject_ref = $1)"
+COUNT = f"SELECT {_RECORDS}, {_ASSETS}"
 
 # The first count stays: a crash and a second try must not report fewer than there were.
-NOTE_BEFORE = """
+NOTE_BEFORE = f"""
     UPDATE erasures
-       SET runs_before = coalesce(runs_before, $2), assets_before = coalesce(assets_before, $3),
-           versions_before = coalesce(versions_before, $4)
-     WHERE erasure_id = $1
+       SET runs_before = coalesce(runs_before, {_RECORDS}), assets_before = coalesce(assets_before, {_ASSETS}),
+           versions_before = coalesce(versions_before, $3)
+     WHERE erasure_id = $2
     RETURNING runs_before, assets_before, versions_before
-"""
+"""  # noqa: S608  constants of this module
 
 REMOVE = """
     WITH mine AS (SELECT generation_id FROM runs WHERE subject_ref = $1),
@@ -99,10 +98,10 @@ async def count(tx: Transaction, ref: str) -> tuple[int, int]:
     return (0, 0) if row is None else (row[0], row[1])
 
 
-async def note_before(tx: Transaction, erasure_id: str, found: Found) -> Found:
-    """Keep the first count, and return it."""
-    row = await tx.fetchrow(NOTE_BEFORE, erasure_id, found.records, found.assets, found.object_versions)
-    return found if row is None else Found(row[0], row[1], row[2])
+async def note_before(tx: Transaction, due: DueErasure, object_versions: int) -> Found:
+    """Count the rows, keep the first count with that of the objects, and return it."""
+    row = await tx.fetchrow(NOTE_BEFORE, due.subject_ref, due.erasure_id, object_versions)
+    return Found(0, 0, object_versions) if row is None else Found(row[0], row[1], row[2])
 
 
 async def remove(tx: Transaction, ref: str) -> None:

@@ -1,8 +1,8 @@
-"""Calling leased keys in from every process that may have them."""
+"""What an erasure says to processes, and need not arrive: that keys are called in, and that it is worth a look."""
 
 from lethe_common.bus import Bus
-from lethe_common.events.privacy import KeysCalledIn
-from lethe_common.identifiers import SubjectRef
+from lethe_common.events.privacy import ErasureMoved, KeysCalledIn
+from lethe_common.identifiers import ErasureId, SubjectRef
 
 
 class Processes:
@@ -14,3 +14,7 @@ class Processes:
     async def call_in(self, subject_ref: SubjectRef) -> None:
         """Say it once. It may be lost; the erasure's step says it again."""
         await self._bus.say(KeysCalledIn(subject_ref=subject_ref))
+
+    async def hint(self, erasure_id: ErasureId) -> None:
+        """Say that an erasure has moved to where somebody may wait for it."""
+        await self._bus.say(ErasureMoved(erasure_id=erasure_id))
