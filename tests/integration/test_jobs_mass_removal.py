@@ -5,12 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from lethe_common.clock import RealClock
 from lethe_common.database import Database, Transaction
-from lethe_common.events.jobs import RemovalRule
+from lethe_common.events.jobs import AssetsRemoved, RemovalRule
+from lethe_common.events.retention import ItemsDue
 from lethe_common.identifiers import GenerationId, RunId, SubjectRef
 from lethe_common.services import Service
 from lethe_jobs.queries import removals
 from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand
+from tests.integration.members import until
 from tests.servers import RunningServers
 
 GENERIC_PLAN_AFTER = 6
@@ -68,6 +71,47 @@ async def test_a_batch_reads_little_more_than_itself(at: Stand, servers: Running
     assert taken - before < 10 * BATCH
     assert finished - taken < 10 * BATCH
     await database.close()
+
+
+async def test_a_batch_begins_at_its_place(at: Stand, servers: RunningServers) -> None:
+    async with jobs(at, [ScriptedProvider()]):
+        pass
+    database = await Database.open(servers.dsn("jobs"), Service.JOBS, size=1)
+    subject, ids = SubjectRef.new(), [GenerationId.new() for _ in range(BATCH)]
+    await at.eye.execute(RUNS, ids, [RunId.new() for _ in ids], subject)
+    async with database.transaction() as tx:
+        await removals.request(tx, dict.fromkeys(ids, subject), RemovalRule.EXPIRED)
+
+    async with database.transaction(removals.IN_ORDER) as tx:
+        lower = [one.object_prefix or "" for one in await removals.take(tx, BATCH // 2, LEASE)]
+        upper = [one.object_prefix or "" for one in await removals.take(tx, BATCH, LEASE, max(lower))]
+
+    assert len(lower) == len(upper) == BATCH // 2
+    assert max(lower) < min(upper)
+    await database.close()
+
+
+async def test_what_comes_by_the_hundred_goes_and_each_is_told_once(at: Stand) -> None:
+    subject, ids = SubjectRef.new(), [GenerationId.new() for _ in range(4 * BATCH)]
+    async with jobs(at, [ScriptedProvider()]):
+        await at.eye.execute(RUNS, ids, [RunId.new() for _ in ids], subject)
+        for start in range(0, len(ids), BATCH):
+            now = RealClock().now()
+            items = [
+                ItemsDue.Item(generation_id=one, subject_ref=subject, category="output.video", due_at=now)
+                for one in ids[start : start + BATCH]
+            ]
+            await at.retention.tell(ItemsDue(items=tuple(items)))
+
+        async def all_are_gone() -> bool:
+            return bool(
+                await at.eye.fetchval("SELECT count(*) = $1 FROM jobs.removals WHERE removed_at IS NOT NULL", len(ids))
+            )
+
+        await until(all_are_gone)
+
+    told = [item.generation_id for event in await at.told(AssetsRemoved) for item in event.items]
+    assert sorted(told) == sorted(ids)
 
 
 async def test_two_who_take_at_once_take_different_ones(at: Stand, servers: RunningServers) -> None:

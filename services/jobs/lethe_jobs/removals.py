@@ -6,6 +6,7 @@ one deletes the rows and tells, together.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ import structlog
 from lethe_common import crashes
 from lethe_common.bells import Bell
 from lethe_common.bus import Bus
+from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.errors import LetheError, Unavailable
 from lethe_common.events.envelope import portions
@@ -34,6 +36,9 @@ _OBJECTS_REMOVED = crashes.point("removal.objects_removed", Service.JOBS)
 _KEYS_DESTROYED = crashes.point("removal.keys_destroyed", Service.JOBS)
 
 _PRUNE_BATCH = 5000
+_FEW = 50
+"""What is taken when something comes after a rest: what a person deletes waits for nothing."""
+_LULL_SECONDS = 0.25
 
 
 class Removals:
@@ -51,12 +56,14 @@ class Removals:
         at_once: int,
         lease: timedelta,
         poll_seconds: float,
+        gather_seconds: float,
         tombstones: timedelta,
         hold_wait: timedelta,
     ) -> None:
         self._database, self._bus, self._storage, self._bell, self._gauges = database, bus, storage, bell, gauges
         self._batch, self._at_once, self._lease, self._hold_wait = batch, at_once, lease, hold_wait
-        self._poll_seconds, self._tombstones = poll_seconds, tombstones
+        self._poll_seconds, self._gather_seconds, self._tombstones = poll_seconds, gather_seconds, tombstones
+        self._gathering, self._place = asyncio.Lock(), ""
 
     async def run(self) -> None:
         """Remove for ever; a worker of the frame. Woken by commits, with a slow poll as safety net."""
@@ -64,18 +71,31 @@ class Removals:
 
     async def _work_off(self) -> None:
         """One batch after the other. While one waits for the store, another has its keys and rows removed."""
+        few = min(_FEW, self._batch)
         while True:
             try:
-                while await self.work():
-                    pass
+                if await self.work(few) == few:
+                    await self._gather()
+                    while await self.work(self._batch):
+                        pass
             except Unavailable as error:
                 log.info("removals_wait", cause=type(error).__name__)
             await self._bell.wait(self._poll_seconds)
 
-    async def work(self) -> int:
+    async def _gather(self) -> None:
+        """Let what comes by the thousand arrive first, for some seconds at most.
+
+        Batches go in the order of the store's keys. Taken from the first that came, they lie scattered among those
+        still to come, and each costs the store several times as much.
+        """
+        give_up_at = monotonic_seconds() + self._gather_seconds
+        async with self._gathering:
+            while monotonic_seconds() < give_up_at and await self._bell.wait(_LULL_SECONDS):
+                pass
+
+    async def work(self, most: int) -> int:
         """Take one batch of due removals and finish what can be. Returns how many were taken."""
-        async with self._database.transaction(queries.IN_ORDER) as tx:
-            due = await queries.take(tx, self._batch, self._lease)
+        due = await self._take(most)
         if not due:
             return 0
         free = await self._free(due)
@@ -89,6 +109,19 @@ class Removals:
         kept = {one.generation_id for one in done}
         await self._defer([one for one in free if one.generation_id not in kept])
         return len(due)
+
+    async def _take(self, most: int) -> list[Due]:
+        """From where the last batch ended, and after the last of all from the beginning.
+
+        Else each would pass what those before it left in the index, until that is vacuumed.
+        """
+        async with self._database.transaction(queries.IN_ORDER) as tx:
+            due = await queries.take(tx, most, self._lease, self._place)
+            is_end = len(due) < most
+            if is_end and self._place:
+                due += await queries.take(tx, most - len(due), self._lease)
+        self._place = "" if is_end else max(one.object_prefix or "" for one in due)
+        return due
 
     async def prune(self, _now: datetime) -> None:
         """Drop tombstones older than anything the bus may still bring; a sweep of the frame."""
@@ -151,8 +184,8 @@ class Removals:
             told = [_told(one, gone[one.generation_id]) for one in due if one.generation_id in gone]
             for items in portions(told):
                 tx.tell(AssetsRemoved(items=items))
-        for one in told:
-            self._gauges.removed.labels(one.rule).inc()
+        for rule, count in Counter(one.rule for one in told).items():
+            self._gauges.removed.labels(rule).inc(count)
 
     async def _defer(self, due: Sequence[Due]) -> None:
         if not due:

@@ -30,6 +30,7 @@ class JobsSettings(ServiceSettings):
     expired_batch: int = Field(default=200, ge=1)
 
     removal_poll_seconds: float = Field(default=2.0, gt=0)
+    removal_gather_seconds: float = Field(default=5.0, ge=0)
     removal_batch: int = Field(default=500, ge=1, le=REMOVALS_MOST)
     removals_at_once: int = Field(default=2, ge=1, le=8)
     removal_lease_seconds: float = Field(default=60.0, gt=0)

@@ -148,5 +148,6 @@ def _removals(frame: Frame, settings: JobsSettings, storage: Storage, bells: Bel
         frame.database, frame.bus, storage, bells.removals, gauges,
         batch=settings.removal_batch, at_once=settings.removals_at_once,
         lease=timedelta(seconds=settings.removal_lease_seconds), poll_seconds=settings.removal_poll_seconds,
+        gather_seconds=settings.removal_gather_seconds,
         tombstones=timedelta(days=settings.tombstone_days), hold_wait=timedelta(seconds=settings.removal_hold_seconds),
     )  # fmt: skip

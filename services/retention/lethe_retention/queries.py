@@ -128,7 +128,8 @@ REMOVED = """
            state = 'removed', closed_at = NULL, look_at = now(),
            rule = coalesce(d.rule, excluded.rule),
            removed_at = coalesce(d.removed_at, excluded.removed_at),
-           prefixes = ARRAY(SELECT DISTINCT unnest(d.prefixes || excluded.prefixes))
+           prefixes = CASE WHEN d.prefixes = '{}' THEN excluded.prefixes
+                           ELSE ARRAY(SELECT DISTINCT unnest(d.prefixes || excluded.prefixes)) END
 """
 
 # What was reported together lies together in the store's order of keys: so it is seen in one walk.

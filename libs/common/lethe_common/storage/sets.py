@@ -1,8 +1,7 @@
 """Many prefixes at once: one walk over the store in the order of its keys, instead of several requests for each.
 
 What goes together mostly lies together, or what lay between has gone: then one page
-answers for many prefixes. Where much else lies between, a page passes one of them at
-least, and is kept small.
+answers for many prefixes. Where much else lies between, each is asked for by itself.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,6 +21,9 @@ _UNVERSIONED = "null"
 _FIRST_PAGE = 4
 """Small, since most walks look at what has gone: each key listed beyond it costs as much as one looked for."""
 _GROWTH = 4
+_PASSED_LEAST = 4
+"""A page in which nothing was found has to pass as many prefixes. SeaweedFS looks for versions of each key that it lists,
+and reads a folder to its end: a page costs it 1.9 ms where much else lies between, and asking for one prefix 0.6 ms."""
 _FOUND_MOST = 5000
 """What one walk hands back at most; the rest is found by the next one."""
 
@@ -118,12 +120,12 @@ def _groups(in_order: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _walk(connection: Connection, scope: str, in_order: Sequence[str], found: dict[str, list[Object]]) -> None:
-    """Add what is under these prefixes, in one walk over what begins with `scope`."""
+    """Add what is under these prefixes, in one walk over what begins with `scope`, for as long as pages pass many."""
     place, size, total = 0, _FIRST_PAGE, 0
     after = in_order[0]
     while place < len(in_order) and total < _FOUND_MOST:
         page, is_last = _page(connection, scope, after, size)
-        hits = 0
+        first, hits = place, 0
         for one in page:
             name = one.object_name or ""
             while place < len(in_order) and name > in_order[place] and not name.startswith(in_order[place]):
@@ -134,9 +136,20 @@ def _walk(connection: Connection, scope: str, in_order: Sequence[str], found: di
         total += hits
         if is_last or not page or place == len(in_order):
             return
+        if not hits and place - first < _PASSED_LEAST:
+            _each(connection, in_order[place:], found)
+            return
         last = page[-1].object_name or ""
         after = last if last.startswith(in_order[place]) else in_order[place]
         size = min(size * _GROWTH, connection.limits.page) if hits == len(page) else _FIRST_PAGE
+
+
+def _each(connection: Connection, in_order: Sequence[str], found: dict[str, list[Object]]) -> None:
+    """The same, asking for one after the other."""
+    for prefix in in_order:
+        _walk(connection, prefix, [prefix], found)
+        if sum(map(len, found.values())) >= _FOUND_MOST:
+            return
 
 
 def _page(connection: Connection, scope: str, after: str, size: int) -> tuple[list[Object], bool]:

@@ -31,7 +31,7 @@ IN_ORDER = "SET LOCAL enable_sort = off"
 TAKE = """
     WITH chosen AS (
         SELECT m.generation_id FROM removals m
-         WHERE m.removed_at IS NULL AND m.next_attempt_at <= now()
+         WHERE m.removed_at IS NULL AND m.next_attempt_at <= now() AND m.place COLLATE "C" >= $3
            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.generation_id = m.generation_id
                               AND r.state NOT IN ('completed', 'failed', 'cancelled'))
          ORDER BY m.place COLLATE "C" LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -138,9 +138,9 @@ async def request(tx: Transaction, items: Mapping[GenerationId, SubjectRef], rul
     return {row[0] for row in await tx.fetch(REMOVED, list(items))}
 
 
-async def take(tx: Transaction, limit: int, lease: timedelta) -> list[Due]:
-    """Removals to work on now."""
-    rows = await tx.fetch(TAKE, limit, lease)
+async def take(tx: Transaction, limit: int, lease: timedelta, place: str = "") -> list[Due]:
+    """Removals to work on now, from this place in the store on."""
+    rows = await tx.fetch(TAKE, limit, lease, place)
     objects: dict[str, list[ObjectVersion]] = defaultdict(list)
     for row in await tx.fetch(NOTED, [row[0] for row in rows]) if rows else ():
         objects[row[0]].append(ObjectVersion(row[1], row[2]))
