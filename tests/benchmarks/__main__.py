@@ -40,6 +40,7 @@ _SETTINGS = {"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}
 _LIVING = 40
 """Accounts that use the service while the items of others go."""
 _SEALING_ACCOUNTS, _SEALING_SECONDS = 2_000, 20.0
+_VACUUM_LOOK_SECONDS = 1
 _VACUUMING = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
 _began = time.monotonic()
 
@@ -144,7 +145,7 @@ async def _erasure(plan: Plan, measured: Measured, suite: RunningSuite) -> None:
     say(f"{plan.people:,} people with {each} rows each")
     await _settle(suite)
     while (await suite.fetch(_VACUUMING))[0][0]:
-        await asyncio.sleep(1)
+        await asyncio.sleep(_VACUUM_LOOK_SECONDS)
     await asyncio.to_thread(os.sync)
     say("settled")
     for run in range(plan.runs):

@@ -13,7 +13,7 @@ from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.supervisor import State
 from lethe_common.clock import acknowledgements, advance_virtual, monotonic_seconds, read_virtual
 
-_LOOK_SECONDS = 0.02
+_LOOK_FIRST_SECONDS, _LOOK_MOST_SECONDS = 0.01, 0.2
 
 
 def now(data: Path) -> datetime:
@@ -50,13 +50,15 @@ def advance(data: Path, duration: str, timeout_seconds: float = 120.0) -> dateti
     file = _clock_file(data)
     number = advance_virtual(file, step(duration, read_virtual(file)[0]))
     give_up_at = monotonic_seconds() + timeout_seconds
+    look_seconds = _LOOK_FIRST_SECONDS
     while late := _late(data, file, number):
         if monotonic_seconds() > give_up_at:
             raise ClockRefused(
                 f"The clock was moved, but {', '.join(late)} did not finish what was due within "
                 f"{timeout_seconds:.0f} s. See the logs in {data / 'logs'}."
             )
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(look_seconds)
+        look_seconds = min(look_seconds * 1.5, _LOOK_MOST_SECONDS)
     return read_virtual(file)[0]
 
 
