@@ -306,3 +306,16 @@ def test_what_its_owner_deletes_may_not_be_used_on_and_an_erasure_counts_the_rec
     counts = {one["store"]: one["before"] for one in certificate["payload"]["stores"]}
     assert counts["pg:gateway.training_records"] == 2
     assert records_of(asking, course.giving) == (0, 0)
+
+
+def test_nothing_is_given_to_a_trainer_whose_contract_has_ended(asking: RunningSuite) -> None:
+    with asking.console() as console:
+        entry = {"operator": "olive", "reference": "DPA 1", "starts_on": "2026-01-01", "ends_on": "2026-01-02"}
+        answered(console.post("/api/registers/processors/trainer", json=entry))
+        refused = until(
+            lambda: one if (one := console.get("/api/training/trainer/items")).is_error else None, "the contract's end"
+        )
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "contract_expired")
+    (known,) = training(asking, "show")["trainers"]
+    assert known["refusal"]["message"].startswith("No contract with this trainer stands today.")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from lethe_common.clock import Clock
 from lethe_common.policy import Policy, PolicyBook
-from lethe_common.policy.training import TRAIN
+from lethe_common.policy.training import is_prohibited
 
 Default = Literal["off", "opt_in", "opt_out", "always"]
 """`off`: not at all; `opt_in`: after consent; `opt_out`: until an objection; `always`: what the contract or a law needs."""
@@ -93,9 +93,8 @@ def uses_of(policy: Policy) -> Uses:
         category: frozenset(use.purpose for use in rule.uses) for category, rule in policy.content.data.items()
     }
     stated = getattr(policy.content, "purposes", None) or {}
-    prohibited = {_PROHIBITED[what] for what in policy.content.prohibited if what in _PROHIBITED}
     defaults: dict[str, Default] = {
-        name: "off" if name in prohibited else purpose.default for name, purpose in stated.items()
+        name: "off" if is_prohibited(policy.content, name) else purpose.default for name, purpose in stated.items()
     }
     if not stated:
         defaults = dict.fromkeys((purpose for purposes in by_category.values() for purpose in purposes), "always")
@@ -108,6 +107,4 @@ def uses_in_force(book: PolicyBook, clock: Clock) -> Callable[[], Uses]:
     return lambda: by_hash[book.governing(clock.now()).hash]
 
 
-_PROHIBITED = {"training": TRAIN}
-"""What `prohibited` rules out, whatever else the policy says of the purpose."""
 _NEEDED_BY_LAW = frozenset({"legal", "tax", "accountability"})

@@ -47,8 +47,8 @@ DAYS = """
      ORDER BY on_day DESC, recipient_id, operator LIMIT $1
 """
 OF_ACCOUNT = """
-    SELECT generation_id, recipient_id, given_at FROM gateway.training_records
-     WHERE account_id = $1 ORDER BY handover_id LIMIT $2
+    SELECT generation_id, recipient_id, given_at, count(*) OVER () AS total, min(given_at) OVER () AS since
+      FROM gateway.training_records WHERE account_id = $1 ORDER BY given_at DESC, generation_id LIMIT $2
 """  # index training_records_account
 OF_SUBJECT = "SELECT handover_id, subject_ref FROM gateway.training_records WHERE subject_ref = $1 LIMIT $2"
 DELETED = """

@@ -37,7 +37,7 @@ class TrainingRecords:
         self._look_from = _AT_ONCE
 
     async def of(self, account_id: str, limit: int) -> Sequence[asyncpg.Record]:
-        """What was given of an account, to whom and when."""
+        """What was given of an account, to whom and when, the last first; each with how much it is in all, and since when."""
         found: Sequence[asyncpg.Record] = await self._database.pool.fetch(queries.OF_ACCOUNT, account_id, limit)
         return found
 

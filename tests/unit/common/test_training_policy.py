@@ -3,15 +3,17 @@ from pathlib import Path
 
 import pytest
 
+from lethe_common.consents import asked
 from lethe_common.handovers import new_key
-from lethe_common.policy import PolicyError, load_policy
+from lethe_common.policy import PolicyError, load_book, load_policy
+from lethe_common.policy.diff import changes, due, told
 from lethe_common.policy.lint import lint_file
 from lethe_common.policy.training import TRAIN, Obstacle, obstacle, trainers
 from lethe_common.purposes import Reason, Standing, uses_of
 from tests.unit.common.policy_files import NAMES, line_with, shipped_policy, trained_by, trainer, written
 
 ON = date(2026, 11, 25)
-KEY = new_key()[1]
+KEY, OTHER_KEY = new_key()[1], new_key()[1]
 CONSENTING = Standing(consents={TRAIN})
 OPT_IN = 'text: {en: "improving AI models with what you create"}\n    default: opt_in'
 KEPT = "keep: {until: consent_withdrawn, at_most: P7D}"
@@ -60,13 +62,27 @@ def test_no_shipped_policy_names_a_trainer_and_all_but_one_prohibit_it(name: str
     assert found is (Obstacle.NO_TRAINER if name == "soragpt" else Obstacle.PROHIBITED)
 
 
-def test_what_is_prohibited_is_off_whatever_the_purpose_says(tmp_path: Path) -> None:
-    allowing = written(tmp_path, *trained_by(KEY))
-    allowed = uses_of(load_policy(allowing.parent)).allowed("content.prompt", TRAIN, CONSENTING)
-    allowing.write_text(allowing.read_text().replace("sale, profiling]", "sale, profiling, training]"))
-    prohibited = uses_of(load_policy(allowing.parent)).allowed("content.prompt", TRAIN, CONSENTING)
+def test_what_is_prohibited_is_off_and_nobody_is_asked_whatever_the_purpose_says(tmp_path: Path) -> None:
+    file = written(tmp_path, *trained_by(KEY))
+    allowing = load_policy(tmp_path)
+    file.write_text(file.read_text().replace("sale, profiling]", "sale, profiling, training]"))
+    prohibiting = load_policy(tmp_path)
 
-    assert (allowed.reason, prohibited.reason) == (Reason.ALLOWED, Reason.OFF)
+    found = [uses_of(one).allowed("content.prompt", TRAIN, CONSENTING).reason for one in (allowing, prohibiting)]
+    assert found == [Reason.ALLOWED, Reason.OFF]
+    assert [TRAIN in asked(one, "en") for one in (allowing, prohibiting)] == [True, False]
+
+
+def test_people_hear_of_another_key_before_anything_is_sealed_to_it(tmp_path: Path) -> None:
+    later = [("version: 1\n", "version: 2\n"), ("effective: 2026-11-01", "effective: 2027-01-01")]
+    written(tmp_path, TRAINER, profile="soragpt")
+    written(tmp_path, trainer(OTHER_KEY), *later, profile="soragpt", name="policy-2.yaml")
+    old, new = load_book(tmp_path).versions
+
+    (change,) = changes(old, new)
+    assert (change.kind, change.old, change.new) == ("recipients", KEY, OTHER_KEY)
+    assert OTHER_KEY in told(change, old, new, "en")
+    assert due(old, new, [change]) is not None
 
 
 @pytest.mark.parametrize(

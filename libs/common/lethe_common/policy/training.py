@@ -28,6 +28,11 @@ class Obstacle(StrEnum):
     NO_KEY = "trainer_without_key"
 
 
+def is_prohibited(content: PolicyFile, purpose: str) -> bool:
+    """Whether a policy rules a purpose out, whatever else it says of it."""
+    return purpose == TRAIN and "training" in content.prohibited
+
+
 def is_trainer(recipient: Recipient) -> bool:
     """Whether a recipient is one that trains models with what people consented to."""
     return recipient.trains and TRAIN in recipient.purposes
@@ -43,7 +48,7 @@ def obstacle(content: PolicyFile, recipient_id: str) -> Obstacle | None:
     purpose = content.purposes.get(TRAIN)
     trainer = next((one for one in trainers(content) if one.id == recipient_id), None)
     rules = (
-        (Obstacle.PROHIBITED, "training" in content.prohibited),
+        (Obstacle.PROHIBITED, is_prohibited(content, TRAIN)),
         (Obstacle.WITHOUT_CONSENT, purpose is None or purpose.default != "opt_in"),
         (Obstacle.NO_TRAINER, trainer is None or not _may_have_all(content, trainer)),
         (Obstacle.UNRECORDED, not is_recorded(content)),

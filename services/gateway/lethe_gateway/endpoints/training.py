@@ -77,6 +77,8 @@ def own_training_routes(records: TrainingRecords, callers: Callers, policy: Call
         return JSONResponse(
             {
                 "object": "list",
+                "total": found[0]["total"] if found else 0,
+                "since": unix(found[0]["since"]) if found else None,
                 "data": [
                     {
                         "object": "training_record",

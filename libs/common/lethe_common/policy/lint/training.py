@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from lethe_common.policy.lint.examined import Examined, Finding
-from lethe_common.policy.training import RECORD, TRAIN, is_recorded, trainers
+from lethe_common.policy.training import RECORD, TRAIN, is_prohibited, is_recorded, trainers
 
 
 def prohibited(examined: Examined) -> Iterator[Finding]:
     """prohibited-training: nobody trains, and yet somebody does."""
     content = examined.content
-    if "training" not in content.prohibited:
+    if not is_prohibited(content, TRAIN):
         return
     purpose = content.purposes.get(TRAIN)
     named = [one.name or one.id for one in content.recipients if one.trains]
