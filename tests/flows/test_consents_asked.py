@@ -11,8 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from lethe_cli.__main__ import build
+from lethe_cli.api import Address, Api
+from lethe_cli.commands.exports import taken
 from lethe_common.bus.requests import ask
 from lethe_common.consents import asked
+from lethe_common.exports import read_export
 from lethe_common.handovers import new_key
 from lethe_common.policy import Policy, load_policy
 from lethe_common.rpc.privacy import KeyLease, KeyLeaseQuestion, LeaseWish, Purpose
@@ -235,14 +238,20 @@ def test_a_trainer_is_given_the_work_of_those_who_consented_and_whoever_carries_
     assert [decoded(file.read_bytes()).frames > 0 for file in tmp_path.glob("*.mp4")] == [True, True]
 
 
-def test_what_was_given_is_in_the_register_and_shown_to_whom_it_was_of(asking: RunningSuite, course: Course) -> None:
+def test_what_was_given_is_in_the_register_and_shown_to_whom_it_was_of(
+    asking: RunningSuite, course: Course, tmp_path: Path
+) -> None:
     shown = training(asking, "show")
-    with course.giving.http() as http:
+    with course.giving.http() as http, Api(Address(asking.url, course.giving.key)) as client:
         (own,) = answered(http.get("/v1/privacy/training"))["data"]
+        taken(client, tmp_path / "copy.zip")
+    (kept,) = read_export(tmp_path / "copy.zip").documents["training.json"]["training"]
 
     assert [(one["id"], one["refusal"]) for one in shown["trainers"]] == [("trainer", None)]
     assert [(one["recipient_id"], one["operator"], one["items"]) for one in shown["given"]] == [("trainer", "olive", 2)]
     assert (own["video"], own["recipient"]) == (course.videos[0], "Example Models Ltd")
+    assert (kept["generation_id"], kept["recipient_id"]) == (course.videos[0], "trainer")
+    assert json.loads(kept["record"])["name"] in {file.stem for file in course.folder.glob("*.sealed")}
     again = training(asking, "export", "trainer", "--operator", "olive", "-o", course.folder)
     assert (again["taken"], again["standing"]) == (0, 2)
 

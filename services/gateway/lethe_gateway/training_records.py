@@ -48,7 +48,7 @@ class TrainingRecords:
         try:
             while await self._end(await self._database.pool.fetch(queries.OF_SUBJECT, subject_ref, _PAGE)):
                 continue
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             self._look_from = _AT_ONCE
             log.info("training_records_wait", cause=type(error).__name__)
 
@@ -66,7 +66,7 @@ class TrainingRecords:
                     if not await self._consents(SubjectRef.trusted(row["subject_ref"])):
                         await self.said_no(row["subject_ref"], (TRAIN,))
                 after = page[-1]["subject_ref"]
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             self._look_from = _AT_ONCE
             log.info("training_records_wait", cause=type(error).__name__)
         kept = self._book.kept(_REGISTER, now)
