@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
+from tests.flows.steps import trained_with
 from tests.suite import RunningSuite, fresh_suite
 
 
@@ -52,6 +53,26 @@ def test_a_newcomer_is_asked_unticked_then_at_the_first_use_and_changes_it_in_th
     expect(page.locator("#choice-rows [data-purpose=train_models]")).to_be_checked()
     expect(page.locator("#choice-rows [data-purpose=personalise]")).not_to_be_checked()
     expect(first).to_be_hidden()
+    expect(page.locator("#given")).to_be_hidden()
+
+    (account,) = stories.look("SELECT account_id FROM gateway.accounts")
+    trained_with(stories, account["account_id"])
+    page.reload()
+    expect(page.locator("#given")).to_contain_text("videos, 1 in all; to trainer.")
+    page.locator("#choice-rows [data-purpose=train_models]").uncheck()
+    expect(page.locator("#given")).to_be_hidden()
+
+
+def test_operators_see_who_gave_how_much_where_anything_may_be_given(visit: Open, stories: RunningSuite) -> None:
+    stories.look("INSERT INTO gateway.training_days VALUES ('trainer', 'A. Clerk', '2026-11-25', 7)")
+    page = visit(stories.console_url).page
+    page.locator("#token").fill(stories.operator_token)
+    page.locator("#operator button").click()
+    expect(page.locator("#console")).to_be_visible()
+    page.goto(f"{stories.console_url}/registers")
+
+    expect(page.locator("#given-rows tr")).to_have_text(["2026-11-25trainerA. Clerk7"])
+    expect(page.locator("#no-trainers")).to_have_text("The policy names no trainer.")
 
 
 def test_where_guests_are_let_in_the_page_asks_for_no_address(visit: Open, shop: RunningSuite) -> None:

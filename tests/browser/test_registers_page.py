@@ -46,3 +46,5 @@ def test_each_register_takes_an_entry_and_shows_it(suite: RunningSuite, visit: O
     row.locator("button", has_text="Approve").click()
     row.locator("button", has_text="disclose").click()
     expect(page.locator("#disclosure-package")).to_contain_text(account.account_id)
+    # The policy prohibits training: there is no such register.
+    expect(page.locator("#training")).to_be_hidden()

@@ -28,6 +28,7 @@ _ITEMS = "SELECT item_id, subject_ref, key_class, key_id, wrapped FROM keys.item
 _VALUES = {
     "content.prompt": "SELECT generation_id, subject_ref, key_id, prompt_sealed FROM gateway.generations",
     "identity.email": "SELECT account_id, subject_ref, key_id, email_sealed FROM gateway.accounts",
+    "training.record": "SELECT handover_id, subject_ref, key_id, record_sealed FROM gateway.training_records",
     "mail.queue": "SELECT mail_id, subject_ref, key_id, secret_sealed FROM gateway.mails",
     "support.ticket": """
         SELECT request_id, r.subject_ref, s.key_id, s.text_sealed

@@ -47,9 +47,11 @@ class Value:
 
 
 def values(content: bytes, key_ids: Collection[str]) -> Iterator[Value]:
-    """Whatever begins as a value sealed under one of these keys."""
+    """Whatever begins as a value sealed under one of these keys, as far as a file that is just written has it whole."""
     for key_id, at in _heads(content, key_ids):
-        yield Value(key_id, content[at : at + _HEAD_BYTES + _NONCE_BYTES + _LOOKED_AT_BYTES])
+        end = at + _HEAD_BYTES + _NONCE_BYTES + _LOOKED_AT_BYTES
+        if end <= len(content):
+            yield Value(key_id, content[at:end])
 
 
 def wrapped_keys(content: bytes, key_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from lethe_common.handovers import new_key
 from tests.faults.attacker import Attacker
 from tests.flows.steps import created, made, picture
+from tests.newcomers import told
 from tests.servers import temporary_data_folder
 from tests.suite import Account, RunningSuite, answered, running_suite, until
-from tests.unit.common.policy_files import NAMES, PROFILES, shipped_policy, written
+from tests.unit.common.policy_files import NAMES, PROFILES, shipped_policy, trained_by, written
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
 pytestmark = [
@@ -26,6 +28,7 @@ pytestmark = [
 
 EXPIRY_HOURS, HORIZON_HOURS, ROTATION_HOURS = 24, 72, 24
 OPENED = "SELECT item_id FROM privacy.access_bodies WHERE subject_ref = $1"
+BY_CONSENT = {"training.record"}
 REQUEST = "What do you know about my neighbour's boat?"
 # What is over within the scene, and its horizon, too.
 SHORTER = (
@@ -52,7 +55,7 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("short")
     (folder / "catalogue.yaml").write_bytes((PROFILES / "aisora2/catalogue.yaml").read_bytes())
-    written(folder, *SHORTER)
+    written(folder, *SHORTER, *trained_by(new_key()[1]))
     with temporary_data_folder() as data:
         recovery_key = tmp_path_factory.mktemp("offline") / "recovery.pem"
         with running_suite(data, "--profile", str(folder)) as suite:
@@ -92,13 +95,13 @@ def test_a_copied_log_holds_nothing_that_was_typed_whether_its_day_is_over_or_no
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_kept_for_a_consent_alone_that_a_withdrawal_would_have_to_destroy(name: str) -> None:
-    """Where something is, it needs a case in the scene: what is kept of it has to be among the forgotten."""
+def test_what_is_kept_for_a_consent_alone_has_its_case_in_the_scene(name: str) -> None:
+    """A withdrawal has to destroy it: what is kept of it is among the forgotten."""
     policy = shipped_policy(name).content
     by_consent = {purpose for purpose, said in policy.purposes.items() if said.default == "opt_in"}
 
     alone = {category for category, rule in policy.data.items() if {use.purpose for use in rule.uses} <= by_consent}
-    assert alone == set()
+    assert alone <= BY_CONSENT
 
 
 def test_no_byte_of_a_destroyed_key_is_left_in_any_file(scene: Scene) -> None:
@@ -128,16 +131,21 @@ def _played(suite: RunningSuite, attacker: Attacker) -> Scene:
     }
     (deleted,) = (item for item, what in forgotten.items() if what == "one deleted item")
     with keeper.openai() as client:
-        living = {created(client, input_reference=("boat.png", picture(), "image/png")).id: "the keeper's other video"}
+        other_video = created(client, input_reference=("boat.png", picture(), "image/png")).id
+    living = {other_video: "the keeper's other video"}
     upload = "SELECT upload_id FROM gateway.uploads"
     until(lambda: _copied_upload(suite, attacker, upload), "a copy while the upload is there")
     forgotten |= {item: "a finished upload" for item in attacker.sealed if item.startswith("upload_")}
-    living |= {_made(suite.open_account("pro")): "somebody else's video"}
+    neighbour = suite.open_account("pro")
+    neighbours = _made(neighbour)
+    living |= {neighbours: "somebody else's video"}
     until(lambda: not suite.look(upload), "the upload to go with its run")
     forgotten |= {item: f"{what} of an erased account" for item, what in _lived(suite, leaving).items()}
     lived = {item: f"the keeper's {what}" for item, what in _lived(suite, keeper).items()}
     forgotten |= {item: f"{what}, over by now" for item, what in lived.items() if item.startswith("mail_")}
     living |= {item: what for item, what in lived.items() if item not in forgotten}
+    forgotten |= {_given(suite, keeper, other_video): "what was kept by a consent that was withdrawn"}
+    living |= {_given(suite, neighbour, neighbours): "what is kept by somebody else's consent"}
     attacker.copy()
     attacker.carve()
     forgotten |= {item: "an expired log" for item in attacker.sealed if item.startswith("access_")}
@@ -145,6 +153,7 @@ def _played(suite: RunningSuite, attacker: Attacker) -> Scene:
     with leaving.http() as http, keeper.http() as other:
         claim = answered(http.delete("/v1/account"))["claim"]
         answered(other.delete(f"/v1/videos/{deleted}"))
+        answered(other.put("/v1/privacy/consents", json={"consents": {"train_models": False}}))
     for hour in range(1, EXPIRY_HOURS + HORIZON_HOURS + ROTATION_HOURS + 1):
         suite.advance("PT1H")
         attacker.copy()
@@ -174,6 +183,16 @@ def _lived(suite: RunningSuite, account: Account) -> dict[str, str]:
         until(lambda: answered(http.get(f"/v1/account/export/{export}"))["state"] == "ready", "the copy", 60)
     (mail,) = suite.look("SELECT mail_id FROM gateway.mails WHERE account_id = $1", account.account_id)
     return {account.account_id: "address", mail["mail_id"]: "mail", request: "request", export: "copy"}
+
+
+def _given(suite: RunningSuite, account: Account, video: str) -> str:
+    """The record of a video that its owner consented to have models trained with, and that a trainer was given."""
+    with account.http() as http, suite.console() as console:
+        answered(http.put("/v1/privacy/consents", json={"consents": {"train_models": True}, **told(http)}))
+        path = f"/api/training/trainer/items/{video}"
+        until(lambda: console.post(path, json={"operator": "olive"}).is_success, "the video to be given")
+    (row,) = suite.look("SELECT handover_id FROM gateway.training_records WHERE generation_id = $1", video)
+    return str(row["handover_id"])
 
 
 def _copied_upload(suite: RunningSuite, attacker: Attacker, sql: str) -> bool:

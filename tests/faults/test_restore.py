@@ -28,7 +28,7 @@ from lethe_gateway.blinding import Blinding, digest, normal_email
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from tests.faults.restored import digest_of, refused, text_of, told_alone
 from tests.faults.verifier import rows_of
-from tests.flows.steps import created, made, picture
+from tests.flows.steps import created, made, picture, trained_with
 from tests.servers import temporary_data_folder
 from tests.suite import Account, RunningSuite, answered, running_suite, until
 
@@ -42,6 +42,7 @@ _DECLINABLE = """
     INSERT INTO gateway.proof_tokens (token_hash, account_id, use, expires_at)
     VALUES ($1, $2, 'unsubscribe:marketing', 'infinity')
 """
+_RECORDS = "SELECT count(*) FROM gateway.training_records WHERE subject_ref = $1"
 _ALL_FACTS = "SELECT string_agg(number || encode(hash, 'hex'), ' ' ORDER BY number) FROM privacy.facts"
 
 _KEYS_OF = """
@@ -96,6 +97,7 @@ def _yesterday(suite: RunningSuite) -> Town:
     with keeper.openai() as client, keeper.http() as http:
         kept, deleted = made(client, "kept"), made(client, "deleted tomorrow")
         answered(http.put("/v1/privacy/consents", json={"consents": {"train_models": True}, "birth_year": 1990}))
+        trained_with(suite, keeper.account_id)
         # A fact of before the backup, so that a ledger can be older than that.
         answered(http.delete(f"/v1/api-keys/{answered(http.post('/v1/api-keys'))['id']}"))
         key = answered(http.post("/v1/api-keys"))["key"]
@@ -121,6 +123,7 @@ def _today(suite: RunningSuite, people: Town) -> None:
     with people.keeper.http() as http:
         http.delete(f"/v1/videos/{people.deleted_video}").raise_for_status()
         answered(http.put("/v1/privacy/consents", json={"consents": {"train_models": False}}))
+        assert suite.look(_RECORDS, people.keeper.subject_ref)[0]["count"] == 0
         (key_id,) = (one["id"] for one in answered(http.get("/v1/api-keys"))["data"] if not one["is_current"])
         answered(http.delete(f"/v1/api-keys/{key_id}"))
     with httpx2.Client(base_url=suite.url, cookies=people.cookies, headers=own_site(suite), trust_env=False) as browser:
@@ -224,6 +227,7 @@ def test_after_a_restore_what_people_decided_stays_so_and_everybody_else_is_whol
             assert http.get(f"/v1/videos/{people.deleted_video}/content").status_code == 410
             choices = {one["purpose"]: one for one in answered(http.get("/v1/privacy/consents"))["data"]}
             assert (choices["train_models"]["is_allowed"], choices["marketing"]["is_allowed"]) == (False, False)
+            assert suite.look(_RECORDS, people.keeper.subject_ref)[0]["count"] == 0
             video = until(lambda: _done(http, people.on_its_way), "the video that was on its way", 90)
             assert video["status"] == "completed"
         assert refused(suite.url, {"Authorization": f"Bearer {people.revoked_key}"})

@@ -14,7 +14,7 @@ import pytest
 from lethe_common.database.roles import DATABASE, FACTS_DATABASE, KEYS_DATABASE
 from tests.faults.stage import PATIENT, fault_suite
 from tests.flows.outside import objects, places_of, store
-from tests.flows.steps import picture
+from tests.flows.steps import picture, trained_with
 from tests.suite import Account, RunningSuite, answered, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
@@ -104,7 +104,7 @@ def _until_certified(suite: RunningSuite, place: str, one: Leaving) -> None:
 
 
 def _somebody(suite: RunningSuite) -> Account:
-    """Somebody of whom every owner has something: a video, a session, a second key, a mail that waits."""
+    """Somebody of whom every owner has something: a video, a session, a second key, a mail that waits, a record of training."""
     account = suite.open_account()
     with account.http() as http:
         upload = {"input_reference": ("x.png", picture(), "image/png")}
@@ -112,6 +112,7 @@ def _somebody(suite: RunningSuite) -> Account:
         video = answered(ordered)["id"]
         until(lambda: answered(http.get(f"/v1/videos/{video}"))["expires_at"], "its deadline")
         answered(http.post("/v1/password-resets", json={"email": account.email}))
+    trained_with(suite, account.account_id)
     login = {"email": account.email, "password": account.password}
     with suite.anonymous() as http:
         answered(http.post("/v1/sessions", json=login, headers={"Origin": suite.url}))

@@ -17,6 +17,12 @@ SMALL: dict[str, Any] = {"size": "640x360", "seconds": "4"}
 """The quickest order there is: 20 credits."""
 SMALL_CREDITS = 20
 _RENDER_SECONDS = 100.0
+_TRAINED_WITH = """
+    INSERT INTO gateway.training_records
+           (handover_id, account_id, subject_ref, generation_id, recipient_id, record_sealed, key_id, given_at)
+    SELECT 'train_' || md5(account_id), account_id, subject_ref, 'video_' || md5(account_id), 'trainer', '\\x00', key_id,
+           created_at FROM gateway.accounts WHERE account_id = $1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,11 @@ def disclosed(suite: RunningSuite, account: Account, **demand: str) -> str:
             found = post(f"/{found['disclosure_id']}/{action}", operator=operator)
     assert found["state"] == "disclosed"
     return str(found["disclosure_id"])
+
+
+def trained_with(suite: RunningSuite, account_id: str) -> None:
+    """Write the record that a trainer was given something of somebody, where no trainer is."""
+    suite.look(_TRAINED_WITH, account_id)
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (320, 180), **save: Any) -> bytes:

@@ -87,6 +87,7 @@ NOT_PLANTED: Mapping[str, str] = {
     "gateway.mails.secret_sealed": "sent and deleted; seen in the files, as the mailed token",
     "gateway.breach_tellings.text_sealed": "written to each and gone; seen in the files, as the breach mail",
     "privacy.access_bodies.sealed": "which keys were leased, for what and to whom: references and purposes, nothing typed",
+    "gateway.training_records.record_sealed": "a random name; tests/flows/test_consents_asked.py looks into it",
     "privacy.acts.name_sealed": "an address, where Russian law is named; tests/integration/test_acts.py looks into it",
     "keys.class_keys.wrapped": "a key",
     "keys.item_keys.wrapped": "a key",

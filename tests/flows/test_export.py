@@ -22,8 +22,8 @@ from tests.suite import Account, RunningSuite, answered, until
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
 pytestmark = [pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"), pytest.mark.timeout(300)]
 
-# What a person without an erasure, a hold or a carried ledger has nothing in.
-EMPTY = {"cancellations", "carried", "legal_holds", "pauses"}
+# What a person without an erasure, a hold, a carried ledger or a trainer has nothing in.
+EMPTY = {"cancellations", "carried", "legal_holds", "pauses", "training"}
 # deploy/profiles/aisora2/policy.yaml, export.archive
 PERIOD, GRACE = "P7D", "PT1H"
 

@@ -75,8 +75,10 @@ def test_no_route_of_the_console_shows_content(suite: RunningSuite, person: Pers
         refused = console.post(
             f"/api/requests/{person.request}/read", json={"operator": "olive", "reason": "they called"}
         )
+        training = console.get("/api/training/trainer/items")
     assert seen > 20
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "staff_may_not_read")
+    assert (training.status_code, training.json()["error"]["code"]) == (403, "training_prohibited")
 
 
 def test_the_operators_token_opens_nothing_of_the_public_api(suite: RunningSuite, person: Person) -> None:

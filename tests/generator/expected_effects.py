@@ -19,6 +19,7 @@ FACTS = (
     "erasure_asked",
     "account_closed",
     "hold_ended",
+    "consent_withdrawn",
 )
 """What starts a period. Each happens a minute after the one before, so that a deadline tells which one counted."""
 STANDINGS = ("silent", "consented", "objected")

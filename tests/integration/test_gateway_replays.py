@@ -8,7 +8,7 @@ import pytest
 
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
-from lethe_common.identifiers import AccountId, ApiKeyId, SubjectRef
+from lethe_common.identifiers import AccountId, ApiKeyId, HandoverId, SubjectRef
 from lethe_common.rpc.facts import Fact, FactKind
 from lethe_common.services import Service
 from lethe_gateway.models import Table
@@ -140,3 +140,24 @@ async def test_facts_about_nobody_here_change_nothing(database: Database) -> Non
 
     assert found == set()
     assert await left(database, living) == ALL
+
+
+async def test_a_withdrawal_takes_the_records_of_training_of_before_and_of_nobody_else(database: Database) -> None:
+    one, other = await somebody(database), await somebody(database)
+    record = """
+        INSERT INTO gateway.training_records VALUES ($1, $2, $3, 'video_' || $4, 'trainer', 'sealed', 'seal_' || $4, $5)
+    """
+    for who, given_at in ((one, BACKUP), (one, LATER + timedelta(days=1)), (other, BACKUP)):
+        handover_id, digits = HandoverId.new(), secrets.token_hex(16)
+        await database.pool.execute(record, handover_id, who.account_id, who.subject_ref, digits, given_at)
+
+    async def kept() -> list[tuple[str, datetime]]:
+        sql = "SELECT subject_ref, given_at FROM gateway.training_records ORDER BY subject_ref = $1 DESC, given_at"
+        return [tuple(row) for row in await database.pool.fetch(sql, one.subject_ref)]
+
+    await replayed(database, one.fact(FactKind.WITHDRAWN, "marketing"), one.fact(FactKind.OBJECTED, "train_models"))
+    assert len(await kept()) == 3
+    for _ in range(2):
+        await replayed(database, one.fact(FactKind.WITHDRAWN, "train_models"))
+
+    assert await kept() == [(one.subject_ref, LATER + timedelta(days=1)), (other.subject_ref, BACKUP)]

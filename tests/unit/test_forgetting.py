@@ -43,6 +43,7 @@ OPENED_FOR_THE_ARCHIVE = {
     "gateway.address_changes.email_sealed",
     "gateway.generations.prompt_sealed",
     "gateway.mails.secret_sealed",
+    "gateway.training_records.record_sealed",
     "privacy.request_steps.text_sealed",
 }
 FRAME = {"outbox", "inbox", "parked"}
@@ -86,6 +87,7 @@ NOT_ERASED = {
     "keys.touched": "a reference until the end of the rotation under way",
     "privacy.breach_steps": "they go with their breach, which names nobody",
     "gateway.breach_tellings": "what an operator tells many; it names no subject, and is gone when they are told",
+    "gateway.training_days": "which operator gave how much to whom on which day; it names no subject",
     "privacy.disclosure_steps": "which operator did what with a demand; it names no subject",
     "privacy.acts": "a law wants it to name the person; the certificate names the ground and its end",
     "privacy.processors": "contracts with companies, and which operator entered them; it names no subject",

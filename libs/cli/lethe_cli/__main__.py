@@ -26,6 +26,7 @@ from lethe_cli.commands import (
     registers,
     requests,
     simulation,
+    training,
     up,
 )
 from lethe_cli.errors import CommandError
@@ -56,6 +57,7 @@ def build() -> typer.Typer:
     exports.register(accounts.accounts)
     app.add_typer(exports.app, name="export")
     app.add_typer(certificate.app, name="certificate")
+    app.add_typer(training.app, name="training")
     simulation.register(policy.app)
     app.add_typer(policy.app, name="policy")
     return app

@@ -85,9 +85,16 @@ class Api:
                     yield name, json.loads(line[5:])
                     name = "message"
 
-    def download(self, path: str, file: Path, came: Callable[[int], None] = lambda _count: None) -> int:
-        """Stream an answer's body into a file. Returns its bytes; `came` hears how many came at a time."""
-        with self._http.stream("GET", path) as reply:
+    def download(
+        self,
+        path: str,
+        file: Path,
+        came: Callable[[int], None] = lambda _count: None,
+        *,
+        body: Mapping[str, object] | None = None,
+    ) -> int:
+        """Stream an answer's body into a file; it is posted for with a body. Returns its bytes; `came` hears how many came at a time."""
+        with self._http.stream("GET" if body is None else "POST", path, json=body) as reply:
             if reply.is_error:
                 reply.read()
                 _checked(reply)
@@ -113,5 +120,6 @@ def _checked(reply: httpx2.Response) -> Answer:
         body = {}
     if reply.is_error:
         error = body.get("error", {})
-        raise ApiRefused(reply.status_code, str(error.get("message") or f"The service answered {reply.status_code}."))
+        said = str(error.get("message") or f"The service answered {reply.status_code}.")
+        raise ApiRefused(reply.status_code, said, str(error.get("code") or ""))
     return body

@@ -61,11 +61,11 @@ class NotReached(CommandError):
 
 
 class ApiRefused(CommandError):
-    """The service said no. `status` is the HTTP status."""
+    """The service said no. `status` is the HTTP status, `code` the refusal's own; empty where it has none."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.code = status, code
 
 
 class KeyMissing(CommandError):

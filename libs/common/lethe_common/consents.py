@@ -15,6 +15,7 @@ from typing import Literal
 from lethe_common.clock import Clock
 from lethe_common.policy import Policy, PolicyBook
 from lethe_common.policy.languages import Language, in_language
+from lethe_common.policy.training import is_prohibited
 from lethe_common.purposes import Standing
 
 TERMS = "terms"
@@ -77,7 +78,7 @@ def asked(policy: Policy, language: Language) -> Mapping[str, Asked]:
 
 def _asked(policy: Policy, name: str, language: Language) -> Asked | None:
     purpose = policy.content.purposes[name]
-    if purpose.default not in {"opt_in", "opt_out"}:
+    if purpose.default not in {"opt_in", "opt_out"} or is_prohibited(policy.content, name):
         return None
     text, told_in = in_language(purpose.text, language, policy.languages[0])
     used = {

@@ -151,6 +151,10 @@ class ActId(Identifier, prefix="act"):
     """One statutory act of destruction: that somebody's data were destroyed, by name."""
 
 
+class HandoverId(Identifier, prefix="train", is_random=True):
+    """One item that a trainer was given: the row that knows whose it was."""
+
+
 class TellingId(Identifier, prefix="tell"):
     """One word about a breach to those whom it touches."""
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from lethe_common.clock import Clock
 from lethe_common.policy import Policy, PolicyBook
+from lethe_common.policy.training import is_prohibited
 
 Default = Literal["off", "opt_in", "opt_out", "always"]
 """`off`: not at all; `opt_in`: after consent; `opt_out`: until an objection; `always`: what the contract or a law needs."""
@@ -92,7 +93,9 @@ def uses_of(policy: Policy) -> Uses:
         category: frozenset(use.purpose for use in rule.uses) for category, rule in policy.content.data.items()
     }
     stated = getattr(policy.content, "purposes", None) or {}
-    defaults: dict[str, Default] = {name: purpose.default for name, purpose in stated.items()}
+    defaults: dict[str, Default] = {
+        name: "off" if is_prohibited(policy.content, name) else purpose.default for name, purpose in stated.items()
+    }
     if not stated:
         defaults = dict.fromkeys((purpose for purposes in by_category.values() for purpose in purposes), "always")
     return Uses(by_category, defaults, frozenset(defaults) & _NEEDED_BY_LAW)

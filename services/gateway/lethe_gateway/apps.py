@@ -33,6 +33,7 @@ from lethe_gateway.endpoints.requests import correction_routes, desk_routes, req
 from lethe_gateway.endpoints.retention import retention_routes
 from lethe_gateway.endpoints.sessions import session_routes
 from lethe_gateway.endpoints.simulation import simulation_routes
+from lethe_gateway.endpoints.training import own_training_routes, training_routes
 from lethe_gateway.endpoints.videos import video_routes
 from lethe_gateway.operators import Operators
 from lethe_gateway.pages import Pages
@@ -89,6 +90,7 @@ def public_app(
             domain.requests, domain.corrections, domain.erasures, domain.consents, callers, is_https=settings.is_https
         ),
         own_disclosure_routes(bus, callers),
+        own_training_routes(domain.training_records, callers, in_force(frame)),
         correction_routes(domain.corrections, blinding, resets),
         correspondent_routes(domain.correspondents, callers, blinding, resets, is_https=settings.is_https),
         unsubscribe_routes(frame.database, frame.clock, domain.consents),
@@ -130,6 +132,7 @@ def console_app(frame: Frame, settings: GatewaySettings, domain: Domain, pages: 
     app.include_router(breach_routes(frame.bus, domain.breaches, operators, in_force(frame)))
     app.include_router(disclosure_routes(frame.bus, domain.disclosures, frame.database, operators))
     app.include_router(act_routes(domain.acts, operators))
+    app.include_router(training_routes(domain.training, operators))
     app.include_router(retention_routes(frame.bus, operators))
     app.include_router(simulation_routes(frame.bus, operators))
 

@@ -1,6 +1,6 @@
 """Consents as people meet them: what they are asked in their language, and what they answered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from lethe_common.bus import Bus
@@ -42,11 +42,15 @@ class Stance:
         return self.asked.default == "opt_out" if self.last is None else self.last.is_allowed
 
 
+SaidNo = Callable[[str, Collection[str]], Awaitable[None]]
+"""Ends what was kept by the consent of somebody who does not allow these purposes any more."""
+
+
 class Consents:
     """Asks the privacy service, which keeps the ledger. Who says yes has to be old enough for it."""
 
-    def __init__(self, bus: Bus, policy: Callable[[], Policy], clock: Clock) -> None:
-        self._bus, self._policy, self._clock = bus, policy, clock
+    def __init__(self, bus: Bus, policy: Callable[[], Policy], clock: Clock, said_no: SaidNo) -> None:
+        self._bus, self._policy, self._clock, self._said_no = bus, policy, clock, said_no
 
     @property
     def policy(self) -> Policy:
@@ -66,6 +70,7 @@ class Consents:
             Refused: the privacy service does not know the version, or takes no more.
         """
         answer = await self._bus.ask(ConsentsChange, _question(subject_ref, answers, way))
+        await self._said_no(subject_ref, [purpose for purpose, is_yes in answers.wishes.items() if not is_yes])
         return _stances(asked(answers.policy, answers.language), answer.choices)
 
     async def sign_up(self, subject_ref: str, answers: Answers) -> None:

@@ -43,6 +43,8 @@ from lethe_gateway.positions import Positions
 from lethe_gateway.purses import Purses
 from lethe_gateway.requests import Requests
 from lethe_gateway.settings import GatewaySettings
+from lethe_gateway.training import Training
+from lethe_gateway.training_records import TrainingRecords
 from lethe_gateway.uploads import Uploads
 from lethe_gateway.watchers import Watchers
 
@@ -65,7 +67,9 @@ class Domain:
         self.session_period = timedelta(days=settings.session_days)
         self.mails = _mails(frame, settings, self.keys, self.sealer)
         self.announcements = Announcements(database, Record(bus), frame.book, clock, self.mails)
-        self.facts, self.consents = Facts(bus, clock), Consents(bus, in_force(frame), clock)
+        self.training_records = TrainingRecords(database, bus, self.keys, frame.book)
+        said_no = self.training_records.said_no
+        self.facts, self.consents = Facts(bus, clock), Consents(bus, in_force(frame), clock, said_no)
         self.accounts = Accounts(
             database,
             bus,
@@ -85,17 +89,7 @@ class Domain:
         self.uploads = Uploads(database, clock, self.keys, self.sealer, self.storage, legal_holds, orphan=orphan)
         self.holds = Holds(bus, max_batch=settings.hold_batch_most, subject_wait_seconds=settings.subject_wait_seconds)
         self.purses = Purses(bus, subject_wait_seconds=settings.subject_wait_seconds)
-        self.intake = Intake(
-            database,
-            clock,
-            frame.catalogue,
-            self.holds,
-            self.keys,
-            self.sealer,
-            self.blinding,
-            self.uploads,
-            writers=settings.accept_writers,
-        )
+        self.intake = self._intake(frame, settings)
         self.watchers, self.positions = Watchers(bus), Positions(bus)
         self.gallery = Gallery(
             database,
@@ -107,7 +101,7 @@ class Domain:
             self.facts,
             delete_wait_seconds=settings.delete_wait_seconds,
         )
-        self.requests = Requests(bus, self.keys, self.sealer, database, self.mails)
+        self.requests = Requests(bus, self.keys, self.sealer, database, self.mails, said_no)
         self.breaches = Breaches(bus, self.keys, self.sealer, database, self.mails)
         self.disclosures = Disclosures(bus, self.keys, self.sealer, database, self.mails)
         self.corrections = Corrections(
@@ -118,6 +112,22 @@ class Domain:
         self.erasures = Erasures(bus, self.acts, wait_seconds=settings.erasure_wait_seconds)
         self.correspondents = self._correspondents(frame, settings)
         self.exports = ExportParts(frame, settings, self.keys, self.sealer, self.storage)
+        self.training = Training(
+            database, bus, clock, self.keys, self.sealer, self.storage, in_force(frame), frame.egress.must_be_open
+        )
+
+    def _intake(self, frame: Frame, settings: GatewaySettings) -> Intake:
+        return Intake(
+            frame.database,
+            frame.clock,
+            frame.catalogue,
+            self.holds,
+            self.keys,
+            self.sealer,
+            self.blinding,
+            self.uploads,
+            writers=settings.accept_writers,
+        )
 
     def _correspondents(self, frame: Frame, settings: GatewaySettings) -> Correspondents:
         return Correspondents(

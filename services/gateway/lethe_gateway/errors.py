@@ -15,6 +15,7 @@ GatewayError
 │   ├── ForeignOrigin     403  a browser sent this from another site
 │   ├── NotVerified       403  the address is not confirmed yet
 │   ├── UseRefused        403  the policy or its owner's choice does not allow this use of the data
+│   ├── TrainingRefused   403  the policy gives this recipient nothing to train with, or no contract with it stands
 │   ├── ProcessingRestricted 403  its owner restricted the processing of their data
 │   ├── TooYoung          403  the service is not for somebody so young; nothing was kept
 │   └── ParentNeeded      403  this consent is the parents' to give
@@ -37,6 +38,28 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from lethe_common.errors import LetheError
+
+_NO_CONTRACT = "No contract with this trainer stands today. Enter it: lethe registers processors enter."
+_TRAINING = {
+    "training_prohibited": "The policy prohibits training{said}, so nothing is given to anybody.",
+    "training_without_consent": (
+        "The policy does not ask people whether they want models trained with their work{said}. Write default: opt_in "
+        "under purposes.train_models in its next version."
+    ),
+    "training_unrecorded": (
+        "The policy keeps no record of what is given{said}. State training.record in its next version; `lethe policy lint` "
+        "says how."
+    ),
+    "no_trainer": (
+        "The policy names no such trainer{said}: a recipient with trains: true, purposes: [train_models] and "
+        "data: [content.prompt, output.video], both of which have train_models among their uses."
+    ),
+    "trainer_without_key": (
+        "The policy names no key of this trainer{said}. Have it run `lethe training key`, and state the public half as "
+        "sealed_to in the next version."
+    ),
+    "register_unheard": "It cannot be heard whether the contract with this trainer stands. Try again in a few seconds.",
+}
 
 
 class GatewayError(LetheError):
@@ -165,6 +188,14 @@ class UseRefused(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("The policy, or a choice of the person concerned, does not allow this use of the data.")
+
+
+class TrainingRefused(Forbidden):
+    """`reason` is an `Obstacle` of the policy, or why egress lets nothing out; `clauses` speak of what stands against it."""
+
+    def __init__(self, reason: str, clauses: Sequence[str]) -> None:
+        said = f" ({', '.join(clauses)})" if clauses else ""
+        super().__init__(_TRAINING.get(reason, _NO_CONTRACT).format(said=said), code=reason)
 
 
 class ProcessingRestricted(Forbidden):

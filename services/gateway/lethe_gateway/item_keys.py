@@ -30,7 +30,7 @@ from lethe_gateway.errors import AwayForNow, Gone, NotSignedIn, ProcessingRestri
 
 _PURPOSES = (
     Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT, Purpose.EXPORT,
-    Purpose.REGISTER, Purpose.ACT,
+    Purpose.REGISTER, Purpose.ACT, Purpose.TRAIN,
 )  # fmt: skip
 # One question under way at a time gathers twice as many wishes as two would.
 _ASKING_AT_ONCE = 1

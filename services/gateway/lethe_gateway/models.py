@@ -168,6 +168,32 @@ class Generation(Table, table=True):
     rule: str | None = Field(default=None, sa_column_kwargs=impersonal("removal rule, of a fixed list"))
 
 
+class TrainingRecord(Table, table=True):
+    """That a trainer was given a generation. The name it goes by there is sealed under a key that ends with the consent."""
+
+    __tablename__: ClassVar[Any] = "training_records"
+
+    handover_id: str = Field(primary_key=True, sa_column_kwargs=_RANDOM_ID)
+    account_id: str = Field(index=True, foreign_key="gateway.accounts.account_id", sa_column_kwargs=_RANDOM_ID)
+    subject_ref: str = Field(sa_column_kwargs=_PSEUDONYM)
+    generation_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    recipient_id: str = Field(sa_column_kwargs=held("training.record", is_sealed=False))
+    record_sealed: bytes = Field(sa_column_kwargs=held("training.record"))
+    key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
+    given_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("training.record", is_sealed=False))
+
+
+class TrainingDay(Table, table=True):
+    """How many items an operator gave to a trainer on a day."""
+
+    __tablename__: ClassVar[Any] = "training_days"
+
+    recipient_id: str = Field(primary_key=True, sa_column_kwargs=impersonal("id of a recipient of the policy"))
+    operator: str = Field(primary_key=True, sa_column_kwargs=held("register.record", is_sealed=False))
+    on_day: date = Field(primary_key=True, sa_column_kwargs=impersonal("a day of the register"))
+    items: int = Field(sa_type=BigInteger, sa_column_kwargs=_COUNTER)
+
+
 class Upload(Table, table=True):
     """One reference image: where its sealed bytes lie until its run is done."""
 

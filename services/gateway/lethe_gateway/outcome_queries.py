@@ -63,6 +63,7 @@ DUE_UPLOADS = "UPDATE gateway.uploads SET due_at = LEAST(due_at, $2) WHERE gener
 ACCOUNT_STORES = (
     ("idempotency", "content.generation"),
     ("tombstones", "content.generation"),
+    ("training_records", "training.record"),
     ("uploads", "upload.image"),
     ("generations", "content.prompt"),
     ("exports", "export.archive"),

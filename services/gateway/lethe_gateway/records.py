@@ -15,11 +15,13 @@ from lethe_common.database import Database
 from lethe_common.exports import Section
 from lethe_common.exports.pages import Query, record
 from lethe_common.identifiers import SubjectRef
+from lethe_common.policy.training import RECORD
 from lethe_common.rpc.exports import PAGE_CALLS, PAGE_RECORDS, ExportPageQuestion
 from lethe_common.rpc.privacy import Purpose
 from lethe_common.sealing import CannotOpen, SealContext, Sealer
 from lethe_common.services import Service
 from lethe_gateway import export_queries as queries
+from lethe_gateway import training_queries
 from lethe_gateway.accounts import EMAIL
 from lethe_gateway.errors import Gone
 from lethe_gateway.intake import PROMPT
@@ -37,6 +39,7 @@ SECTIONS = {
     "mails": Query(("mails",), queries.MAILS),
     "removed": Query(("tombstones",), queries.REMOVED),
     "sessions": Query(("sessions",), queries.SESSIONS),
+    "training": Query(("training_records",), training_queries.EXPORT),
     "uploads": Query(("uploads",), queries.UPLOADS),
 }
 """What the gateway has, by the name of the section it is in; here $1 is the account."""
@@ -65,6 +68,7 @@ class Records:
             "address_changes": self._account,
             "generations": self._generation,
             "mails": self._mail,
+            "training": self._training,
         }
 
     async def pages(self, person: Person, section: Section) -> AsyncIterator[Sequence[JsonRecord]]:
@@ -106,6 +110,9 @@ class Records:
         said = opened.pop("secret")
         # A link's secret lets whoever has it act for the person; an archive may be passed on.
         return {**opened, "says": said if row["template"] in NOTICES else None}
+
+    async def _training(self, person: Person, row: asyncpg.Record) -> JsonRecord:
+        return await self._opened(person, row, "record", RECORD, row["cursor"])
 
     async def _written(self, person: Person, step: JsonRecord) -> JsonRecord:
         """A step of a request with what was written, which came sealed."""

@@ -6,6 +6,10 @@ HIDE = """
      WHERE generation_id = $1 AND subject_ref = $2
     RETURNING subject_ref
 """  # the primary key
+# Whoever consented again later has records of later.
+END_TRAINING = """
+    DELETE FROM gateway.training_records WHERE subject_ref = $1 AND given_at <= $2
+"""  # index training_records_subject
 REVOKE_KEY = """
     DELETE FROM gateway.api_keys k USING gateway.accounts a
      WHERE k.key_id = $1 AND a.account_id = k.account_id AND a.subject_ref = $2

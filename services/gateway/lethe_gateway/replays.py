@@ -6,6 +6,7 @@ from typing import Any
 from lethe_common.database import Transaction
 from lethe_common.events.jobs import GenerationDeleteRequested
 from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.policy.training import TRAIN
 from lethe_common.rpc.facts import Fact, FactKind
 from lethe_gateway import account_queries, replay_queries
 from lethe_gateway import outcome_queries as outcomes
@@ -63,6 +64,13 @@ async def _void_password(fact: Fact, tx: Transaction) -> bool:
     return False
 
 
+async def _end_training(fact: Fact, tx: Transaction) -> bool:
+    """The choice itself lies with the keys, outside the backups, and so do the keys of these records."""
+    if fact.ref == TRAIN:
+        await tx.execute(replay_queries.END_TRAINING, fact.subject_ref, fact.at)
+    return False
+
+
 _STEPS: Mapping[FactKind, _Step] = {
     FactKind.ERASURE_REQUESTED: _fence,
     FactKind.ERASED: _close,
@@ -70,5 +78,6 @@ _STEPS: Mapping[FactKind, _Step] = {
     FactKind.KEY_REVOKED: _revoke_key,
     FactKind.SESSION_ENDED: _end_session,
     FactKind.PASSWORD_CHANGED: _void_password,
+    FactKind.WITHDRAWN: _end_training,
 }
-"""Choices lie with the keys, outside the backups; they need nothing here."""
+"""All other choices lie with the keys alone, outside the backups."""

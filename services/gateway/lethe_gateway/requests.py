@@ -12,6 +12,7 @@ from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.rpc.requests import RefusalGround, RequestAction, RequestKind, RequestState, SealedText
 from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import account_queries
+from lethe_gateway.consents import SaidNo
 from lethe_gateway.errors import BadRequest, NotFound
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mails import Mails
@@ -54,9 +55,11 @@ class Shown:
 class Requests:
     """Asks the privacy service, which keeps the requests."""
 
-    def __init__(self, bus: Bus, keys: ItemKeys, sealer: Sealer, database: Database, mails: Mails) -> None:
+    def __init__(
+        self, bus: Bus, keys: ItemKeys, sealer: Sealer, database: Database, mails: Mails, said_no: SaidNo
+    ) -> None:
         self._bus, self._keys, self._sealer = bus, keys, sealer
-        self._database, self._mails = database, mails
+        self._database, self._mails, self._said_no = database, mails, said_no
 
     async def file(self, subject_ref: str, wish: Wish) -> Shown:
         """Take a request; what needs nobody's decision is done when this returns.
@@ -75,7 +78,9 @@ class Requests:
             language=wish.language,
             text=await self._sealed(ref, request_id, wish.text),
         )
-        return Shown((await self._bus.ask(rpc.RequestFile, question)).request, {})
+        filed = (await self._bus.ask(rpc.RequestFile, question)).request
+        await self._said_no(subject_ref, wish.purposes)
+        return Shown(filed, {})
 
     async def all_of(self, subject_ref: str, limit: int) -> Sequence[rpc.Request]:
         """Somebody's own requests, newest first."""

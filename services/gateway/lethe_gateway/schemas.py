@@ -211,6 +211,16 @@ class DisclosureDemand(Body):
     delay_ground: Reason | None = None
 
 
+class TrainingQuery(Body):
+    """Where to go on: what an answer says behind its last item, or name."""
+
+    after: str = Field(default="", pattern="^((video|train)_[0-9a-f]{32})?$")
+
+
+class TrainingDeed(Body):
+    operator: OperatorName
+
+
 class DisclosureDeed(Body):
     operator: OperatorName
     ground: Reason | None = None

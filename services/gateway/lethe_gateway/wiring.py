@@ -92,7 +92,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         faces=[server.run for server in servers],
         on_open=[seal.open],
         sweeps=_sweeps(domain),
-        rare_sweeps=[domain.corrections.sweep, domain.correspondents.sweep, _sweep_of(frame, settings)],
+        rare_sweeps=_rare_sweeps(frame, settings, domain),
         on_stop=[server.stop for server in servers],
         on_close=[domain.storage.close],
     )
@@ -125,6 +125,11 @@ def _body_limit(settings: GatewaySettings) -> Callable[[str, str], int]:
 def _sweeps(domain: Domain) -> list[Sweep]:
     told = [domain.announcements.sweep, domain.breaches.sweep, domain.disclosures.sweep]
     return [domain.callers.flush, domain.uploads.sweep, *told, domain.mails.sweep]
+
+
+def _rare_sweeps(frame: Frame, settings: GatewaySettings, domain: Domain) -> list[Sweep]:
+    own = _sweep_of(frame, settings)
+    return [domain.corrections.sweep, domain.correspondents.sweep, domain.training_records.sweep, own]
 
 
 def _sweep_of(frame: Frame, settings: GatewaySettings) -> Sweep:

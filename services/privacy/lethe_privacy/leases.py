@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lethe_common.consents import Chosen
 from lethe_common.identifiers import ActId, BreachId, DisclosureId
 from lethe_common.policy import Policy
+from lethe_common.policy.training import GIVEN, RECORD, TRAIN
 from lethe_common.purposes import Standing, Uses
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.services import Service
@@ -21,6 +22,7 @@ ALLOWED = frozenset({
     (Service.GATEWAY, Purpose.EXPORT),
     (Service.GATEWAY, Purpose.REGISTER),
     (Service.GATEWAY, Purpose.ACT),
+    (Service.GATEWAY, Purpose.TRAIN),
     (Service.JOBS, Purpose.GENERATE),
     (Service.JOBS, Purpose.STORE),
 })  # fmt: skip
@@ -39,6 +41,8 @@ OPENS: Mapping[Purpose, tuple[tuple[str, str], ...]] = {
     Purpose.REGISTER: (("register.record", "accountability"),),
     # Who is being erased is named in the act of destruction, where the policy keeps one.
     Purpose.ACT: (("identity.email", "accountability"), ("destruction.act", "accountability")),
+    # What a trainer is given: it rests on consent at each item, for the record of it as for the item itself.
+    Purpose.TRAIN: tuple((category, TRAIN) for category in (*GIVEN, RECORD)),
     # A copy for whom it is about: whatever of it is kept may be opened for that.
     Purpose.EXPORT: (
         *(
@@ -62,7 +66,7 @@ IN_SPITE_OF_RESTRICTION = frozenset({
     Purpose.SIGN_IN, Purpose.SHOW, Purpose.SERVE, Purpose.MAIL, Purpose.STORE, Purpose.REQUEST, Purpose.SUPPORT,
     Purpose.EXPORT, Purpose.REGISTER, Purpose.ACT,
 })  # fmt: skip
-STOPPED_BY_RESTRICTION = frozenset({Purpose.GENERATE})
+STOPPED_BY_RESTRICTION = frozenset({Purpose.GENERATE, Purpose.TRAIN})
 # What the staff opens only where the policy gives it access, each time with a line in the dossier.
 _OF_STAFF = frozenset({Purpose.SUPPORT, Purpose.REGISTER})
 # What operators wrote into a register, and nothing of anybody's content beside it.

@@ -60,6 +60,7 @@ PLACES = (
     Place(Cluster.DATA, "gateway.uploads"),
     Place(Cluster.DATA, "gateway.mails"),
     Place(Cluster.DATA, "gateway.exports"),
+    Place(Cluster.DATA, "gateway.training_records"),
     Place(Cluster.DATA, "jobs.runs"),
     Place(Cluster.DATA, "jobs.assets"),
     Place(Cluster.DATA, "billing.subjects"),

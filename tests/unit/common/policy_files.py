@@ -26,6 +26,44 @@ def line_with(file: Path, text: str) -> int:
     return next(number for number, line in enumerate(file.read_text().splitlines(), 1) if text in line)
 
 
+def trainer(sealed_to: str) -> tuple[str, str]:
+    """What names a trainer, for any profile: its key, 64 hex digits."""
+    entry = f"""
+  - id: trainer
+    name: Example Models Ltd
+    role: processor
+    country: IE
+    purposes: [train_models]
+    data: [content.prompt, output.video]
+    transfer: "Ireland is in the EEA"
+    contract_expires: 2027-12-31
+    deletion: on_request
+    trains: true
+    sealed_to: "{sealed_to}"
+"""
+    return "\nrecipients:\n", f"\nrecipients:{entry}"
+
+
+def trained_by(sealed_to: str) -> list[tuple[str, str]]:
+    """What has aisora2, which prohibits it, give a trainer what people consent to."""
+    use = "      - {purpose: train_models, basis: {EU: A6-1-a, MD: consent}}\n"
+    record = (
+        '  training.record:\n    label: {en: "records of training", ru: "записи об обучении"}\n    dpv: suite:TrainingRecord\n'
+        f'    fides: user.content\n    origin: [generated]\n    stores: ["pg:gateway"]\n    uses:\n{use}'
+        "    keep: {until: consent_withdrawn, at_most: P7D}\n    erase: delete\n    protect: sealed\n"
+    )
+    words = '{en: "training models", ru: "обучение моделей"}'
+    service = "      - {purpose: service, basis: {EU: A6-1-b, MD: contract}}\n"
+    return [
+        ("[advertising, sale, training, profiling]", "[advertising, sale, profiling]"),
+        ("\npurposes:\n", f"\npurposes:\n  train_models: {{text: {words}, default: opt_in}}\n"),
+        (f"{service}    keep: {{with: output.video}}", f"{service}{use}    keep: {{with: output.video}}"),
+        ('["s3:output.video", "pg:jobs"]\n    uses:\n', f'["s3:output.video", "pg:jobs"]\n    uses:\n{use}'),
+        ("  mail.queue:\n", f"{record}  mail.queue:\n"),
+        trainer(sealed_to),
+    ]
+
+
 @cache
 def shipped(name: str) -> Profile:
     """A shipped profile, read once for all tests."""

@@ -2,6 +2,7 @@ import pytest
 
 from lethe_common.identifiers import AccountId, ActId, BreachId, DisclosureId, GenerationId, RequestId
 from lethe_common.policy import load_policy
+from lethe_common.policy.training import TRAIN
 from lethe_common.purposes import Standing, Uses, uses_of
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.services import Service
@@ -28,7 +29,7 @@ def test_only_the_listed_pairs_of_service_and_purpose_open_anything(caller: Serv
     listed = {
         Service.GATEWAY: {
             Purpose.SIGN_IN, Purpose.SHOW, Purpose.MAIL, Purpose.SERVE, Purpose.REQUEST, Purpose.SUPPORT, Purpose.EXPORT,
-            Purpose.REGISTER, Purpose.ACT,
+            Purpose.REGISTER, Purpose.ACT, Purpose.TRAIN,
         },
         Service.JOBS: {Purpose.GENERATE, Purpose.STORE},
     }  # fmt: skip
@@ -50,20 +51,29 @@ def test_only_an_active_subject_is_not_refused() -> None:
 @pytest.mark.parametrize("purpose", Purpose)
 def test_each_shipped_policy_allows_what_the_service_itself_needs(purpose: Purpose, profile: str) -> None:
     uses = uses_of(load_policy(ROOT / "deploy/profiles" / profile))
-    # Only the Russian law wants people named in an act of destruction.
-    is_needed = purpose is not Purpose.ACT or profile == "videogen"
+    # Only the Russian law wants people named in an act of destruction; training rests on consent, where there is any.
+    is_needed = purpose is not Purpose.TRAIN and (purpose is not Purpose.ACT or profile == "videogen")
 
     assert is_use(uses, purpose, Standing()) is is_needed
-    assert not is_use(uses, purpose, Standing(is_fenced=True))
+    assert not is_use(uses, purpose, Standing(consents={TRAIN}, is_fenced=True))
+
+
+@pytest.mark.parametrize("profile", sorted(file.parent.name for file in ROOT.glob("deploy/profiles/*/policy.yaml")))
+def test_only_where_people_are_asked_a_consent_opens_what_they_made_to_a_trainer(profile: str) -> None:
+    uses = uses_of(load_policy(ROOT / "deploy/profiles" / profile))
+
+    assert is_use(uses, Purpose.TRAIN, Standing(consents={TRAIN})) is (profile == "soragpt")
 
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_purpose_opens_nothing_when_the_policy_takes_one_of_its_uses_away(purpose: Purpose) -> None:
-    whole = uses_of(load_policy(ROOT / "deploy/profiles/videogen"))
+    profile = "soragpt" if purpose is Purpose.TRAIN else "videogen"
+    whole, standing = uses_of(load_policy(ROOT / "deploy/profiles" / profile)), Standing(consents={TRAIN})
+    assert is_use(whole, purpose, standing)
     for category, use in OPENS[purpose]:
         less = {**whole.by_category, category: whole.by_category[category] - {use}}
 
-        assert not is_use(Uses(less, whole.defaults), purpose, Standing())
+        assert not is_use(Uses(less, whole.defaults), purpose, standing)
 
 
 def test_each_purpose_either_goes_on_or_stops_under_a_restriction() -> None:
@@ -74,10 +84,10 @@ def test_each_purpose_either_goes_on_or_stops_under_a_restriction() -> None:
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_restriction_stops_what_it_stops(purpose: Purpose) -> None:
     policy = load_policy(ROOT / "deploy/profiles" / ("videogen" if purpose is Purpose.ACT else "soragpt"))
-    gate = Gate(uses_of(policy), frozenset(), staffed(policy))
+    gate, consents = Gate(uses_of(policy), frozenset({(TRAIN, "words")}), staffed(policy)), [f"{TRAIN}:words"]
 
-    assert gate.lets(Opening(purpose), (), ())
-    assert gate.lets(Opening(purpose), (), (), is_restricted=True) is (purpose in IN_SPITE_OF_RESTRICTION)
+    assert gate.lets(Opening(purpose), consents, ())
+    assert gate.lets(Opening(purpose), consents, (), is_restricted=True) is (purpose in IN_SPITE_OF_RESTRICTION)
 
 
 def test_a_restriction_stops_another_use_of_a_purpose_that_goes_on() -> None:

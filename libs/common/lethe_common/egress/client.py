@@ -137,7 +137,7 @@ class Egress:
             EgressRefused, Unavailable: as `send`.
         """
         try:
-            self._must_be_open(passage.recipient)
+            self.must_be_open(passage.recipient)
             response = await self._way.carry(passage)
         except EgressRefused as refused:
             raise self._noted(refused, passage.purpose) from None
@@ -157,7 +157,7 @@ class Egress:
         declared = self._recipients.with_host(host)
         try:
             if declared is not None:
-                self._must_be_open(declared.id)
+                self.must_be_open(declared.id)
             return await self._way.tunnel("undeclared" if declared is None else declared.id, host, port)
         except EgressRefused as refused:
             raise self._noted(refused, "") from None
@@ -166,7 +166,12 @@ class Egress:
         """Let go of connections."""
         await self._way.close()
 
-    def _must_be_open(self, recipient_id: str) -> None:
+    def must_be_open(self, recipient_id: str) -> None:
+        """See that a recipient may be given something now, by whatever way.
+
+        Raises:
+            EgressRefused: no contract with it stands, or it could not be heard whether one does.
+        """
         reason = self._closing(recipient_id)
         if reason is not None:
             raise EgressRefused(reason, recipient_id)

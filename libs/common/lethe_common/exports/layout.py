@@ -16,13 +16,14 @@ FORMAT = "lethe.export/1"
 MANIFEST, README, MEDIA = "manifest.json", "README.txt", "media/"
 
 ACCOUNT, CONSENTS, DEADLINES = "account.json", "consents.json", "deadlines.json"
-ACCESSES, DISCLOSURES, GENERATIONS, LEDGER, MAILS, REQUESTS = (
+ACCESSES, DISCLOSURES, GENERATIONS, LEDGER, MAILS, REQUESTS, TRAINING = (
     "accesses.json",
     "disclosures.json",
     "generations.json",
     "ledger.json",
     "mails.json",
     "requests.json",
+    "training.json",
 )
 
 
@@ -51,6 +52,7 @@ SECTIONS = (
     *_sections(LEDGER, Service.BILLING, "carried", "grants", "holds", "plan", "quotes", "transfers", "wallet"),
     *_sections(MAILS, Service.GATEWAY, "mails"),
     *_sections(REQUESTS, Service.PRIVACY, "request_steps", "requests"),
+    *_sections(TRAINING, Service.GATEWAY, "training"),
 )
 DOCUMENTS = tuple(sorted({section.document for section in SECTIONS}))
 
@@ -82,6 +84,7 @@ NOT_EXPORTED = MappingProxyType({
     "privacy.acts": _ERASING,
     "privacy.breach_steps": "what operators wrote about a breach; whom it touches is told by mail",
     "gateway.breach_tellings": "a mail to come, which is in mails.json when it is written",
+    "gateway.training_days": "which operator gave how much on which day; what of whom is in training.json",
     "privacy.disclosure_steps": "which operator did what with a demand of an authority",
     "privacy.processors": "which operator entered a contract with a company, and a role's address there",
     "jobs.erasures": _ERASING,

@@ -31,7 +31,8 @@ class Recipient(Section):
 
     `data` are categories of the policy, `fields` what the adapter's typed request
     carries of them, `hosts` the only ones the outbound client may reach for it.
-    `adapter_ends` is the day its interface is shut down, where that is announced.
+    `adapter_ends` is the day its interface is shut down, where that is announced. `sealed_to` is the
+    X25519 public key (RFC 7748, hex) of one that trains: what it is given is sealed to nobody else.
     """
 
     must_state: ClassVar[tuple[str, ...]] = ("name", "country", "purposes")
@@ -49,6 +50,7 @@ class Recipient(Section):
     deletion: Literal["api", "on_request", "by_period", "none"] = "none"
     retention: AtMost | None = None
     trains: bool = False
+    sealed_to: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     biometrics: Literal["none", "computes"] = "none"
     policy_url: str | None = None
     adapter: str | None = None

@@ -40,6 +40,7 @@ class Fact(StrEnum):
     ERASURE_ASKED = "erasure_asked"
     ACCOUNT_CLOSED = "account_closed"
     HOLD_ENDED = "hold_ended"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
 
 
 BY_COMPLETION = frozenset({Fact.CREATED, Fact.PROCESSED, Fact.COMPLETED})

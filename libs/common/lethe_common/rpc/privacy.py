@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     EXPORT = "export"
     REGISTER = "register"
     ACT = "act"
+    TRAIN = "train"
 
 
 class SubjectOpenQuestion(Message):

@@ -95,7 +95,16 @@ function show({ data, policy_version: shown, age }) {
   });
   $("choice-rows").replaceChildren(...rows);
   $("choices").hidden = data.length === 0;
+  if (data.some((consent) => consent.purpose === "train_models")) showGiven().catch((error) => tell($("choices"), sentence(error)));
   askAtFirstUse(data, shown, age);
+}
+
+/** What a trainer was given of one's own, as long as one consents. */
+async function showGiven() {
+  const { data, total, since } = await call("GET", "/v1/privacy/training");
+  $("given").hidden = total === 0;
+  const recipients = [...new Set(data.map((one) => one.recipient))].join(", ");
+  if (total) $("given").textContent = say("js.training.given", { count: total, recipients, day: day(since) });
 }
 
 /** What is to be asked before its first use and was not answered yet, one at a time, yes and no alike. */

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from lethe_common.policy.document import PolicyFile
-from lethe_common.policy.lint import agreement, law, proofs, recipients, statements, storage
+from lethe_common.policy.lint import agreement, law, proofs, recipients, statements, storage, training
 from lethe_common.policy.lint.examined import Examined, Finding
 from lethe_common.policy.lint.succession import succession
 from lethe_common.policy.policy import FILE_NAME
@@ -18,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     *storage.RULES,
     *agreement.RULES,
     *recipients.RULES,
+    *training.RULES,
     *law.RULES,
     *proofs.RULES,
 )
