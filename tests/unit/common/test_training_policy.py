@@ -86,25 +86,33 @@ def test_people_hear_of_another_key_before_anything_is_sealed_to_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("rule", "place", "changes"),
+    ("rule", "places", "changes"),
     [
-        ("prohibited-training", "prohibited", [TRAINER, ("[advertising, sale]", "[advertising, sale, training]")]),
-        ("prohibited-training", "prohibited", [("[advertising, sale]", "[advertising, sale, training]")]),
+        (
+            "prohibited-training",
+            {"purposes.train_models.default", "recipients.trainer.trains"},
+            [TRAINER, ("[advertising, sale]", "[advertising, sale, training]")],
+        ),
+        (
+            "prohibited-training",
+            {"purposes.train_models.default"},
+            [("[advertising, sale]", "[advertising, sale, training]")],
+        ),
         (
             "unrecorded-training",
-            "data.training.record",
+            {"data.training.record"},
             [TRAINER, (KEPT, KEPT.replace("consent_withdrawn", "created"))],
         ),
-        ("keyless-trainer", "recipients.trainer.sealed_to", [(TRAINER[0], TRAINER[1].replace(SEALED_TO, ""))]),
+        ("keyless-trainer", {"recipients.trainer.sealed_to"}, [(TRAINER[0], TRAINER[1].replace(SEALED_TO, ""))]),
     ],
 )
 def test_the_linter_finds_what_would_be_refused(
-    tmp_path: Path, rule: str, place: str, changes: list[tuple[str, str]]
+    tmp_path: Path, rule: str, places: set[str], changes: list[tuple[str, str]]
 ) -> None:
     found = lint_file(written(tmp_path, *changes, profile="soragpt"), ON)
 
-    assert [(one.rule, one.place) for one in found] == [(rule, place)]
-    assert found[0].sentence.endswith(".")
+    assert {(one.rule, one.place) for one in found} == {(rule, place) for place in places}
+    assert len(found) == len(places)
 
 
 def test_a_key_that_is_none_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -11,14 +11,22 @@ def prohibited(examined: Examined) -> Iterator[Finding]:
     content = examined.content
     if not is_prohibited(content, TRAIN):
         return
-    purpose = content.purposes.get(TRAIN)
-    named = [one.name or one.id for one in content.recipients if one.trains]
-    if (purpose is not None and purpose.default != "off") or named:
+    clauses, purpose = examined.clauses_about("prohibited"), content.purposes.get(TRAIN)
+    if purpose is not None and purpose.default != "off":
         yield examined.finding(
-            "prohibited-training", "prohibited",
-            f"Training is prohibited, but {', '.join(named) or f'the purpose {TRAIN}'} is for it.",
-            f"Take training out of prohibited, or write default: off under {TRAIN} and trains: false.",
+            "prohibited-training", f"purposes.{TRAIN}.default",
+            f"The purpose {TRAIN} is for training, which is prohibited.",
+            f"Take training out of prohibited, or write default: off under {TRAIN}.",
+            at=("purposes", TRAIN, "default"), clauses=clauses,
         )  # fmt: skip
+    for at, one in enumerate(content.recipients):
+        if one.trains:
+            yield examined.finding(
+                "prohibited-training", f"recipients.{one.id}.trains",
+                f"{one.name or one.id} is given data for training, which is prohibited.",
+                "Take training out of prohibited, or write trains: false.",
+                at=("recipients", at, "trains"), clauses=clauses,
+            )  # fmt: skip
 
 
 def unrecorded(examined: Examined) -> Iterator[Finding]:
