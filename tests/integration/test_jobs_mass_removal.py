@@ -11,7 +11,7 @@ from lethe_common.events.jobs import AssetsRemoved, RemovalRule
 from lethe_common.events.retention import ItemsDue
 from lethe_common.identifiers import GenerationId, RunId, SubjectRef
 from lethe_common.services import Service
-from lethe_jobs.queries import removals
+from lethe_jobs.queries import answers, removals
 from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand
 from tests.integration.members import until
 from tests.servers import RunningServers
@@ -70,6 +70,24 @@ async def test_a_batch_reads_little_more_than_itself(at: Stand, servers: Running
     assert {one.rows for one in gone.values()} == {1}
     assert taken - before < 10 * BATCH
     assert finished - taken < 10 * BATCH
+    await database.close()
+
+
+async def test_the_queue_is_counted_without_reading_what_was_made_long_ago(at: Stand, servers: RunningServers) -> None:
+    async with jobs(at, [ScriptedProvider()]):
+        pass
+    database = await Database.open(servers.dsn("jobs"), Service.JOBS, size=1)
+    ids = [GenerationId.new() for _ in range(MANY)]
+    await at.eye.execute(RUNS, ids, [RunId.new() for _ in ids], SubjectRef.new())
+
+    for _ in range(GENERIC_PLAN_AFTER):
+        async with database.transaction() as tx:
+            before = await reads(tx)
+            length = await answers.queue_length(tx)
+            read = await reads(tx) - before
+
+    assert length == (0, 0)
+    assert read < BATCH
     await database.close()
 
 
