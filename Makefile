@@ -11,10 +11,11 @@ BIN = .venv/bin
 UV = $(BIN)/uv
 SYNC = $(UV) sync --frozen --inexact
 MEMBERS = $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
-# Two cores are what a small machine has, and tests wait a lot: with three processes a tenth of the time nobody worked. A file's tests stay together, so that they share their servers.
+# Two cores are what a small machine has, and tests wait a lot: with three processes nobody worked a tenth of the time.
+# A file's tests stay together, so that they share their servers.
 # Files go in their order (pyproject.toml has the long ones first): pytest-xdist's own puts those of a single long test last.
 PYTEST = $(BIN)/pytest
-WORKERS = 5
+WORKERS = 4
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # More for the test runner: make test-unit ARGS="-k ledger".
 ARGS =
@@ -37,7 +38,7 @@ run: .venv/.installed ## start the suite and keep it running (Ctrl-C stops it); 
 	@$(BIN)/lethe up $(ARGS)
 
 test: lint .venv/.installed-bench ## everything that must pass: lint, types, all tests on real servers
-	@$(MAKE) --no-print-directory --jobs=2 types tests
+	@$(MAKE) --no-print-directory --jobs=2 types tests || { echo "What failed is above; make types looks at types alone."; exit 1; }
 
 # Types are looked at beside the tests, which wait a lot.
 tests: .venv/.installed-test

@@ -1,6 +1,6 @@
 """While nothing is due, a sweep reads nothing of all that is kept, however much that is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 
 import pytest
@@ -31,18 +31,77 @@ READ = """
     SELECT coalesce(sum(coalesce(idx_tup_fetch, 0) + seq_tup_read), 0)::int FROM pg_stat_xact_user_tables
      WHERE schemaname = 'retention'
 """
-SWEEPS = {
-    "due": (queries.DUE_PAGE, START, BATCH, []),
-    "due again": (queries.TAKE_DUE_AGAIN, DAY, BATCH),
-    "notices": (queries.TAKE_NOTICES, START, START + DAY, BATCH),
-    "overdue": (calendar_queries.OVERDUE, START, ["output.video"], [DAY], START - DAY, [timedelta(0)]),
-    "unsettled": (queries.UNSETTLED, START),
-    "behind": (queries.BEHIND, 0, BATCH),
-    "looks": (queries.REMOVED_PAGE, BATCH),
-    "closed": (queries.PRUNE_CLOSED, START - YEAR, BATCH),
-    "fences": (queries.PRUNE_FENCES, START, BATCH),
-    "ended holds": (hold_queries.TAKE_ENDED, START, BATCH),
-    "ended pauses": (pauses.PRUNE, START, BATCH),
+SWEEPS: Mapping[str, tuple[str, tuple[object, ...]]] = {
+    "due": (
+        queries.DUE_PAGE,
+        (
+            START,
+            BATCH,
+            [],
+        ),
+    ),
+    "due again": (
+        queries.TAKE_DUE_AGAIN,
+        (
+            DAY,
+            BATCH,
+        ),
+    ),
+    "notices": (
+        queries.TAKE_NOTICES,
+        (
+            START,
+            START + DAY,
+            BATCH,
+        ),
+    ),
+    "overdue": (
+        calendar_queries.OVERDUE,
+        (
+            START,
+            ["output.video"],
+            [DAY],
+            START - DAY,
+            [timedelta(0)],
+        ),
+    ),
+    "unsettled": (queries.UNSETTLED, (START,)),
+    "behind": (
+        queries.BEHIND,
+        (
+            0,
+            BATCH,
+        ),
+    ),
+    "looks": (queries.REMOVED_PAGE, (BATCH,)),
+    "closed": (
+        queries.PRUNE_CLOSED,
+        (
+            START - YEAR,
+            BATCH,
+        ),
+    ),
+    "fences": (
+        queries.PRUNE_FENCES,
+        (
+            START,
+            BATCH,
+        ),
+    ),
+    "ended holds": (
+        hold_queries.TAKE_ENDED,
+        (
+            START,
+            BATCH,
+        ),
+    ),
+    "ended pauses": (
+        pauses.PRUNE,
+        (
+            START,
+            BATCH,
+        ),
+    ),
 }
 
 
@@ -60,7 +119,8 @@ async def test_a_sweep_that_finds_nothing_has_read_nothing(
     keepers: Keepers, servers: RunningServers, sweep: str
 ) -> None:
     database = await Database.open(servers.dsn("retention"), Service.RETENTION, size=1)
-    statement, *arguments = SWEEPS[sweep]
+    statement, arguments = SWEEPS[sweep]
+    read = MANY
     for _ in range(GENERIC_PLAN_AFTER):
         async with database.transaction() as tx:
             before = await tx.fetchval(READ)
