@@ -32,76 +32,17 @@ READ = """
      WHERE schemaname = 'retention'
 """
 SWEEPS: Mapping[str, tuple[str, tuple[object, ...]]] = {
-    "due": (
-        queries.DUE_PAGE,
-        (
-            START,
-            BATCH,
-            [],
-        ),
-    ),
-    "due again": (
-        queries.TAKE_DUE_AGAIN,
-        (
-            DAY,
-            BATCH,
-        ),
-    ),
-    "notices": (
-        queries.TAKE_NOTICES,
-        (
-            START,
-            START + DAY,
-            BATCH,
-        ),
-    ),
-    "overdue": (
-        calendar_queries.OVERDUE,
-        (
-            START,
-            ["output.video"],
-            [DAY],
-            START - DAY,
-            [timedelta(0)],
-        ),
-    ),
+    "due": (queries.DUE_PAGE, (START, BATCH, [])),
+    "due again": (queries.TAKE_DUE_AGAIN, (DAY, BATCH)),
+    "notices": (queries.TAKE_NOTICES, (START, START + DAY, BATCH)),
+    "overdue": (calendar_queries.OVERDUE, (START, ["output.video"], [DAY], START - DAY, [timedelta(0)])),
     "unsettled": (queries.UNSETTLED, (START,)),
-    "behind": (
-        queries.BEHIND,
-        (
-            0,
-            BATCH,
-        ),
-    ),
+    "behind": (queries.BEHIND, (0, BATCH)),
     "looks": (queries.REMOVED_PAGE, (BATCH,)),
-    "closed": (
-        queries.PRUNE_CLOSED,
-        (
-            START - YEAR,
-            BATCH,
-        ),
-    ),
-    "fences": (
-        queries.PRUNE_FENCES,
-        (
-            START,
-            BATCH,
-        ),
-    ),
-    "ended holds": (
-        hold_queries.TAKE_ENDED,
-        (
-            START,
-            BATCH,
-        ),
-    ),
-    "ended pauses": (
-        pauses.PRUNE,
-        (
-            START,
-            BATCH,
-        ),
-    ),
+    "closed": (queries.PRUNE_CLOSED, (START - YEAR, BATCH)),
+    "fences": (queries.PRUNE_FENCES, (START, BATCH)),
+    "ended holds": (hold_queries.TAKE_ENDED, (START, BATCH)),
+    "ended pauses": (pauses.PRUNE, (START, BATCH)),
 }
 
 

@@ -7,13 +7,11 @@ once comes after those behind it. Items of whom one is missing stay open until i
 come; its moment may then lie before their deadline.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 
 import structlog
 
-from lethe_common.clock import monotonic_seconds
 from lethe_common.database import Database
 from lethe_common.identifiers import SubjectRef
 from lethe_retention import queries
@@ -41,14 +39,10 @@ class DueItems:
         waiting: set[str] = set()
         size = self._batch
         while size == self._batch:
-            began = monotonic_seconds()
             async with self._database.transaction() as tx:
                 page = await tx.fetch(queries.DUE_PAGE, now, self._batch, list(waiting))
             size = len(page)
             waiting |= await self._take({row[0]: SubjectRef.trusted(row[1]) for row in page}, now) if page else set()
-            if size == self._batch:
-                # More comes: telling is quicker than removing, and leaves the database to others for as long as it took.
-                await asyncio.sleep(monotonic_seconds() - began)
         if waiting:
             log.info("items_wait_for_plans", count=len(waiting))
 
