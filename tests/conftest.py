@@ -2,7 +2,9 @@
 
 import gc
 import os
+from collections.abc import Generator
 
+import pytest
 from hypothesis import settings
 
 from tests.servers import servers
@@ -15,12 +17,17 @@ __all__ = ["servers", "suite"]
 settings.register_profile("lethe", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 settings.load_profile("lethe")
 
-# Thousands of tests and modules stay until the end: looking through them again and again was a tenth of a process's time.
-gc.disable()
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is there once tests are collected stays; what tests make is looked through far less often than by default.
 
-def pytest_collection_finish() -> None:
-    """What there is now stays; what tests make is collected, seventy times less often than by default."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-    gc.enable()
+    Looking through thousands of tests and modules again and again was a tenth of a process's time.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+        gc.enable()

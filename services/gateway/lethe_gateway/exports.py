@@ -28,7 +28,7 @@ from lethe_common.rpc.exports import (
 )
 from lethe_common.rpc.orphans import OrphansRemoveAnswer, OrphansRemoveQuestion
 from lethe_common.rpc.privacy import Purpose
-from lethe_common.sealing import SealContext, Sealer
+from lethe_common.sealing import SealContext, Sealer, with_first
 from lethe_common.services import Service
 from lethe_common.storage import ObjectMissing, Storage, new_object_prefix
 from lethe_gateway import export_queries as queries
@@ -36,7 +36,6 @@ from lethe_gateway import outcome_queries
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import Gone, NotFound
 from lethe_gateway.item_keys import ItemKeys
-from lethe_gateway.media_files import with_first
 from lethe_gateway.packing import Packing
 
 OBJECTS = declare(Kind.BUCKET_PREFIX, {CATEGORY: held(CATEGORY)})

@@ -1,7 +1,6 @@
 """Files for an archive: a person's outputs and reference images, opened as they stream."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from dataclasses import dataclass
 
 import asyncpg
@@ -13,7 +12,7 @@ from lethe_common.identifiers import GenerationId, SealKeyId
 from lethe_common.rpc.exports import PAGE_RECORDS
 from lethe_common.rpc.jobs import AssetLocate, AssetLocateQuestion, LocatedAsset
 from lethe_common.rpc.privacy import Purpose
-from lethe_common.sealing import SealContext, Sealer, sealed_size
+from lethe_common.sealing import SealContext, Sealer, sealed_size, with_first
 from lethe_common.storage import ObjectMissing, Storage
 from lethe_gateway import export_queries as queries
 from lethe_gateway.errors import Gone
@@ -101,11 +100,3 @@ class MediaFiles:
         except ObjectMissing:
             return None
         return with_first(first, opened)
-
-
-async def with_first(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """A stream whose first piece was taken to see whether there is one."""
-    async with aclosing(rest):
-        yield first
-        async for piece in rest:
-            yield piece

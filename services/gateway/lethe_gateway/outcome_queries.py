@@ -103,10 +103,8 @@ async def remove(tx: Transaction, items: Sequence[ItemsRemoved.Item]) -> None:
 
 async def erase_account(tx: Transaction, account_id: str) -> tuple[StoreCount, ...]:
     """Delete every row of an account; counts of each store before and after."""
-    gone = await tx.fetchrow(ERASE_ACCOUNT, account_id)
-    left = await tx.fetchrow(LEFT_OF_ACCOUNT, account_id)
-    assert gone is not None  # noqa: S101  a SELECT of counts always has its one row
-    assert left is not None  # noqa: S101  as above
+    gone = await tx.fetchone(ERASE_ACCOUNT, account_id)
+    left = await tx.fetchone(LEFT_OF_ACCOUNT, account_id)
     return tuple(
         StoreCount(store=f"pg:gateway.{table}", category=category, before=gone[table] + left[table], after=left[table])
         for table, category in ACCOUNT_STORES

@@ -25,13 +25,12 @@ from lethe_common.policy.parties import Recipient
 from lethe_common.policy.training import RECORD, TRAIN, Obstacle, obstacle, trainers
 from lethe_common.rpc.jobs import AssetLocate, AssetLocateQuestion, LocatedAsset
 from lethe_common.rpc.privacy import KeyClass, Purpose
-from lethe_common.sealing import SealContext, Sealer
+from lethe_common.sealing import SealContext, Sealer, with_first
 from lethe_common.storage import ObjectMissing, Storage
 from lethe_gateway import training_queries as queries
 from lethe_gateway.errors import Gone, NotFound, NotSignedIn, ProcessingRestricted, TrainingRefused, UseRefused
 from lethe_gateway.intake import PROMPT
 from lethe_gateway.item_keys import HeldKey, ItemKeys
-from lethe_gateway.media_files import with_first
 
 PAGE = 100
 _PAGES_MOST = 20
@@ -163,15 +162,12 @@ class Training:
 
     async def _named(self, recipient_id: str, row: asyncpg.Record, operator: str) -> str:
         """The name of an item, recorded, and counted in the register of who gave how much."""
-        name, now = None if row["handover_id"] is None else await self._name_of(row), self._clock.now()
-        record = None if name else await self._record(recipient_id, row)
+        known = None if row["handover_id"] is None else await self._name_of(row)
+        name, values = (known, ()) if known else await self._record(recipient_id, row)
         async with self._database.transaction() as tx:
-            if record is not None:
-                name, values = record
-                if await tx.fetchval(queries.RECORD, *values) is None:
-                    raise Gone("Somebody else is giving this item, or its account is being closed. List again.")
-            await tx.execute(queries.COUNT_ONE, recipient_id, operator, now.date())
-        assert name is not None  # noqa: S101  it is known, or was made
+            if values and await tx.fetchval(queries.RECORD, *values) is None:
+                raise Gone("Somebody else is giving this item, or its account is being closed. List again.")
+            await tx.execute(queries.COUNT_ONE, recipient_id, operator, self._clock.now().date())
         return name
 
     async def _record(self, recipient_id: str, row: asyncpg.Record) -> tuple[str, tuple[object, ...]]:

@@ -45,9 +45,7 @@ async def opened(
     tx: Transaction, export_id: ExportId, subject_ref: SubjectRef, language: str, at: datetime, again: timedelta
 ) -> ExportLine:
     """Write a new export; it is asked for again after a while."""
-    row = await tx.fetchrow(OPEN, export_id, subject_ref, language, at, again)
-    assert row is not None  # noqa: S101  an INSERT without a condition returns its row
-    return line(row)
+    return line(await tx.fetchone(OPEN, export_id, subject_ref, language, at, again))
 
 
 def line(row: asyncpg.Record) -> ExportLine:

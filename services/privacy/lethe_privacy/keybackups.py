@@ -17,6 +17,7 @@ import structlog
 from lethe_common.database import Transaction
 from lethe_common.identifiers import SealKeyId
 from lethe_common.sealing import Sealer
+from lethe_common.sealing.addressed import HEADER_BYTES_MOST
 from lethe_privacy import recovery
 from lethe_privacy.errors import KeyBackupInvalid
 from lethe_privacy.keyring import Keyring
@@ -161,7 +162,7 @@ class KeyRestoration:
 
 def _first_line(file: Path) -> bytes:
     with file.open("rb") as opened:
-        return opened.readline(recovery.HEADER_BYTES_MOST)
+        return opened.readline(HEADER_BYTES_MOST)
 
 
 def _label(file: Path) -> Label:

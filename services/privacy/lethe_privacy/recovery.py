@@ -4,39 +4,27 @@
     body     a sealed object (`lethe_common.sealing`) under the file's key: sections, one after the other
     section  length of its name (2) | name | pieces: length (4) | bytes … | length 0
 
-HPKE is RFC 9180 in base mode: X25519, HKDF-SHA256, AES-256-GCM. It tells nobody who
-made a file; whoever may write into the folder of backups has to be trusted.
+The header is an addressed file's (`lethe_common.sealing.addressed`), which tells nobody who made it: whoever may write
+into the folder of backups has to be trusted.
 """
 
-import json
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from lethe_common.identifiers import SealKeyId
-from lethe_common.sealing import KEY_BYTES, SealContext
+from lethe_common.sealing import SealContext
+from lethe_common.sealing.addressed import Addressed
 from lethe_privacy.errors import KeyBackupInvalid
 
-FORMAT = "lethe.key-backup/1"
-HEADER_BYTES_MOST = 4096
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_BACKUP = Addressed("lethe.key-backup/1", "key backup", "recovery key", "lethe keys recovery-key new", KeyBackupInvalid)
 _NAME_BYTES, _PIECE_BYTES = 2, 4
 _PIECE_BYTES_MOST = 1 << 24
-_ID_BYTES = 16
-_NO_BACKUP = "This file is no key backup of a format this version knows."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +52,9 @@ class FileKey:
 
 def seal_header(label: Label, recovery_key: X25519PublicKey) -> tuple[bytes, FileKey]:
     """The header of a new backup, newline and all, and the key its body is sealed with."""
-    made = FileKey(label, secrets.token_bytes(KEY_BYTES), SealKeyId.new())
-    plain = {
-        "format": FORMAT,
-        "generation": label.generation,
-        "epoch_id": label.epoch_id,
-        "began_at": label.began_at.isoformat(),
-        "key_id": made.key_id,
-        "recovery_key_id": recovery_key_id(recovery_key),
-    }
-    sealed = _SUITE.encrypt(made.key, recovery_key, info=_info(plain))
-    return json.dumps({**plain, "sealed_key": sealed.hex()}).encode() + b"\n", made
+    said = {"generation": label.generation, "epoch_id": label.epoch_id, "began_at": label.began_at.isoformat()}
+    line, key, key_id = _BACKUP.seal(said, recovery_key)
+    return line, FileKey(label, key, key_id)
 
 
 def label_of(line: bytes) -> Label:
@@ -83,13 +63,7 @@ def label_of(line: bytes) -> Label:
     Raises:
         KeyBackupInvalid: it is no backup.
     """
-    header = _parsed(line)
-    try:
-        return Label(
-            int(header["generation"]), SealKeyId(header["epoch_id"]), datetime.fromisoformat(header["began_at"])
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise KeyBackupInvalid(_NO_BACKUP) from error
+    return _label(_BACKUP.read(line))
 
 
 def open_header(line: bytes, recovery_key: X25519PrivateKey) -> FileKey:
@@ -98,34 +72,17 @@ def open_header(line: bytes, recovery_key: X25519PrivateKey) -> FileKey:
     Raises:
         KeyBackupInvalid: it is no backup, was changed, or is sealed to another recovery key.
     """
-    header, label = _parsed(line), label_of(line)
-    ours = recovery_key_id(recovery_key.public_key())
+    header, key, key_id = _BACKUP.open(line, recovery_key)
+    return FileKey(_label(header), key, key_id)
+
+
+def _label(header: Mapping[str, Any]) -> Label:
     try:
-        sealed, theirs, key_id = bytes.fromhex(header.pop("sealed_key")), header["recovery_key_id"], header["key_id"]
-        if theirs != ours:
-            raise KeyBackupInvalid(f"This backup is sealed to the recovery key {theirs}, and this one is {ours}.")
-        return FileKey(label, _SUITE.decrypt(sealed, recovery_key, info=_info(header)), SealKeyId(key_id))
-    except (InvalidTag, ValueError, KeyError, TypeError) as error:
-        raise KeyBackupInvalid("The header of this backup was changed.") from error
-
-
-def _info(plain: Mapping[str, Any]) -> bytes:
-    return json.dumps(dict(plain), sort_keys=True).encode()
-
-
-def _parsed(line: bytes) -> dict[str, Any]:
-    try:
-        header = json.loads(line)
-    except ValueError as error:
-        raise KeyBackupInvalid(_NO_BACKUP) from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise KeyBackupInvalid(_NO_BACKUP)
-    return header
-
-
-def recovery_key_id(key: X25519PublicKey) -> str:
-    """How backups name the key they are sealed to: 32 hex digits."""
-    return sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).digest()[:_ID_BYTES].hex()
+        return Label(
+            int(header["generation"]), SealKeyId(header["epoch_id"]), datetime.fromisoformat(header["began_at"])
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeyBackupInvalid("The header of this key backup does not say which generation it holds.") from error
 
 
 def public_recovery_key(pem: bytes) -> X25519PublicKey:
@@ -149,13 +106,7 @@ def private_recovery_key(pem: bytes) -> X25519PrivateKey:
     Raises:
         KeyBackupInvalid: it is no unencrypted X25519 private key in PEM form.
     """
-    try:
-        key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeyBackupInvalid("This file holds no unencrypted private key in PEM form.") from error
-    if not isinstance(key, X25519PrivateKey):
-        raise KeyBackupInvalid("A recovery key is an X25519 key: `lethe keys recovery-key new` makes one.")
-    return key
+    return _BACKUP.private_key(pem)
 
 
 def section_head(name: str) -> bytes:

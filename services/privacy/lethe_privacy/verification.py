@@ -152,10 +152,9 @@ class Eyes:
         """
         async with self._database.single() as tx:
             try:
-                counts = await tx.fetchrow(self._counts, subject_ref)
+                counts = await tx.fetchone(self._counts, subject_ref)
             except _NOT_SEEN as error:
                 raise PlaceNotSeen(await self._unseen(tx, subject_ref)) from error
-        assert counts is not None  # noqa: S101  a SELECT of counts always has its one row
         return [Finding(place.store, _BY_REFERENCE, count) for place, count in zip(self._places, counts, strict=True)]
 
     async def approach(self) -> None:

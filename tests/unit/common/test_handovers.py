@@ -59,7 +59,7 @@ def test_another_key_does_not_open_it_and_is_told_which_one_would(tmp_path: Path
     _, public = new_key()
     file = given(tmp_path, public)
 
-    with pytest.raises(HandoverInvalid, match="is sealed to the key"):
+    with pytest.raises(HandoverInvalid, match="is sealed to the trainer key"):
         read(file, new_key()[0])
 
 

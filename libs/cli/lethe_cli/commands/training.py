@@ -123,13 +123,15 @@ def opened(
 
     standing = _standing(folder)
     output.mkdir(parents=True, exist_ok=True)
+    file = private
     try:
         key_ = private_key(private.read_bytes())
         for name in sorted(standing):
-            if (folder / f"{name}{SEALED}").exists() and not (output / f"{name}.json").exists():
-                asyncio.run(_open(folder / f"{name}{SEALED}", key_, output))
+            file = folder / f"{name}{SEALED}"
+            if file.exists() and not (output / f"{name}.json").exists():
+                asyncio.run(_open(file, key_, output))
     except HandoverInvalid as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(f"{file}: {error}") from error
     gone = _drop(folder, standing) | _drop(output, standing)
     there = len(list(output.glob("*.json")))
     if as_json:
@@ -198,6 +200,6 @@ async def _open(file: Path, private: Any, output: Path) -> None:
     with part.open("wb") as target:
         async for piece in item.content:
             target.write(piece)
-    part.replace(output / f"{item.name}.{_ENDINGS.get(item.facts['media_type'], 'bin')}")
+    part.replace(output / f"{item.name}.{_ENDINGS.get(str(item.facts.get('media_type')), 'bin')}")
     # Last: an item is there when what is said of it is.
     (output / f"{item.name}.json").write_text(json.dumps(item.facts, ensure_ascii=False))

@@ -33,6 +33,17 @@ class Transaction:
         """The first row, or None."""
         return await self.connection.fetchrow(sql, *args)
 
+    async def fetchone(self, sql: str, *args: Any) -> asyncpg.Record:
+        """The row of a statement that always has one, such as a SELECT of counts.
+
+        Raises:
+            LookupError: it had none.
+        """
+        row = await self.fetchrow(sql, *args)
+        if row is None:
+            raise LookupError("A statement that always has a row had none.")
+        return row
+
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """The first column of the first row, or None."""
         return await self.connection.fetchval(sql, *args)

@@ -6,7 +6,7 @@ The format is final. Values have it in `values`, objects in `layout` and `segmen
 from lethe_common.sealing.context import KEY_BYTES, SealContext
 from lethe_common.sealing.errors import CannotOpen, CannotSeal, SealingError
 from lethe_common.sealing.layout import plain_size, sealed_size
-from lethe_common.sealing.objects import Fetch
+from lethe_common.sealing.objects import Fetch, with_first
 from lethe_common.sealing.sealer import Sealer
 from lethe_common.sealing.values import key_id_of
 from lethe_common.sealing.wrapping import KeyLabel, unwrap, wrap, wrapping_context
@@ -24,6 +24,7 @@ __all__ = [
     "plain_size",
     "sealed_size",
     "unwrap",
+    "with_first",
     "wrap",
     "wrapping_context",
 ]

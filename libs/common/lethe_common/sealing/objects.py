@@ -8,6 +8,7 @@ size in their own rows, or seal with a known size, see any cut at once.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 
 from lethe_common.sealing.context import SealContext
 from lethe_common.sealing.errors import CannotOpen, CannotSeal
@@ -152,3 +153,11 @@ class _Pieces:
 
     async def close(self) -> None:
         await self._stream.aclose()
+
+
+async def with_first(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """A stream whose first piece was taken to see whether there is one."""
+    async with aclosing(rest):
+        yield first
+        async for piece in rest:
+            yield piece

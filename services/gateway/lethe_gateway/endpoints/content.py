@@ -10,13 +10,12 @@ from lethe_common.bus import Bus
 from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.rpc.jobs import AssetLocate, AssetLocateQuestion, LocatedAsset
 from lethe_common.rpc.privacy import Purpose
-from lethe_common.sealing import SealContext, Sealer
+from lethe_common.sealing import SealContext, Sealer, with_first
 from lethe_common.storage import ObjectMissing, Storage
 from lethe_gateway.callers import Caller, Callers
 from lethe_gateway.errors import BadRequest, Gone, NotFound
 from lethe_gateway.gallery import Gallery
 from lethe_gateway.item_keys import ItemKeys
-from lethe_gateway.media_files import with_first
 
 _VARIANTS = frozenset({"video", "thumbnail", "spritesheet"})
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")

@@ -112,5 +112,5 @@ async def by_state(tx: Transaction) -> dict[str, int]:
 
 async def queue_length(tx: Transaction) -> tuple[int, int]:
     """Runs ready to be claimed, and runs waiting for a slot of their subject."""
-    row = await tx.fetchrow(QUEUE_LENGTH)
-    return (0, 0) if row is None else (row[0], row[1])
+    ready, waiting = await tx.fetchone(QUEUE_LENGTH)
+    return ready, waiting

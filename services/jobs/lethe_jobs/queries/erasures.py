@@ -94,8 +94,8 @@ async def take(tx: Transaction, limit: int, lease: timedelta) -> list[DueErasure
 
 async def count(tx: Transaction, ref: str) -> tuple[int, int]:
     """Records and assets of a subject."""
-    row = await tx.fetchrow(COUNT, ref)
-    return (0, 0) if row is None else (row[0], row[1])
+    records, assets = await tx.fetchone(COUNT, ref)
+    return records, assets
 
 
 async def note_before(tx: Transaction, due: DueErasure, object_versions: int) -> Found:

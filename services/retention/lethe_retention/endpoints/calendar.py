@@ -22,9 +22,7 @@ class Calendar:
         now = self._clock.now()
         late = now - self._book.governing(now).grace(CATEGORY)
         async with self._database.transaction() as tx:
-            row = await tx.fetchrow(calendar_queries.SUMMARY, late)
-        assert row is not None  # noqa: S101  a SELECT of counts always has its one row
-        return schemas.summary(row)
+            return schemas.summary(await tx.fetchone(calendar_queries.SUMMARY, late))
 
     async def overdue(self, question: rpc.OverdueListQuestion, _caller: Service) -> rpc.OverdueListAnswer:
         """What passed deadline and grace and is still there, the longest overdue first."""
