@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -72,11 +73,8 @@ class Api:
         return reply.text
 
     def events(self, path: str) -> Iterator[tuple[str, Answer]]:
-        """Server-sent events as (name, JSON), until the server ends the stream."""
-        with self._http.stream("GET", path, timeout=httpx2.Timeout(60.0, connect=5.0)) as reply:
-            if reply.is_error:
-                reply.read()
-                _checked(reply)
+        """Server-sent events as (name, JSON), until the server ends the stream. Raises what `send` raises."""
+        with self._streamed("GET", path, timeout=httpx2.Timeout(60.0, connect=5.0)) as reply:
             name = "message"
             for line in reply.iter_lines():
                 if line.startswith("event:"):
@@ -92,24 +90,43 @@ class Api:
         came: Callable[[int], None] = lambda _count: None,
         *,
         body: Mapping[str, object] | None = None,
+        mode: int = 0o666,
     ) -> int:
-        """Stream an answer's body into a file; it is posted for with a body. Returns its bytes; `came` hears how many came at a time."""
-        with self._http.stream("GET" if body is None else "POST", path, json=body) as reply:
+        """Stream an answer's body into a file, which is there when it is whole; it is posted for with a body.
+
+        Returns its bytes; `came` hears how many came at a time. Raises what `send` raises.
+        """
+        part, total = file.with_name(f"{file.name}.part"), 0
+        part.unlink(missing_ok=True)
+        part.touch(mode)
+        method = "GET" if body is None else "POST"
+        with self._streamed(method, path, json=body) as reply, part.open("wb") as target:
+            for chunk in reply.iter_bytes(_CHUNK_BYTES):
+                total += target.write(chunk)
+                came(len(chunk))
+        part.replace(file)
+        return total
+
+    def _reply(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
+        with self._reached():
+            return self._http.request(method, path, **arguments)
+
+    @contextmanager
+    def _streamed(self, method: str, path: str, **arguments: Any) -> Iterator[httpx2.Response]:
+        with self._reached(), self._http.stream(method, path, **arguments) as reply:
             if reply.is_error:
                 reply.read()
                 _checked(reply)
-            with file.open("wb") as target:
-                total = 0
-                for chunk in reply.iter_bytes(_CHUNK_BYTES):
-                    total += target.write(chunk)
-                    came(len(chunk))
-                return total
+            yield reply
 
-    def _reply(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
         try:
-            return self._http.request(method, path, **arguments)
-        except httpx2.TransportError as error:
+            yield
+        except httpx2.ConnectError as error:
             raise NotReached(f"Nothing answers at {self._url}. Start it with `lethe up`, or set LETHE_URL.") from error
+        except httpx2.TransportError as error:
+            raise NotReached(f"{self._url} broke off, or took too long. Try again.") from error
 
 
 def _checked(reply: httpx2.Response) -> Answer:

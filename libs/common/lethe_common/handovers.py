@@ -76,11 +76,11 @@ async def opened(file: Path, private: X25519PrivateKey) -> Opened:
     first = await anext(body, b"")
     length = int.from_bytes(first[:_LENGTH_BYTES], "big")
     if not 0 < length <= len(first) - _LENGTH_BYTES:
-        raise HandoverInvalid(f"{file.name} has no facts in it.")
+        raise HandoverInvalid("This item has no facts in it.")
     try:
         facts = json.loads(first[_LENGTH_BYTES : _LENGTH_BYTES + length])
     except ValueError as error:
-        raise HandoverInvalid(f"{file.name} has no facts in it.") from error
+        raise HandoverInvalid("This item has no facts in it.") from error
     return Opened(name, facts, with_first(first[_LENGTH_BYTES + length :], body))
 
 
@@ -140,7 +140,7 @@ async def _read(file: Path, offset: int, key: bytes, context: SealContext) -> As
         async for piece in _SEALER.open_range(key, context, _size(file) - offset, fetch):
             yield piece
     except CannotOpen as error:
-        raise HandoverInvalid(f"{file.name} was changed or cut.") from error
+        raise HandoverInvalid("This item was changed or cut.") from error
 
 
 def _size(file: Path) -> int:

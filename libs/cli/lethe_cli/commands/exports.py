@@ -61,10 +61,8 @@ def taken(client: Api, output: Path) -> tuple[Answer, str]:
         if copy["state"] != "ready":
             raise CommandError("The copy was ended before it was ready. Ask again.")
         progress.update(shown, description="downloading", completed=0, total=copy["size_bytes"])
-        part = output.with_name(f"{output.name}.part")
-        part.touch(_OWNER_ONLY)
-        client.download(f"/v1/account/export/{copy['id']}/content", part, lambda count: progress.advance(shown, count))
-    part.replace(output)
+        content = f"/v1/account/export/{copy['id']}/content"
+        client.download(content, output, lambda count: progress.advance(shown, count), mode=_OWNER_ONLY)
     return copy, _digest(output)
 
 

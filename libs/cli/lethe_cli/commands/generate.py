@@ -1,6 +1,7 @@
 """`lethe generate`: one clip, from prompt to file."""
 
 import mimetypes
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,13 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lethe_cli.api import Answer, Api
-from lethe_cli.errors import CommandError
+from lethe_cli.errors import CommandError, NotReached
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import Key, Url, api
+from lethe_common.clock import monotonic_seconds
 
 _ENDED = ("completed", "failed")
+_AWAY_MOST_SECONDS, _AWAY_LOOK_SECONDS = 30.0, 0.5
 
 
 def register(app: typer.Typer) -> None:
@@ -69,9 +72,25 @@ def follow(client: Api, video: Answer) -> Answer:
     with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
         bar = progress.add_task("waiting", total=100)
         while video["status"] not in _ENDED:
-            for _, state in client.events(f"/v1/videos/{video['id']}/events"):
-                place = state.get("position")
-                label = f"place {place} in the queue" if place else "rendering"
-                progress.update(bar, completed=state.get("progress") or 0, description=label)
-            video = client.get(f"/v1/videos/{video['id']}")
+            try:
+                for _, state in client.events(f"/v1/videos/{video['id']}/events"):
+                    place = state.get("position")
+                    label = f"place {place} in the queue" if place else "rendering"
+                    progress.update(bar, completed=state.get("progress") or 0, description=label)
+            except NotReached:
+                # The clip goes on without whoever shows it, and is paid for.
+                progress.update(bar, description="waiting for the service")
+            video = _seen(client, video["id"])
     return video
+
+
+def _seen(client: Api, video_id: str) -> Answer:
+    """The clip as it is, once the service answers again; it is there again within moments of a crash."""
+    give_up_at = monotonic_seconds() + _AWAY_MOST_SECONDS
+    while True:
+        try:
+            return client.get(f"/v1/videos/{video_id}")
+        except NotReached as error:
+            if monotonic_seconds() > give_up_at:
+                raise NotReached(f"{error} The clip {video_id} goes on: `lethe jobs` shows it.") from error
+        time.sleep(_AWAY_LOOK_SECONDS)

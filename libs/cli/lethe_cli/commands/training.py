@@ -77,12 +77,12 @@ def export(
 
     Example: lethe training export trainer --operator "A. Clerk" -o items
     """
-    folder.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     taken = passed = 0
     with console(data) as client, Progress(*columns, console=ERR, transient=True) as progress:
         shown = progress.add_task("listing", total=None)
         for found in _pages(client, f"{_PATH}/{recipient}/items", "items"):
+            folder.mkdir(parents=True, exist_ok=True)
             missing = [one["video"] for one in found if not _is_there(folder, one["name"])]
             progress.update(shown, description="taking", total=taken + passed + len(missing))
             for video in missing:
@@ -142,16 +142,16 @@ def opened(
 
 def _take(client: Api, path: str, operator: str, folder: Path) -> bool:
     """Whether an item was taken; not where its owner withdrew meanwhile, or it went."""
-    part = folder / "item.part"
+    item = folder / "item"
     try:
-        client.download(path, part, body={"operator": operator})
+        client.download(path, item, body={"operator": operator})
     except ApiRefused as error:
         if error.code in _PASSED:
             return False
         raise
     from lethe_common.handovers import name_of
 
-    part.replace(folder / f"{name_of(part)}{SEALED}")
+    item.replace(folder / f"{name_of(item)}{SEALED}")
     return True
 
 
