@@ -92,7 +92,7 @@ def main() -> int:
 
 
 async def _relay(plan: Plan, measured: Measured) -> None:
-    with temporary_data_folder() as data, running_servers(data) as servers:
+    with temporary_data_folder(is_on_disk=True) as data, running_servers(data) as servers:
         await relaying.prepare(servers)
         for run in range(plan.runs):
             singly = await relaying.published_singly(servers, plan.relay_rows // 4)
@@ -103,7 +103,7 @@ async def _relay(plan: Plan, measured: Measured) -> None:
 
 
 async def _expiry(plan: Plan, measured: Measured) -> None:
-    with temporary_data_folder() as data, running_servers(data) as servers:
+    with temporary_data_folder(is_on_disk=True) as data, running_servers(data) as servers:
         await expiring.prepare(servers)
         for run in range(plan.runs):
             deleted = await expiring.deleted(servers, plan.expired_rows)
@@ -160,7 +160,7 @@ async def _erasure(plan: Plan, measured: Measured, suite: RunningSuite) -> None:
 
 
 async def _rotation(plan: Plan, measured: Measured) -> None:
-    with temporary_data_folder() as data, running_servers(data) as servers:
+    with temporary_data_folder(is_on_disk=True) as data, running_servers(data) as servers:
         for run in range(plan.runs):
             one = await rotating.rotated(servers, data.with_name(f"keyring-{run}"), plan.subjects, say)
             measured.rotated_subjects = plan.subjects
@@ -256,7 +256,7 @@ async def _settle(suite: RunningSuite) -> None:
 
 @contextmanager
 def _suite(*, is_virtual: bool = False, settings: Mapping[str, str] | None = None) -> Iterator[RunningSuite]:
-    with temporary_data_folder() as data:
+    with temporary_data_folder(is_on_disk=True) as data:
         profile = data.with_name("profile")
         profile.mkdir()
         shutil.copy(_POLICY, profile)

@@ -1,6 +1,6 @@
 """A policy by the oracle and by the product, side by side; and whether a change moved the same things in both."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from lethe_common.policy.rules import OnPolicyChange
 from tests.generator import expected_effects as effects
 from tests.generator import expected_pages as pages
 from tests.generator import observed
-from tests.generator.expected_effects import Due
+from tests.generator.expected_effects import Due, Item
 from tests.generator.expected_pages import Key
 from tests.generator.mutations import Mutation
 from tests.generator.reading import Document, Told
@@ -18,6 +18,8 @@ from tests.generator.trees import Tree
 
 TURN = datetime(2027, 6, 1, tzinfo=UTC)
 """The instant at which the changed version takes effect."""
+_OF_DEADLINES = {"data", "backups", "forgetting"}
+"""The sections a deadline is made of."""
 _MUCH_EARLIER = TURN - timedelta(days=3000)
 _GONE = object()
 
@@ -32,6 +34,18 @@ class Side:
     shown: Mapping[Key, object]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Items, when they were due before the turn, and when they are due after it if nothing changes."""
+
+    items: Sequence[tuple[Item, Due]]
+    unmoved: Sequence[Due]
+
+    def wanted(self, new: Document, choice: str | None) -> Sequence[Due]:
+        """When they are due at the turn by a document that takes over."""
+        return [effects.turned(before, new, item, TURN, choice) for item, before in self.items]
+
+
 class Scale:
     """One profile, against which its mutations are weighed."""
 
@@ -40,9 +54,9 @@ class Scale:
         self._plans = {plan.id: plan.retention for plan in catalogue.plans.values()}
         self.base = self.side(tree, content)
         keys = list(dict.fromkeys(self._plans.values()))
-        self._items = list(effects.items(self.base.document, keys, TURN))
-        self._before = [effects.due_under(self.base.document, item) for item in self._items]
-        self._unmoved = self._wanted(self.base.document, None)
+        items = list(effects.items(self.base.document, keys, TURN))
+        self._all = self._sample(items)
+        self._one_of_each = self._sample({item.category: item for item in items}.values())
         self._first = Policy("first", content.model_copy(update={"effective": _MUCH_EARLIER}))
 
     def side(self, tree: Tree, content: PolicyFile) -> Side:
@@ -70,27 +84,29 @@ class Scale:
         return moved or self.base.told != new.told
 
     def _moved(self, mutation: Mutation, new: Side) -> bool:
-        """Whether items near the turn get another deadline. Where a rule of keeping changed, also under other choices."""
+        """Whether items near the turn get another deadline. Where a rule of keeping changed, also under other choices.
+
+        Of a value that no deadline is made of, one item of each category tells as much as all of them.
+        """
+        sample = self._all if mutation.path[0] in _OF_DEADLINES else self._one_of_each
         choices: list[OnPolicyChange | None] = [None]
         if mutation.path[0] == "data" and "keep" in mutation.path:
             choices += OnPolicyChange
         is_moved = False
         for choice in choices:
             book = PolicyBook((self._first, self._second(new, choice)))
-            wanted = self._wanted(new.document, choice)
-            for item, expected in zip(self._items, wanted, strict=True):
+            wanted = sample.wanted(new.document, choice)
+            for (item, _), expected in zip(sample.items, wanted, strict=True):
                 due = observed.due(book, item, TURN)
                 assert due == expected, f"{mutation}, {choice}: {item.name} of {item.category}: {due}, not {expected}"
                 heard, hears = observed.told_at(new.policy, item, due), effects.told_at(new.document, item, expected)
                 assert heard == hears, f"{mutation}: of {item.name} of {item.category} is told at {heard}, not {hears}"
-            is_moved = is_moved or wanted != self._unmoved
+            is_moved = is_moved or wanted != sample.unmoved
         return is_moved
 
-    def _wanted(self, new: Document, choice: str | None) -> list[Due]:
-        return [
-            effects.turned(before, new, item, TURN, choice)
-            for before, item in zip(self._before, self._items, strict=True)
-        ]
+    def _sample(self, items: Iterable[Item]) -> "Sample":
+        held = [(item, effects.due_under(self.base.document, item)) for item in items]
+        return Sample(held, Sample(held, []).wanted(self.base.document, None))
 
     def _second(self, new: Side, choice: OnPolicyChange | None) -> Policy:
         content = new.policy.content.model_copy(update={"version": 2, "effective": TURN})

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 
 from lethe_common import consents
 from lethe_common.policy import Catalogue, Policy, PolicyBook, pages
@@ -59,9 +60,8 @@ def of_page(page: Page, name: str, policy: Policy, document: Document) -> Iterat
 
 def due(book: PolicyBook, item: Item, turn: datetime) -> Due:
     """When an item is due at the instant at which the book's newest version takes effect."""
-    facts = {Fact(fact): at for fact, at in item.facts.items()}
     try:
-        return book.due_at(item.category, item.held, facts, turn)
+        return book.due_at(item.category, item.held, _facts(item), turn)
     except UnknownPeriod:
         return NO_PERIOD
 
@@ -80,9 +80,7 @@ def uses(policy: Policy, asked: Iterable[Key]) -> dict[Key, bool]:
     found: dict[Key, bool] = {}
     for key in asked:
         _, category, purpose, standing = key
-        given = {purpose} if standing == "consented" else set()
-        objections = {purpose} if standing == "objected" else set()
-        found[key] = bool(gate.allowed(category, purpose, Standing(given, objections)))
+        found[key] = bool(gate.allowed(category, purpose, _standing(purpose, standing)))
     return found
 
 
@@ -99,6 +97,17 @@ def terms(policy: Policy, catalogue: Catalogue) -> dict[Key, object]:
     """What the studio promises beside its forms; credits are the catalogue's."""
     told = asdict(terms_of(policy, catalogue))
     return {("studio", name): value for name, value in told.items() if name != "credits"}
+
+
+@cache
+def _facts(item: Item) -> dict[Fact, datetime]:
+    return {Fact(fact): at for fact, at in item.facts.items()}
+
+
+@cache
+def _standing(purpose: str, standing: str) -> Standing:
+    one = frozenset({purpose})
+    return Standing(one if standing == "consented" else frozenset(), one if standing == "objected" else frozenset())
 
 
 def _rows(

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothi
 SECONDS = 60
 # Says what it was given, then does what it is told.
 PROGRAM = """
-import json, os, signal, sys, time
+import atexit, json, os, signal, sys, time
 
 if __name__ == "__main__":
     status = open("/proc/self/status").read()
@@ -35,6 +35,8 @@ if __name__ == "__main__":
         case "wait": time.sleep(60)
         case "fail": raise RuntimeError("as told")
         case "exit": sys.exit(3)
+        case "end": atexit.register(print, "at its end")
+        case "explain": sys.exit("as told")
         case "die": os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -122,7 +124,16 @@ async def test_no_service_can_read_what_another_was_given(nursery: Nursery, prog
     await end(two)
 
 
-@pytest.mark.parametrize(("do", "code", "last"), [("exit", 3, b""), ("die", -9, b""), ("fail", 1, b"as told\n")])
+@pytest.mark.parametrize(
+    ("do", "code", "last"),
+    [
+        ("exit", 3, b""),
+        ("end", 0, b"at its end\n"),
+        ("explain", 1, b"as told\n"),
+        ("die", -9, b""),
+        ("fail", 1, b"as told\n"),
+    ],
+)
 async def test_how_a_forked_service_ended_is_known(
     nursery: Nursery, programs: Callable[..., Program], do: str, code: int, last: bytes
 ) -> None:

@@ -72,19 +72,15 @@ class Uses:
 
     def _reason(self, category: str, purpose: str, standing: Standing) -> Reason:
         purposes = self.by_category.get(category)
-        default = self.defaults.get(purpose, "off")
-        rules = (
-            (Reason.UNKNOWN_CATEGORY, purposes is None),
-            (Reason.NOT_A_USE, purposes is not None and purpose not in purposes),
-            (Reason.FENCED, standing.is_fenced),
-            (Reason.RESTRICTED, standing.is_restricted and purpose not in self.in_spite_of_restriction),
-            (Reason.OFF, default not in {"opt_in", "opt_out", "always"}),
-            (Reason.NO_CONSENT, default == "opt_in" and purpose not in standing.consents),
-            (Reason.OBJECTION, default == "opt_out" and purpose in standing.objections),
-            # Consent that was given and then objected to is no consent any more.
-            (Reason.OBJECTION, default == "opt_in" and purpose in standing.objections),
-        )
-        return next((reason for reason, stands_against in rules if stands_against), Reason.ALLOWED)
+        if purposes is None:
+            return Reason.UNKNOWN_CATEGORY
+        if purpose not in purposes:
+            return Reason.NOT_A_USE
+        if standing.is_fenced:
+            return Reason.FENCED
+        if standing.is_restricted and purpose not in self.in_spite_of_restriction:
+            return Reason.RESTRICTED
+        return _by_default(self.defaults.get(purpose, "off"), purpose, standing)
 
 
 def uses_of(policy: Policy) -> Uses:
@@ -99,6 +95,20 @@ def uses_of(policy: Policy) -> Uses:
     if not stated:
         defaults = dict.fromkeys((purpose for purposes in by_category.values() for purpose in purposes), "always")
     return Uses(by_category, defaults, frozenset(defaults) & _NEEDED_BY_LAW)
+
+
+def _by_default(default: Default, purpose: str, standing: Standing) -> Reason:
+    match default:
+        case "always":
+            return Reason.ALLOWED
+        case "opt_out":
+            return Reason.OBJECTION if purpose in standing.objections else Reason.ALLOWED
+        case "opt_in" if purpose not in standing.consents:
+            return Reason.NO_CONSENT
+        case "opt_in":
+            # Consent that was given and then objected to is no consent any more.
+            return Reason.OBJECTION if purpose in standing.objections else Reason.ALLOWED
+    return Reason.OFF
 
 
 def uses_in_force(book: PolicyBook, clock: Clock) -> Callable[[], Uses]:

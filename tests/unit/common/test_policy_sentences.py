@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,9 @@ def test_a_path_finds_keys_with_dots_and_entries_by_their_names() -> None:
     assert value_at(values, "data.a.b.c") == 1
     assert value_at(values, "data.a.b") == {"c": 1}
     assert value_at(values, "recipients.x.name") == "X"
-    with pytest.raises(UnknownReference, match=r"recipients\.z"):
-        value_at(values, "recipients.z")
+    for nowhere in ("recipients.z", "data.a.", ".data", ""):
+        with pytest.raises(UnknownReference, match=re.escape(f"nothing at {nowhere}.")):
+            value_at(values, nowhere)
 
 
 @pytest.mark.parametrize("name", NAMES)

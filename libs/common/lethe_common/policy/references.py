@@ -7,7 +7,7 @@ which Russian needs after "no later than".
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +19,8 @@ _CASE = ":gen"
 _NAMES = ("id", "name", "what")
 _TEXTS_MOST = 4096
 """So many texts are remembered in pieces: those of a few versions, which mostly say the same."""
+_PATHS_MOST = 4096
+"""So many paths are remembered with their keys, in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def value_at(values: Mapping[str, object], path: str) -> object:
     Raises:
         UnknownReference: the file has no such place.
     """
-    found = _find(values, path.split("."))
+    found = _find(values, path)
     if found is None:
         raise UnknownReference(f"The policy has nothing at {path}.")
     return found[0]
@@ -71,17 +73,24 @@ def _reference(written: str) -> Reference:
     return Reference(written.removesuffix(_CASE), written.endswith(_CASE))
 
 
-def _find(node: object, steps: Sequence[str]) -> tuple[object] | None:
+def _find(node: object, path: str | None) -> tuple[object] | None:
     """The value in a tuple of one, so that a value of None is told from no value."""
-    if not steps:
+    if path is None:
         return (node,)
-    for length in range(len(steps), 0, -1):
-        name = ".".join(steps[:length])
+    for name, rest in _first_keys(path):
         for child in _children(node, name):
-            found = _find(child, steps[length:])
+            found = _find(child, rest)
             if found is not None:
                 return found
     return None
+
+
+@lru_cache(_PATHS_MOST)
+def _first_keys(path: str) -> tuple[tuple[str, str | None], ...]:
+    """What the first key of a path may be, and what is left of the path then; the longest, which leaves nothing, first."""
+    steps = path.split(".")
+    shorter = ((".".join(steps[:length]), ".".join(steps[length:])) for length in range(len(steps) - 1, 0, -1))
+    return ((path, None), *shorter)
 
 
 def _children(node: object, name: str) -> Iterable[object]:
