@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 
 from lethe_common.policy.errors import UnknownReference
 from lethe_common.policy.languages import LANGUAGES, Language
@@ -15,6 +16,8 @@ _PERIOD = re.compile(
 )
 _WORKING_DAYS = re.compile(r"(\d+)bd")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d))?")
+_TOLD_MOST = 4096
+"""So many values are remembered with their words: those of a few versions, which are mostly the same."""
 _TEXTS = ("text", "label")
 _NAMES = ("name", "what", "id")
 
@@ -42,7 +45,7 @@ class Wording:
         if isinstance(value, bool):
             return self.words("value.yes" if value else "value.no")
         if isinstance(value, str):
-            return self._text(value, path, is_genitive=is_genitive)
+            return _text(self, value, path, is_genitive)
         if isinstance(value, Mapping):
             return self._mapping(value, path)
         if isinstance(value, list | tuple):
@@ -57,12 +60,7 @@ class Wording:
 
     def period(self, written: str, *, is_genitive: bool = False) -> str:
         """A period or a number of working days, as `P7D`, `PT1H` or `3bd` say it."""
-        days = _WORKING_DAYS.fullmatch(written)
-        if days is not None:
-            return self._unit("working_day", days[1], is_genitive=is_genitive)
-        parts = _PERIOD.fullmatch(written)
-        found = parts.groupdict() if parts else {}
-        return " ".join(self._unit(unit, n, is_genitive=is_genitive) for unit, n in found.items() if n)
+        return _period(self, written, is_genitive)
 
     def moment(self, written: str) -> str:
         """A date, or an instant with its time unless that is midnight in UTC."""
@@ -77,19 +75,6 @@ class Wording:
     def _date(self, day: date) -> str:
         return self.words("date", day=day.day, month=self.words("months").split()[day.month - 1], year=day.year)
 
-    def _unit(self, unit: str, number: str, *, is_genitive: bool) -> str:
-        genitive = f"unit.{unit}.gen"
-        key = genitive if is_genitive and genitive in self.words else f"unit.{unit}"
-        return self.words(key, n=int(number))
-
-    def _text(self, value: str, path: str, *, is_genitive: bool) -> str:
-        if _WORKING_DAYS.fullmatch(value) or (value[1:] and _PERIOD.fullmatch(value)):
-            return self.period(value, is_genitive=is_genitive)
-        if _MOMENT.fullmatch(value):
-            return self.moment(value)
-        known = (f"value.{path}.{value}", f"value.{value}")
-        return next((self.words(key) for key in known if key in self.words), value)
-
     def _mapping(self, value: Mapping[str, object], path: str) -> str:
         if value.keys() <= set(LANGUAGES):
             return str(value.get(self.language) or value.get(self.default) or next(iter(value.values())))
@@ -102,3 +87,28 @@ class Wording:
         if all(isinstance(one, Mapping) for one in value.values()):
             return self.joined([self.of(one, f"{path}.{key}") for key, one in value.items()])
         return self.joined([f"{key}: {self.of(one, f'{path}.{key}')}" for key, one in value.items()])
+
+
+@lru_cache(_TOLD_MOST)
+def _text(wording: Wording, value: str, path: str, is_genitive: bool) -> str:  # noqa: FBT001  a cache's key
+    if _WORKING_DAYS.fullmatch(value) or (value[1:] and _PERIOD.fullmatch(value)):
+        return _period(wording, value, is_genitive)
+    if _MOMENT.fullmatch(value):
+        return wording.moment(value)
+    known = (f"value.{path}.{value}", f"value.{value}")
+    return next((wording.words(key) for key in known if key in wording.words), value)
+
+
+@lru_cache(_TOLD_MOST)
+def _period(wording: Wording, written: str, is_genitive: bool) -> str:  # noqa: FBT001  a cache's key
+    days = _WORKING_DAYS.fullmatch(written)
+    if days is not None:
+        return _unit(wording.words, "working_day", days[1], is_genitive=is_genitive)
+    parts = _PERIOD.fullmatch(written)
+    found = parts.groupdict() if parts else {}
+    return " ".join(_unit(wording.words, unit, n, is_genitive=is_genitive) for unit, n in found.items() if n)
+
+
+def _unit(words: Words, unit: str, number: str, *, is_genitive: bool) -> str:
+    genitive = f"unit.{unit}.gen"
+    return words(genitive if is_genitive and genitive in words else f"unit.{unit}", n=int(number))
