@@ -30,6 +30,7 @@ class Program:
     `on_exit` after every end, for what a killed program leaves behind. `niceness`
     (nice(2), 0 to 19): how far it stands back where processors are short. `module`:
     what `arguments` run, if that is a package of ours that can be imported ahead.
+    `ends_by_kill`: it is known to take longer to stop than it is given, and to lose nothing.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Program:
     parent_death_signal: signal.Signals = signal.SIGKILL
     ready_timeout_seconds: float = 90.0
     stop_timeout_seconds: float = 15.0
+    ends_by_kill: bool = False
     niceness: int = 0
     is_chatty: bool = field(default=False)
     module: str | None = None

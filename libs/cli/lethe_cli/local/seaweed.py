@@ -58,7 +58,8 @@ class Seaweed:
             # Its filer waits 15 s for its own S3 gateway to hang up. What was acknowledged is written by then,
             # and both of its stores recover from a kill.
             stop_signal=signal.SIGINT,
-            stop_timeout_seconds=2.0,
+            stop_timeout_seconds=0.5,
+            ends_by_kill=True,
             niceness=BACKGROUND,
             is_chatty=True,
         )

@@ -93,7 +93,8 @@ class Keeper:
         try:
             await asyncio.wait_for(asyncio.shield(task), self.program.stop_timeout_seconds)
         except TimeoutError:
-            self._log.say(f"{self.program.name} did not stop in time and is killed")
+            if not self.program.ends_by_kill:
+                self._log.say(f"{self.program.name} did not stop in time and is killed")
             await self.kill()
             await task
         self._task = None
