@@ -70,7 +70,7 @@ test-faults: .venv/.installed-test ## kill, wipe and stop servers under load, an
 test-time: .venv/.installed-test ## random histories on the virtual clock: make test-time SEEDS="7 8 random"
 	@for seed in $(SEEDS); do LETHE_TIME_SEED=$$seed $(PYTEST) tests/faults/test_time_obeys.py -s $(ARGS) || exit 1; done
 
-test-generator: .venv/.installed-test ## every value of every profile changed, on a running suite with two replicas (under an hour)
+test-generator: .venv/.installed-test ## every value of every profile changed, on a running suite with two replicas (half an hour)
 	@$(PYTEST) -n 2 --dist load --maxschedchunk 1 tests/generator $(ARGS)
 
 minio: .venv/.installed-test ## build a real MinIO from source, once, some minutes; prints where it is

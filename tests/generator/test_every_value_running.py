@@ -1,4 +1,4 @@
-"""Every change of every value of every profile takes effect on a running suite: make test-generator, most of an hour.
+"""Every change of every value of every profile takes effect on a running suite: make test-generator, half an hour.
 
 In parts, each with a suite of its own: `make test-generator ARGS="-k 'aisora2-3'"` plays one again.
 """
