@@ -93,7 +93,8 @@ class Leaving:
         """
         wait_until_all_is_done(suite)
         assert asyncio.run(places_of(suite, self.account.account_id)) == {}
-        assert asyncio.run(places_beyond_frame(suite, self.account.subject_ref)).keys() <= TRACES
+        left = asyncio.run(places_beyond_frame(suite, self.account.subject_ref))
+        assert left.keys() <= TRACES, left
         assert [one.name for one in objects(suite) if any(part in one.name for part in self.parts)] == []
         assert [one for one in asyncio.run(self._seen(suite)) if one[1]] == []
         assert suite.look(_HOLDS, self.wallet_id) == []

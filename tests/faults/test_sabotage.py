@@ -160,7 +160,8 @@ def _put_back(suite: RunningSuite, account: Account) -> Iterator[None]:
     content, stop, client = b"put back", threading.Event(), store(suite)
 
     def put() -> None:
-        while not stop.wait(0.02):
+        # Without a pause: whoever looks comes milliseconds after whoever removed.
+        while not stop.is_set():
             client.put_object(suite.runtime.s3_bucket, name, io.BytesIO(content), len(content))
 
     hand = threading.Thread(target=put)
