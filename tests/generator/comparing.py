@@ -1,6 +1,6 @@
 """A policy by the oracle and by the product, side by side; and whether a change moved the same things in both."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -34,18 +34,6 @@ class Side:
     shown: Mapping[Key, object]
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Items, when they were due before the turn, and when they are due after it if nothing changes."""
-
-    items: Sequence[tuple[Item, Due]]
-    unmoved: Sequence[Due]
-
-    def wanted(self, new: Document, choice: str | None) -> Sequence[Due]:
-        """When they are due at the turn by a document that takes over."""
-        return [effects.turned(before, new, item, TURN, choice) for item, before in self.items]
-
-
 class Scale:
     """One profile, against which its mutations are weighed."""
 
@@ -55,8 +43,8 @@ class Scale:
         self.base = self.side(tree, content)
         keys = list(dict.fromkeys(self._plans.values()))
         items = list(effects.items(self.base.document, keys, TURN))
-        self._all = self._sample(items)
-        self._one_of_each = self._sample({item.category: item for item in items}.values())
+        self._before = {item: effects.due_under(self.base.document, item) for item in items}
+        self._one_of_each = list({item.category: item for item in items}.values())
         self._first = Policy("first", content.model_copy(update={"effective": _MUCH_EARLIER}))
 
     def side(self, tree: Tree, content: PolicyFile) -> Side:
@@ -88,25 +76,25 @@ class Scale:
 
         Of a value that no deadline is made of, one item of each category tells as much as all of them.
         """
-        sample = self._all if mutation.path[0] in _OF_DEADLINES else self._one_of_each
+        items = list(self._before) if mutation.path[0] in _OF_DEADLINES else self._one_of_each
+        unmoved = self._wanted(items, self.base.document, None)
         choices: list[OnPolicyChange | None] = [None]
         if mutation.path[0] == "data" and "keep" in mutation.path:
             choices += OnPolicyChange
         is_moved = False
         for choice in choices:
             book = PolicyBook((self._first, self._second(new, choice)))
-            wanted = sample.wanted(new.document, choice)
-            for (item, _), expected in zip(sample.items, wanted, strict=True):
+            wanted = self._wanted(items, new.document, choice)
+            for item, expected in zip(items, wanted, strict=True):
                 due = observed.due(book, item, TURN)
                 assert due == expected, f"{mutation}, {choice}: {item.name} of {item.category}: {due}, not {expected}"
                 heard, hears = observed.told_at(new.policy, item, due), effects.told_at(new.document, item, expected)
                 assert heard == hears, f"{mutation}: of {item.name} of {item.category} is told at {heard}, not {hears}"
-            is_moved = is_moved or wanted != sample.unmoved
+            is_moved = is_moved or wanted != unmoved
         return is_moved
 
-    def _sample(self, items: Iterable[Item]) -> "Sample":
-        held = [(item, effects.due_under(self.base.document, item)) for item in items]
-        return Sample(held, Sample(held, []).wanted(self.base.document, None))
+    def _wanted(self, items: Sequence[Item], new: Document, choice: str | None) -> list[Due]:
+        return [effects.turned(self._before[item], new, item, TURN, choice) for item in items]
 
     def _second(self, new: Side, choice: OnPolicyChange | None) -> Policy:
         content = new.policy.content.model_copy(update={"version": 2, "effective": TURN})

@@ -237,5 +237,6 @@ def test_ctrl_c_stops_in_order_and_cleanly(data: Path) -> None:
     process.wait(timeout=30)
     assert process.returncode == 0
     assert said_by(data).rstrip().endswith("stopped")
+    assert "killed" not in said_by(data), "a stop as it always goes is no accident"
     assert not DataFolder(data).runtime.exists()
     assert not DataFolder(data).control.exists()

@@ -97,14 +97,18 @@ class Api:
         Returns its bytes; `came` hears how many came at a time. Raises what `send` raises.
         """
         part, total = file.with_name(f"{file.name}.part"), 0
+        # A kill may have left one, readable by others than this one is to be.
         part.unlink(missing_ok=True)
-        part.touch(mode)
         method = "GET" if body is None else "POST"
-        with self._streamed(method, path, json=body) as reply, part.open("wb") as target:
-            for chunk in reply.iter_bytes(_CHUNK_BYTES):
-                total += target.write(chunk)
-                came(len(chunk))
-        part.replace(file)
+        try:
+            part.touch(mode)
+            with self._streamed(method, path, json=body) as reply, part.open("wb") as target:
+                for chunk in reply.iter_bytes(_CHUNK_BYTES):
+                    total += target.write(chunk)
+                    came(len(chunk))
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
         return total
 
     def _reply(self, method: str, path: str, **arguments: Any) -> httpx2.Response:

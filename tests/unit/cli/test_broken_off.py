@@ -43,6 +43,7 @@ def test_a_download_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) ->
         client.download("/clip", file)
 
     assert file.read_bytes() == b"an older clip"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_events_that_break_off_are_told_up_to_there() -> None:

@@ -80,6 +80,7 @@ def follow(client: Api, video: Answer) -> Answer:
             except NotReached:
                 # The clip goes on without whoever shows it, and is paid for.
                 progress.update(bar, description="waiting for the service")
+                time.sleep(_AWAY_LOOK_SECONDS)
             video = _seen(client, video["id"])
     return video
 

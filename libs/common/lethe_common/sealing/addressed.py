@@ -65,7 +65,7 @@ class Addressed:
         """
         try:
             header = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             header = None
         if not isinstance(header, dict) or header.get("format") != self.format:
             raise self.invalid(f"This file is no {self.file} of a format this version knows.")
