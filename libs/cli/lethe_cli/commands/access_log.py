@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lethe_cli.commands.options import DEFAULT_DATA, Data
+from lethe_cli.files import to_be_written
 from lethe_cli.printing import OUT
 
 app = typer.Typer(
@@ -36,7 +37,9 @@ def verify(
 
 @app.command("checkpoint")
 def make_checkpoint(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write. Keep it elsewhere.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", callback=to_be_written, help="The file to write. Keep it elsewhere.")
+    ],
     *,
     data: Data = DEFAULT_DATA,
 ) -> None:

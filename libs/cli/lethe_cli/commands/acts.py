@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lethe_cli.files import to_be_written
 from lethe_cli.printing import OUT, day, records, table
 from lethe_cli.remote import DEFAULT_DATA, AsJson, Data, console
 from lethe_common.policy.languages import Language
@@ -34,7 +35,10 @@ def listing(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
 def show(
     act_id: Annotated[str, typer.Argument(help="Its id (act_...), from `lethe registers acts list`.")],
     language: Annotated[Language, typer.Option(help="Of the sheet; the law wants it in Russian.")] = "ru",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file for it, instead of the screen.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", callback=to_be_written, help="A file for it, instead of the screen."),
+    ] = None,
     data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:

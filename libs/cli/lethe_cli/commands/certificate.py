@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import typer
 
 from lethe_cli.errors import CommandError
+from lethe_cli.files import to_be_written
 from lethe_cli.printing import OUT
 from lethe_cli.remote import Url, anonymous
 
@@ -17,7 +18,7 @@ app = typer.Typer(help="The signed certificate of an erasure.", no_args_is_help=
 @app.command("fetch")
 def fetch(
     link: Annotated[str, typer.Argument(help="The link that the erasure gave you, or only the claim in it.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", callback=to_be_written, help="The file to write.")],
     url: Url = None,
     *,
     interim: Annotated[
@@ -42,7 +43,7 @@ def fetch(
 
 @app.command("head")
 def head(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", callback=to_be_written, help="The file to write.")],
     since: Annotated[
         Path | None, typer.Option(help="A certificate: the head comes with the proof that leads on from its own head.")
     ] = None,

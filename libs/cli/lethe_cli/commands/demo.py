@@ -19,6 +19,7 @@ from lethe_cli.api import Answer, Api
 from lethe_cli.commands.exports import taken
 from lethe_cli.commands.generate import follow, submit
 from lethe_cli.errors import CommandError
+from lethe_cli.files import to_be_written
 from lethe_cli.local.ports import free_ports
 from lethe_cli.local.profiles import find
 from lethe_cli.newcomers import come_in
@@ -43,7 +44,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the clip is kept.")] = Path("lethe-demo.mp4"),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", callback=to_be_written, help="Where the clip is kept.")
+    ] = Path("lethe-demo.mp4"),
     profile: Annotated[str, typer.Option(help="The profile to run.")] = "aisora2",
 ) -> None:
     """Start the suite in a folder of its own, make a clip, forget its owner, and stop.

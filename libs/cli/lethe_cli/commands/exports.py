@@ -9,6 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from lethe_cli.api import Answer, Api
 from lethe_cli.errors import CommandError
+from lethe_cli.files import to_be_written
 from lethe_cli.printing import ERR, OUT, day, records
 from lethe_cli.remote import AsJson, Key, Url, api
 
@@ -24,7 +25,7 @@ def register(accounts: typer.Typer) -> None:
 
 
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The zip file to write.")],
+    output: Annotated[Path, typer.Option("-o", "--output", callback=to_be_written, help="The zip file to write.")],
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the copy on the server for its period.")] = True,
     url: Url = None,
     api_key: Key = None,

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lethe_cli.api import Answer, Api
 from lethe_cli.errors import CommandError, NotReached
+from lethe_cli.files import to_be_written
 from lethe_cli.printing import ERR, OUT, day
 from lethe_cli.remote import Key, Url, api
 from lethe_common.clock import monotonic_seconds
@@ -25,11 +26,15 @@ def register(app: typer.Typer) -> None:
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="What the clip shows.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the MP4 goes.")] = Path("video.mp4"),
+    output: Annotated[Path, typer.Option("-o", "--output", callback=to_be_written, help="Where the MP4 goes.")] = Path(
+        "video.mp4"
+    ),
     model: Annotated[str | None, typer.Option(help="A model of `GET /v1/models`; else the default one.")] = None,
     size: Annotated[str | None, typer.Option(help="Width x height in pixels, such as 1280x720.")] = None,
     seconds: Annotated[str | None, typer.Option(help="How long, such as 4.")] = None,
-    reference: Annotated[Path | None, typer.Option(help="A picture to start from (JPEG, PNG or WebP).")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A picture to start from (JPEG, PNG or WebP).")
+    ] = None,
     url: Url = None,
     api_key: Key = None,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lethe_cli.commands.options import DEFAULT_DATA, Data
+from lethe_cli.files import to_be_written
 from lethe_cli.printing import OUT
 
 app = typer.Typer(help="Backups of keyring and key store, sealed to a key that is kept offline.", no_args_is_help=True)
@@ -15,7 +16,10 @@ app.add_typer(recovery, name="recovery-key")
 
 @recovery.command("new")
 def new(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file for the private half. Take it offline.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", callback=to_be_written, help="The file for the private half. Take it offline."),
+    ],
     *,
     data: Data = DEFAULT_DATA,
     public: Annotated[

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lethe_cli.api import Api
 from lethe_cli.commands.holds import Operator
 from lethe_cli.errors import ApiRefused, CommandError
+from lethe_cli.files import to_be_written
 from lethe_cli.local.folder import write_private
 from lethe_cli.printing import ERR, OUT, records, table
 from lethe_cli.remote import DEFAULT_DATA, AsJson, Data, console
@@ -33,7 +34,12 @@ _PASSED = frozenset({"use_refused", "processing_restricted", "gone", "not_found"
 
 @app.command("key")
 def key(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file for the private half. It stays with you.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", callback=to_be_written, help="The file for the private half. It stays with you."
+        ),
+    ],
 ) -> None:
     """For trainers: make a key. The policy states its public half, which is printed, as `sealed_to`."""
     from lethe_common.handovers import new_key
@@ -101,7 +107,7 @@ def export(
 @app.command("list")
 def listing(
     recipient: Recipient,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file for the list.")],
+    output: Annotated[Path, typer.Option("-o", "--output", callback=to_be_written, help="The file for the list.")],
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Write the names of what a trainer may use on now. Whatever else it has, it has to delete: give it every day."""
