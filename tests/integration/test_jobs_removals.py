@@ -8,6 +8,7 @@ from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import (
     AssetsRemoved,
     GenerationCancelled,
+    GenerationCancelRequested,
     GenerationCompleted,
     GenerationDeleteRequested,
     GenerationRequested,
@@ -300,9 +301,10 @@ async def test_messages_that_arrive_after_an_erasure_was_completed_leave_nothing
             ErasureFenced(erasure_id=erasure, subject_ref=subject, fenced_at=now),
             ErasureStepRequested(erasure_id=erasure, subject_ref=subject),
         )
+        await at.gateway.tell(GenerationCancelRequested(generation_id=GenerationId.new(), subject_ref=subject))
         late = await at.request(subject)
         cancelled = await at.tells(GenerationCancelled)
-        await until(lambda: holds(at, "inbox", 6))
+        await until(lambda: holds(at, "inbox", 7))
 
         assert [one.generation_id for one in cancelled] == [late.generation_id]
         assert [await holds(at, table, 0) for table in TABLES] == [True] * len(TABLES)

@@ -106,7 +106,9 @@ PRUNE_CANCELS = """
 
 CANCEL_EARLY = """
     INSERT INTO early_cancels (generation_id, subject_ref)
-    SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM removals WHERE generation_id = $1)
+    SELECT $1, $2
+     WHERE NOT EXISTS (SELECT 1 FROM removals WHERE generation_id = $1)
+       AND NOT EXISTS (SELECT 1 FROM fences WHERE mark = sha256(convert_to($2, 'UTF8')))
         ON CONFLICT DO NOTHING
 """
 
@@ -187,5 +189,5 @@ async def prune(tx: Transaction, age: timedelta, limit: int) -> None:
 
 
 async def cancel_early(tx: Transaction, generation_id: str, ref: str) -> None:
-    """Remember a cancellation whose request is still on its way."""
+    """Remember a cancellation whose request is still on its way; of who was erased nothing is remembered."""
     await tx.execute(CANCEL_EARLY, generation_id, ref)
