@@ -4,12 +4,13 @@ import asyncio
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from lethe_common.bus.relay import BatchRefused, publish_batch, publish_singly
 from lethe_common.database import Transaction
@@ -110,6 +111,27 @@ async def test_a_wiped_store_loses_and_doubles_nothing(pair: tuple[Member, Membe
     await until(lambda: all_published(gateway))
     assert set(heard.effects.values()) == {1}
     assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 200
+
+
+async def test_a_stream_that_the_server_cannot_make_at_first_is_made_as_soon_as_it_can(
+    pair: tuple[Member, Member], servers: RunningServers
+) -> None:
+    gateway, billing = pair
+    heard, told = Heard(), [opened() for _ in range(10)]
+    await billing.hear({AccountOpened: heard.on_event})
+
+    await asyncio.to_thread(servers.stop, "nats")
+    (in_the_way,) = nats_store(servers).glob("jetstream/*/streams/IDENTITY")
+    wipe_nats(servers)
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()  # the server fails over it, and takes it away
+    with capture_logs() as logs:
+        await asyncio.to_thread(servers.start, "nats")
+        await gateway.tell(*told)
+        await until(lambda: _has(logs, "bus_declare_failed"))
+
+    await until(lambda: _heard_all((heard, told)))
+    assert set(heard.effects.values()) == {1}
 
 
 async def test_an_older_copy_of_the_store_loses_and_doubles_nothing_with_two_services_publishing(
@@ -227,3 +249,7 @@ class _Told:
 
 async def _heard_all(*expected: tuple[Heard, Sequence[Told]]) -> bool:
     return all({event.subject_ref for event in events} <= set(heard.effects) for heard, events in expected)
+
+
+async def _has(logs: Sequence[Mapping[str, object]], event: str) -> bool:
+    return any(line["event"] == event for line in logs)

@@ -30,6 +30,7 @@ log = structlog.get_logger()
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
 CoreListener = Callable[[Any], Awaitable[None]]
+_DECLARE_AGAIN_SECONDS = 0.5
 
 
 class Bus:
@@ -39,9 +40,10 @@ class Bus:
         self._service, self._settings, self._metrics = service, settings, metrics
         self._login = Login(settings.nats_url, settings.nats_user, settings.nats_password)
         self._client: LeanClient | None = None
-        self._consumers: list[Consumer] = []
+        self._readers: list[Consumer | LostMessages] = []
         self._responders: list[Responder] = []
         self._declaring = asyncio.Lock()
+        self._redeclaring: asyncio.Task[None] | None = None
         self.relay = Relay(
             service,
             self._connect_relay,
@@ -125,7 +127,7 @@ class Bus:
             )  # fmt: skip
             lost = LostMessages(self.client, consumer, database, self._settings)
             await lost.listen()
-            self._consumers.append(consumer)
+            self._readers += [consumer, lost]
             workers += [consumer.run, lost.run]
         return workers
 
@@ -136,21 +138,30 @@ class Bus:
 
     async def close(self) -> None:
         """Leave the bus."""
+        if self._redeclaring is not None:
+            self._redeclaring.cancel()
         if self._client is not None:
             await self._client.close()
 
     async def _on_reconnect(self) -> None:
         log.info("bus_reconnected")
+        for reader in self._readers:
+            reader.reopen()
+        if self._redeclaring is not None:
+            self._redeclaring.cancel()
         # Declaring waits for answers that arrive on this very connection: not inside its callback.
-        self._redeclare_task = asyncio.create_task(self._redeclare())
+        self._redeclaring = asyncio.create_task(self._redeclare())
 
     async def _redeclare(self) -> None:
-        try:
-            await self._declare()
-        except (NatsError, TimeoutError, OSError) as error:
-            log.warning("bus_declare_failed", cause=type(error).__name__)
-        for consumer in self._consumers:
-            consumer.reopen()
+        # A server may be reachable before it can declare: a cluster without a leader, a disk that is busy.
+        while True:
+            try:
+                await self._declare()
+            except (NatsError, TimeoutError, OSError) as error:
+                log.warning("bus_declare_failed", cause=type(error).__name__)
+                await asyncio.sleep(_DECLARE_AGAIN_SECONDS)
+            else:
+                return
 
     async def _declare(self) -> None:
         async with self._declaring:

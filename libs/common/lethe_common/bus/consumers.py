@@ -86,18 +86,18 @@ class Consumer:
         try:
             while True:
                 batch = await pull.batch()
-                await self._take(batch)
+                await self._take(pull, batch)
                 if self._settings.busy_batch <= len(batch) < self._settings.consumer_batch:
                     # Under load a few more at once cost nearly nothing; a lone event never waits here.
                     await asyncio.sleep(self._settings.busy_pause_seconds)
         finally:
             await pull.close()
 
-    async def _take(self, messages: list[Msg]) -> None:
+    async def _take(self, pull: Pull, messages: list[Msg]) -> None:
         received = [one for message in messages if (one := await self._decode(message)) is not None]
         if not received:
             return
-        outcomes = await self._apply(received)
+        outcomes = await self._apply(pull, received)
         await self._client.acknowledge([
             one.message for one, error in zip(received, outcomes, strict=True) if error is None
         ])  # fmt: skip
@@ -105,20 +105,20 @@ class Consumer:
             if error is not None:
                 await self._failed(one, error)
 
-    async def _apply(self, received: list[Received]) -> list[Exception | None]:
+    async def _apply(self, pull: Pull, received: list[Received]) -> list[Exception | None]:
         """Apply, waiting while the database is away: away is not broken, and uses up no delivery."""
         delay = _AWAY_FIRST_SECONDS
         deliveries = [self._delivery(one) for one in received]
         while True:
             outcomes = await self._dispatcher.apply(deliveries)
+            pull.raise_if_interrupted()
             away = next((error for error in outcomes if isinstance(error, Unavailable)), None)
             if away is None:
                 return outcomes
             log.info("consumer_waits", stream=self.stream, cause=type(away).__name__, count=len(received))
             for one in received:
                 await one.message.in_progress()
-            if self._pull is not None:
-                await self._pull.hold()
+            await pull.hold()
             await asyncio.sleep(delay)
             delay = min(delay * 2, _AWAY_MOST_SECONDS)
 

@@ -26,8 +26,11 @@ class LeanClient(Client):
         await self._flush_pending()
 
     async def acknowledge(self, messages: Sequence[Msg]) -> None:
-        """Acknowledge deliveries: an empty message to each one's reply subject (NATS ADR-13)."""
-        if messages:
+        """Acknowledge deliveries: an empty message to each one's reply subject (NATS ADR-13).
+
+        Not for a server that comes back later, perhaps with another store: what is not acknowledged is delivered again.
+        """
+        if messages and self.is_connected:
             await self.publish_together([b"PUB %b 0\r\n\r\n" % message.reply.encode() for message in messages])
 
 

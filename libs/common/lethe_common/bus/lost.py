@@ -41,6 +41,12 @@ class LostMessages:
         self._client, self._js = client, client.jetstream(timeout=5)
         self._consumer, self._database, self._settings = consumer, database, settings
         self._durable = f"{consumer.durable}-sweep"
+        self._pull: Pull | None = None
+
+    def reopen(self) -> None:
+        """The connection came back: the store may be another one, with other messages at the sequences looked at."""
+        if self._pull is not None:
+            self._pull.interrupt()
 
     async def listen(self) -> None:
         """Hear the server's advisories from now on."""
@@ -73,7 +79,7 @@ class LostMessages:
         await streams.declare_sweep(
             self._js, info.config.name or "", self._durable, self._consumer.subjects, self._settings.nats_replicas
         )
-        pull = Pull(
+        pull = self._pull = Pull(
             self._client,
             self._consumer.stream,
             self._durable,
@@ -85,7 +91,7 @@ class LostMessages:
             while True:
                 batch = await pull.batch()
                 await self._wait_until_old(batch[-1].metadata.timestamp)
-                await self._wait_until_left(batch[-1].metadata.sequence.stream)
+                await self._wait_until_left(pull, batch[-1].metadata.sequence.stream)
                 await self._park_forgotten(batch)
                 await batch[-1].ack()
         finally:
@@ -96,13 +102,14 @@ class LostMessages:
         if remaining > 0:
             await asyncio.sleep(remaining)
 
-    async def _wait_until_left(self, sequence: int) -> None:
+    async def _wait_until_left(self, pull: Pull, sequence: int) -> None:
         """Wait until the working consumer is through with everything up to here.
 
         A message can be old without ever having been tried: its service, or the database, was away.
         """
         give_up_at = monotonic_seconds() + self.horizon().total_seconds()
         while True:
+            pull.raise_if_interrupted()
             info = await self._js.consumer_info(self._consumer.stream, self._consumer.durable)
             reached = info.delivered.stream_seq if info.delivered else 0
             floor = info.ack_floor.stream_seq if info.ack_floor else 0

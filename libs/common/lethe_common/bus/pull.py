@@ -52,6 +52,15 @@ class Pull:
         self._is_interrupted = True
         self._event.set()
 
+    def raise_if_interrupted(self) -> None:
+        """Ask before anything is said about a message: in another store its sequence is another message's.
+
+        Raises:
+            Interrupted: `interrupt` was called. What is not acknowledged comes again, if it is there.
+        """
+        if self._is_interrupted:
+            raise Interrupted("The connection came back.")
+
     async def open(self) -> None:
         """Subscribe the inbox that deliveries come to."""
         self._subscription = await self._client.subscribe(self._inbox, cb=self._on_message)
@@ -69,8 +78,7 @@ class Pull:
             Interrupted: `interrupt` was called.
         """
         while not self._arrived or self._is_interrupted:
-            if self._is_interrupted:
-                raise Interrupted("The connection came back.")
+            self.raise_if_interrupted()
             if self._is_gone:
                 raise ConsumerGone("The consumer is not there.")
             await self._ask()
