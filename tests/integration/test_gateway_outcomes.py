@@ -15,7 +15,7 @@ import lethe_gateway.migrations
 from lethe_common.bus.dispatcher import BatchHandler, Handler
 from lethe_common.clock import RealClock
 from lethe_common.database.migration import Schema, migrate
-from lethe_common.events.billing import HoldsPosted, HoldVoided
+from lethe_common.events.billing import HoldsPosted, HoldVoided, PlanChanged
 from lethe_common.events.envelope import Event
 from lethe_common.events.jobs import (
     Delivered,
@@ -27,16 +27,16 @@ from lethe_common.events.jobs import (
     RemovalRule,
 )
 from lethe_common.events.retention import ItemsDue, ItemsRemoved, ItemsScheduled
-from lethe_common.identifiers import AccountId, AssetId, GenerationId, HoldId, SealKeyId, SubjectRef
+from lethe_common.identifiers import AccountId, AssetId, ExportId, GenerationId, HoldId, SealKeyId, SubjectRef
 from lethe_common.leased_keys import LeasedKeys
 from lethe_common.sealing import Sealer
 from lethe_common.services import Service
-from lethe_gateway import queries
+from lethe_gateway import export_queries, queries
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import Gone, NotFound
 from lethe_gateway.facts import Facts
 from lethe_gateway.gallery import Gallery
-from lethe_gateway.handlers import GenerationHandlers
+from lethe_gateway.handlers import GenerationHandlers, on_plan_changed
 from lethe_gateway.intake import requested
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.legal_holds import LegalHolds
@@ -98,7 +98,7 @@ async def scene(servers: RunningServers) -> AsyncIterator[Scene]:
         schema = Schema("gateway", "gateway", Path(lethe_gateway.migrations.__path__[0]), Table.metadata)
         await migrate(servers.dsn("gateway_owner"), schema)
         generations = GenerationHandlers(Watchers(gateway.bus), RealClock())
-        singles: dict[type[Event], Handler] = {ItemsRemoved: generations.on_removed}
+        singles: dict[type[Event], Handler] = {ItemsRemoved: generations.on_removed, PlanChanged: on_plan_changed}
         batches: dict[type[Event], BatchHandler] = dict.fromkeys(TELLING, generations.on_told)
         await gateway.hear(singles, batches)
         for member in opened.values():
@@ -154,6 +154,10 @@ def posted(scene: Scene, *made: GenerationId) -> HoldsPosted:
             HoldsPosted.Posted(hold_id=HoldId.new(), generation_id=one, subject_ref=ref, credits=20) for one in made
         )
     )
+
+
+def scheduled(made: GenerationId, due_at: datetime | None, moves: int = 0) -> ItemsScheduled:
+    return ItemsScheduled(items=(ItemsScheduled.Item(generation_id=made, due_at=due_at, moves=moves),))
 
 
 async def test_a_completion_before_its_start_stays_a_completion(scene: Scene) -> None:
@@ -226,7 +230,7 @@ async def test_a_removed_generation_leaves_a_tombstone_for_its_owner_alone(scene
     due = NOW + timedelta(days=7)
     await scene.jobs.tell(completed(scene, made))
     await scene.retention.tell(
-        ItemsScheduled(items=(ItemsScheduled.Item(generation_id=made, due_at=due),)),
+        scheduled(made, due),
         ItemsDue(items=(ItemsDue.Item(generation_id=made, subject_ref=ref, category="output.video", due_at=due),)),
         removed(made, RemovalRule.EXPIRED, due),
     )  # fmt: skip
@@ -261,25 +265,61 @@ async def test_a_generation_that_was_removed_is_never_accepted_again(scene: Scen
 async def test_a_deadline_that_is_taken_back_is_shown_no_more(scene: Scene) -> None:
     made = await scene.generation()
 
-    async def is_shown_as(due: datetime | None) -> bool:
-        row = await scene.row(made)
-        return row is not None and row["expires_at"] == due
+    for moves, due in enumerate((NOW, None)):
+        await scene.retention.tell(scheduled(made, due, moves))
+        await until(partial(_is_shown_until, scene, made, due))
 
-    for due in (NOW, None):
-        await scene.retention.tell(ItemsScheduled(items=(ItemsScheduled.Item(generation_id=made, due_at=due),)))
-        await until(partial(is_shown_as, due))
+
+async def test_a_deadline_that_is_heard_of_after_a_newer_one_changes_nothing(scene: Scene) -> None:
+    made, other = await scene.generation(), await scene.generation()
+    first, second = NOW, NOW + timedelta(days=23)
+
+    await scene.retention.tell(scheduled(made, second, 1))
+    await until(partial(_is_shown_until, scene, made, second))
+    await scene.retention.tell(scheduled(made, first, 0), scheduled(other, first, 0))
+    await until(partial(_is_shown_until, scene, other, first))
+
+    assert await _is_shown_until(scene, made, second)
+
+
+async def test_a_date_of_a_copy_that_is_heard_of_after_a_newer_one_changes_nothing(scene: Scene) -> None:
+    export, pool = ExportId.new(), scene.gateway.database.pool
+    first, second = NOW, NOW + timedelta(days=1)
+    await pool.execute(export_queries.BEGIN, export, scene.caller.account_id, scene.caller.subject_ref, "en", "p/", NOW)
+
+    for due_at, moves, shown in ((second, 1, second), (first, 0, second), (None, 2, None)):
+        await pool.execute(export_queries.SCHEDULE, [export], [due_at], [moves])
+        assert await pool.fetchval("SELECT due_at FROM gateway.exports") == shown
+
+
+async def test_a_plan_that_is_heard_of_after_a_newer_one_changes_nothing(scene: Scene) -> None:
+    ref = SubjectRef(scene.caller.subject_ref)
+
+    async def is_on(plan: str) -> bool:
+        return bool(await scene.gateway.database.pool.fetchval("SELECT plan FROM gateway.accounts") == plan)
+
+    def changed(plan: str, since: datetime) -> PlanChanged:
+        return PlanChanged(subject_ref=ref, plan=plan, since=since)
+
+    await scene.billing.tell(changed("standard", NOW + timedelta(seconds=1)))
+    await until(partial(is_on, "standard"))
+    await scene.billing.tell(changed("free", NOW), marker := changed("basic", NOW + timedelta(milliseconds=500)))
+    heard = "SELECT count(*) FROM gateway.inbox"
+
+    async def is_heard() -> bool:
+        return bool(await scene.gateway.database.pool.fetchval(heard) == len(("standard", "free", marker.plan)))
+
+    await until(is_heard)
+    assert await is_on("standard")
+    await scene.billing.tell(changed("pro", NOW + timedelta(seconds=2)))
+    await until(partial(is_on, "pro"))
 
 
 async def test_it_is_served_until_its_deadline_and_at_that_second_no_more(scene: Scene) -> None:
     made = await scene.generation()
     due = NOW + timedelta(days=7)
-    await scene.retention.tell(ItemsScheduled(items=(ItemsScheduled.Item(generation_id=made, due_at=due),)))
-
-    async def is_scheduled() -> bool:
-        row = await scene.row(made)
-        return row is not None and row["expires_at"] == due
-
-    await until(is_scheduled)
+    await scene.retention.tell(scheduled(made, due))
+    await until(partial(_is_shown_until, scene, made, due))
     before, at = gallery(scene, due - timedelta(seconds=1)), gallery(scene, due)
     assert (await before.get(scene.caller, made))["generation_id"] == made
     assert len((await before.page(scene.caller, None, 10, is_ascending=False))[0]) == 1
@@ -288,6 +328,11 @@ async def test_it_is_served_until_its_deadline_and_at_that_second_no_more(scene:
     assert await at.page(scene.caller, None, 10, is_ascending=False) == ([], False)
     with pytest.raises(NotFound):
         await before.get(Caller(AccountId.new(), SubjectRef.new(), "free", "active", None, b""), made)
+
+
+async def _is_shown_until(scene: Scene, made: str, due: datetime | None) -> bool:
+    row = await scene.row(made)
+    return row is not None and row["expires_at"] == due
 
 
 async def _is(scene: Scene, made: str, state: str) -> bool:

@@ -63,7 +63,9 @@ async def test_an_upgrade_moves_open_deadlines_and_a_downgrade_takes_nothing_bac
 
     assert await keepers.due_days(mine) == 57
     assert await keepers.due_days(theirs) == 4
-    assert await keepers.kinds(subject) == ["item.scheduled", "item.scheduled"]
+    assert [(kind, body["moves"]) for kind, body in await keepers.told(subject)] == [
+        ("item.scheduled", 0), ("item.scheduled", 1),
+    ]  # fmt: skip
 
 
 async def test_a_plan_heard_of_after_the_completion_counts(keepers: Keepers) -> None:

@@ -31,7 +31,11 @@ ACCOUNTS_OF_SUBJECTS = "SELECT account_id, subject_ref, state FROM gateway.accou
 HAS_ADDRESS = "SELECT email_sealed IS NOT NULL FROM gateway.accounts WHERE account_id = $1"
 LOCK_ACCOUNT = "SELECT account_id, state FROM gateway.accounts WHERE account_id = $1 FOR UPDATE"
 SET_STATE = "UPDATE gateway.accounts SET state = $2 WHERE account_id = $1 AND state = $3 RETURNING plan"
-SET_PLAN = "UPDATE gateway.accounts SET plan = $2 WHERE subject_ref = $1"
+# Plans may be heard of in another order than they were changed in.
+SET_PLAN = """
+    UPDATE gateway.accounts SET plan = $2, plan_since = $3
+     WHERE subject_ref = $1 AND (plan_since IS NULL OR plan_since <= $3)
+"""
 SET_PASSWORD = "UPDATE gateway.accounts SET password_sealed = $2, password_set_at = $3 WHERE account_id = $1"  # noqa: S105  a statement
 
 SET_EMAIL = "UPDATE gateway.accounts SET email_sealed = $2 WHERE account_id = $1"

@@ -32,8 +32,9 @@ GIVE_BACK = """
 """
 READY = "UPDATE gateway.exports SET state = 'ready' WHERE export_id = $1 AND state = 'packed'"
 SCHEDULE = """
-    UPDATE gateway.exports e SET due_at = t.due_at
-      FROM unnest($1::text[], $2::timestamptz[]) AS t(export_id, due_at) WHERE e.export_id = t.export_id
+    UPDATE gateway.exports e SET due_at = t.due_at, due_moves = t.moves
+      FROM unnest($1::text[], $2::timestamptz[], $3::int[]) AS t(export_id, due_at, moves)
+     WHERE e.export_id = t.export_id AND t.moves >= e.due_moves
 """
 REMOVE = """
     UPDATE gateway.exports SET state = 'removing', rule = $2, not_before = now()
@@ -56,7 +57,7 @@ KNOWN_OBJECTS = (
 )
 
 ACCOUNT = """
-    SELECT account_id AS cursor, account_id, email_sealed, plan, state, created_at, password_set_at
+    SELECT account_id AS cursor, account_id, email_sealed, plan, plan_since, state, created_at, password_set_at
       FROM gateway.accounts WHERE account_id = $1 AND account_id > $2 LIMIT $3
 """
 API_KEYS = """

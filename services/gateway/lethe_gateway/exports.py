@@ -206,9 +206,9 @@ class ExportHandlers:
         await tx.execute(queries.READY, event.export_id)
 
     async def on_scheduled(self, event: ExportsScheduled, tx: Transaction) -> None:
-        """Archives have a deadline."""
-        due = [item.due_at for item in event.items]
-        await tx.execute(queries.SCHEDULE, [item.export_id for item in event.items], due)
+        """Archives have a deadline; of two, the one that was moved more often is the newer."""
+        due, moves = [item.due_at for item in event.items], [item.moves for item in event.items]
+        await tx.execute(queries.SCHEDULE, [item.export_id for item in event.items], due, moves)
 
     async def on_due(self, event: ExportsDue, tx: Transaction) -> None:
         """The time of archives is over."""

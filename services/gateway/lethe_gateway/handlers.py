@@ -60,6 +60,11 @@ class GenerationHandlers:
         await tx.execute(queries.DUE_UPLOAD, event.upload_id, event.subject_ref, self._clock.now())
 
 
+async def on_plan_changed(event: PlanChanged, tx: Transaction) -> None:
+    """An account's plan, unless a later one is known."""
+    await tx.execute(account_queries.SET_PLAN, event.subject_ref, event.plan, event.since)
+
+
 class SubjectHandlers:
     """How accounts fare."""
 
@@ -69,9 +74,6 @@ class SubjectHandlers:
     async def on_credits_granted(self, event: CreditsGranted, _tx: Transaction) -> None:
         """Balances are always asked for and never copied; nothing to write."""
         log.debug("credits_granted", count=event.credits)
-
-    async def on_plan_changed(self, event: PlanChanged, tx: Transaction) -> None:
-        await tx.execute(account_queries.SET_PLAN, event.subject_ref, event.plan)
 
     async def on_mail_requested(self, event: MailRequested, tx: Transaction) -> None:
         await tx.execute(account_queries.ASK_FOR_MAIL, event.mail_id, event.subject_ref)

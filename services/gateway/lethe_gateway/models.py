@@ -34,6 +34,9 @@ class Account(Table, table=True):
     key_id: str = Field(sa_column_kwargs=_RANDOM_ID)
     storage_ref: str = Field(unique=True, sa_column_kwargs=impersonal("random part of object names"))
     plan: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))
+    plan_since: datetime | None = Field(
+        default=None, sa_type=_MOMENT, sa_column_kwargs=held("identity.account", is_sealed=False)
+    )
     state: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))
     created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.account", is_sealed=False))
     look_at: datetime | None = Field(
@@ -162,6 +165,7 @@ class Generation(Table, table=True):
         default=None, sa_type=_MOMENT, sa_column_kwargs=held("content.generation", is_sealed=False)
     )
     expires_at: datetime | None = Field(default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("deadline"))
+    expires_moves: int = Field(default=0, sa_column_kwargs=_COUNTER)
     hidden_at: datetime | None = Field(
         default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("since when it is served no more")
     )
@@ -240,6 +244,7 @@ class ExportArchive(Table, table=True):
     )
     requested_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("export.archive", is_sealed=False))
     due_at: datetime | None = Field(default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("deadline"))
+    due_moves: int = Field(default=0, sa_column_kwargs=_COUNTER)
 
 
 class IdempotentRequest(Table, table=True):

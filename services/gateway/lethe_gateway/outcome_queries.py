@@ -16,8 +16,8 @@ MOVE = """
            FOR NO KEY UPDATE
     ), told AS (
         SELECT t.* FROM held JOIN unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bool[],
-                                         $7::timestamptz[], $8::timestamptz[], $9::bool[])
-            AS t(generation_id, state, completed_at, error_code, credits, is_voided, expires_at, hidden_at, is_unscheduled)
+                                         $7::timestamptz[], $8::int[], $9::timestamptz[])
+            AS t(generation_id, state, completed_at, error_code, credits, is_voided, expires_at, moves, hidden_at)
          USING (generation_id)
     )
     UPDATE gateway.generations g
@@ -25,20 +25,21 @@ MOVE = """
            completed_at = CASE WHEN {moves} THEN told.completed_at ELSE g.completed_at END,
            error_code = CASE WHEN {moves} THEN told.error_code ELSE g.error_code END,
            credits_charged = CASE WHEN {voids} THEN 0 ELSE coalesce(told.credits, g.credits_charged) END,
-           expires_at = CASE WHEN told.is_unscheduled THEN NULL ELSE coalesce(told.expires_at, g.expires_at) END,
+           expires_at = CASE WHEN {dates} THEN told.expires_at ELSE g.expires_at END,
+           expires_moves = CASE WHEN {dates} THEN told.moves ELSE g.expires_moves END,
            hidden_at = CASE WHEN {hides} THEN told.hidden_at ELSE g.hidden_at END,
            rule = CASE WHEN {hides} THEN 'expired' ELSE g.rule END,
            state_version = g.state_version + 1
       FROM told
      WHERE g.generation_id = told.generation_id
-       AND ({moves} OR {voids} OR {hides}
-            OR told.credits IS NOT NULL AND g.credits_charged IS DISTINCT FROM told.credits
-            OR told.is_unscheduled AND g.expires_at IS NOT NULL
-            OR told.expires_at IS NOT NULL AND g.expires_at IS DISTINCT FROM told.expires_at)
+       AND ({moves} OR {voids} OR {hides} OR {dates}
+            OR told.credits IS NOT NULL AND g.credits_charged IS DISTINCT FROM told.credits)
     RETURNING g.generation_id, g.state_version
 """.format(  # noqa: S608  put together from our own conditions
     moves="(told.state IS NOT NULL AND (g.state = 'queued' OR g.state = 'in_progress' AND told.state <> 'in_progress'))",
     voids="(told.is_voided AND told.credits IS NULL AND g.credits_charged IS NULL)",
+    dates="""(told.moves >= g.expires_moves
+              AND (told.moves, told.expires_at) IS DISTINCT FROM (g.expires_moves, g.expires_at))""",
     hides="(told.hidden_at IS NOT NULL AND g.hidden_at IS NULL)",
 )
 REMOVED = """

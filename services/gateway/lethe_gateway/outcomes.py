@@ -39,7 +39,7 @@ class Outcome:
     credits_charged: int | None = None
     is_voided: bool = False
     expires_at: datetime | None = None
-    is_unscheduled: bool = False
+    moves: int | None = None
     hidden_at: datetime | None = None
 
     def hear(self, event: OfOne) -> None:
@@ -56,9 +56,10 @@ class Outcome:
             case HoldVoided():
                 self.is_voided = True
 
-    def schedule(self, due_at: datetime | None) -> None:
-        """Its deadline, as far as one is known; the last word counts."""
-        self.expires_at, self.is_unscheduled = due_at, due_at is None
+    def schedule(self, due_at: datetime | None, moves: int) -> None:
+        """Its deadline, None while no clock runs; of several the one that was moved most often is the newest."""
+        if self.moves is None or moves >= self.moves:
+            self.expires_at, self.moves = due_at, moves
 
     def hide(self, due_at: datetime) -> None:
         """Its time is over; the first word counts."""
@@ -72,7 +73,7 @@ class Outcome:
         """The values in the statement's order."""
         return (
             self.generation_id, self.state, self.completed_at, self.error_code, self.credits_charged, self.is_voided,
-            self.expires_at, self.hidden_at, self.is_unscheduled,
+            self.expires_at, self.moves, self.hidden_at,
         )  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def fold(events: Sequence[Told]) -> list[Outcome]:
                 about(hold.generation_id).credits_charged = hold.credits
         elif isinstance(event, ItemsScheduled):
             for item in event.items:
-                about(item.generation_id).schedule(item.due_at)
+                about(item.generation_id).schedule(item.due_at, item.moves)
         elif isinstance(event, ItemsDue):
             for due in event.items:
                 about(due.generation_id).hide(due.due_at)

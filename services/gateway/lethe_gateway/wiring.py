@@ -15,7 +15,7 @@ from lethe_gateway.domain import Domain
 from lethe_gateway.endpoints.rpc import Answers
 from lethe_gateway.express import Express, route_of
 from lethe_gateway.gate import Gate
-from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers
+from lethe_gateway.handlers import GenerationHandlers, SubjectHandlers, on_plan_changed
 from lethe_gateway.identity import must_be_made
 from lethe_gateway.outcomes import TELLING
 from lethe_gateway.pages import Pages, terms_in_force
@@ -63,7 +63,7 @@ async def build(frame: Frame, settings: GatewaySettings) -> Parts:
         handlers={
             jobs.UploadProcessed: generations.on_upload_processed,
             billing.CreditsGranted: subjects.on_credits_granted,
-            billing.PlanChanged: subjects.on_plan_changed,
+            billing.PlanChanged: on_plan_changed,
             retention.ItemsRemoved: generations.on_removed,
             privacy.ErasureFenced: subjects.on_erasure_fenced,
             privacy.ErasureStepRequested: subjects.on_erasure_step_requested,

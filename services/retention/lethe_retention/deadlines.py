@@ -21,7 +21,10 @@ PlanSince = tuple[str, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Until when one item is kept. `due_at` is None while no clock runs, as for what is kept until it is deleted."""
+    """Until when one item is kept. `due_at` is None while no clock runs, as for what is kept until it is deleted.
+
+    `moves` counts how often it was moved: of two that are heard of, the one of more moves is the newer.
+    """
 
     item_id: ItemId
     subject_ref: SubjectRef
@@ -29,6 +32,11 @@ class Deadline:
     started_at: datetime
     due_at: datetime | None
     stored_bytes: int = 0
+    moves: int = 0
+
+    def moved(self, due_at: datetime | None) -> "Deadline":
+        """The same item's deadline as it was computed again."""
+        return self if due_at == self.due_at else replace(self, due_at=due_at, moves=self.moves + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +126,7 @@ class Timetable:
         as it is, so that one item does not keep all others from being moved or removed.
         """
         try:
-            return replace(deadline, due_at=self.due_at(deadline.category, deadline.started_at, plans, now))
+            return deadline.moved(self.due_at(deadline.category, deadline.started_at, plans, now))
         except PolicyError:
             return None
 

@@ -1,7 +1,6 @@
 """What retention does when a fact starts, moves or ends a clock."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from lethe_common.clock import Clock
@@ -82,12 +81,8 @@ class PlanHandlers:
         last_id, now = "", self._clock.now()
         while True:
             page = [queries.deadline(row) for row in await tx.fetch(queries.OPEN_PAGE, subject_ref, last_id, _PAGE)]
-            moved = [
-                replace(deadline, due_at=due_at)
-                for deadline in page
-                if (due_at := self._timetable.due_at(deadline.category, deadline.started_at, held, now))
-                != deadline.due_at
-            ]
+            again = [one.moved(self._timetable.due_at(one.category, one.started_at, held, now)) for one in page]
+            moved = [new for old, new in zip(page, again, strict=True) if new.moves != old.moves]
             if moved:
                 notices = [self._timetable.notice_at(one, now) for one in moved]
                 await queries.move(tx, moved, notices, self._timetable.version(now))

@@ -31,6 +31,7 @@ class DeadlineRow(Table, table=True):
     category: str = Field(sa_column_kwargs=impersonal("a category of the policy"))
     started_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=_PARAMETERS)
     due_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_PARAMETERS)
+    moves: int = Field(sa_column_kwargs=impersonal("how often the deadline was moved"))
     policy_version: int = Field(sa_column_kwargs=impersonal("the policy's version that the deadline was computed by"))
     state: str = Field(sa_column_kwargs=_STEP)
     told_at: datetime | None = Field(sa_type=_MOMENT, sa_column_kwargs=_STEP)

@@ -35,7 +35,7 @@ SCHEDULE = """
 """
 
 OPEN_PAGE = """
-    SELECT item_id, subject_ref, category, started_at, due_at
+    SELECT item_id, subject_ref, category, started_at, due_at, moves
       FROM deadlines
      WHERE subject_ref = $1 AND state = 'open' AND item_id > $2
      ORDER BY item_id
@@ -46,10 +46,10 @@ OPEN_PAGE = """
 # Who was told of a deadline that stays is not told again, whatever lead a later version promises.
 MOVE = """
     UPDATE deadlines d
-       SET due_at = m.due_at, policy_version = $4,
+       SET due_at = m.due_at, moves = m.moves, policy_version = $5,
            notice_at = CASE WHEN d.is_noticed AND d.due_at IS NOT DISTINCT FROM m.due_at THEN NULL ELSE m.notice_at END,
            is_noticed = d.is_noticed AND d.due_at IS NOT DISTINCT FROM m.due_at
-      FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) m(item_id, due_at, notice_at)
+      FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::int[]) m(item_id, due_at, notice_at, moves)
      WHERE d.item_id = m.item_id
 """
 
@@ -62,7 +62,7 @@ BEHIND = """
 """  # index deadlines_behind
 
 BEHIND_HELD = """
-    SELECT item_id, subject_ref, category, started_at, due_at
+    SELECT item_id, subject_ref, category, started_at, due_at, moves
       FROM deadlines
      WHERE item_id = ANY($1::text[]) AND state = 'open' AND policy_version < $2
      ORDER BY item_id
@@ -241,7 +241,7 @@ async def move(
 ) -> None:
     """Store deadlines that were computed again, by this version, each with when it is told of."""
     ids, due = [one.item_id for one in deadlines], [one.due_at for one in deadlines]
-    await tx.execute(MOVE, ids, due, notices, version)
+    await tx.execute(MOVE, ids, due, notices, [one.moves for one in deadlines], version)
 
 
 async def removed(tx: Transaction, removals: Mapping[str, Removal], category: str, at: datetime) -> None:

@@ -14,9 +14,9 @@ def tell_scheduled(tx: Transaction, deadlines: Sequence[Deadline]) -> None:
     generations, exports = [], []
     for one in deadlines:
         if isinstance(one.item_id, ExportId):
-            exports.append(ExportsScheduled.Item(export_id=one.item_id, due_at=one.due_at))
+            exports.append(ExportsScheduled.Item(export_id=one.item_id, due_at=one.due_at, moves=one.moves))
         else:
-            generations.append(ItemsScheduled.Item(generation_id=one.item_id, due_at=one.due_at))
+            generations.append(ItemsScheduled.Item(generation_id=one.item_id, due_at=one.due_at, moves=one.moves))
     for items in portions(generations):
         tx.tell(ItemsScheduled(items=items))
     for archives in portions(exports):

@@ -60,7 +60,7 @@ class Versions:
             again = [self._again(deadline, plans[deadline.subject_ref], now) for deadline in held]
             notices = [self._timetable.notice_at(one, now) for one in again]
             await queries.move(tx, again, notices, version)
-            moved = [new for old, new in zip(held, again, strict=True) if new.due_at != old.due_at]
+            moved = [new for old, new in zip(held, again, strict=True) if new.moves != old.moves]
             tell_scheduled(tx, moved)
         log.info("deadlines_recounted", count=len(moved), total=len(again), version=version)
         return len(behind)

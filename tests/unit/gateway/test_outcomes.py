@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 from lethe_common.events.billing import HoldsPosted, HoldVoided
 from lethe_common.events.jobs import (
@@ -37,8 +38,8 @@ def posted(credits_: int, made: GenerationId = ONE) -> HoldsPosted:
     return HoldsPosted(holds=(hold,))
 
 
-def scheduled(due_at: datetime | None) -> ItemsScheduled:
-    return ItemsScheduled(items=(ItemsScheduled.Item(generation_id=ONE, due_at=due_at),))
+def scheduled(due_at: datetime | None, moves: int = 0) -> ItemsScheduled:
+    return ItemsScheduled(items=(ItemsScheduled.Item(generation_id=ONE, due_at=due_at, moves=moves),))
 
 
 def only(*events: Told) -> Outcome:
@@ -54,7 +55,7 @@ def due(at: datetime) -> ItemsDue:
 def test_all_that_was_told_of_a_generation_is_one_change() -> None:
     outcome = only(started(), completed(), posted(60), scheduled(NOW))
 
-    assert outcome == Outcome(ONE, "completed", NOW, None, 60, expires_at=NOW)
+    assert outcome == Outcome(ONE, "completed", NOW, None, 60, expires_at=NOW, moves=0)
 
 
 def test_an_end_that_came_before_the_start_stays_the_end() -> None:
@@ -75,8 +76,13 @@ def test_a_void_beside_a_post_is_no_void_of_what_was_charged() -> None:
     assert (outcome.credits_charged, outcome.is_voided) == (20, True)
 
 
-def test_the_last_word_about_the_deadline_counts() -> None:
-    assert only(scheduled(NOW), scheduled(NOW + timedelta(days=1))).expires_at == NOW + timedelta(days=1)
+def test_the_deadline_that_was_moved_most_often_counts_whenever_it_is_heard_of() -> None:
+    first, second, third = scheduled(NOW), scheduled(NOW + timedelta(days=1), 1), scheduled(None, 2)
+
+    for told in permutations((first, second)):
+        assert only(*told) == Outcome(ONE, expires_at=NOW + timedelta(days=1), moves=1)
+    for told in permutations((first, second, third)):
+        assert only(*told) == Outcome(ONE, expires_at=None, moves=2)
 
 
 def test_a_due_item_is_hidden_from_its_first_deadline_on() -> None:
@@ -100,8 +106,3 @@ def test_every_told_type_changes_something() -> None:
 
     assert {type(event) for event in events} == set(TELLING)
     assert all(only(event) != Outcome(ONE) for event in events)
-
-
-def test_the_last_word_about_a_deadline_counts_also_when_it_says_that_there_is_none() -> None:
-    assert only(scheduled(NOW), scheduled(None)) == Outcome(ONE, is_unscheduled=True)
-    assert only(scheduled(None), scheduled(NOW)) == Outcome(ONE, expires_at=NOW)

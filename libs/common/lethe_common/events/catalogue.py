@@ -89,7 +89,7 @@ FIELDS = declare(
             impersonal("random id"),
         ),
         **each(("prefixes", "items.prefixes"), impersonal("random object prefixes")),
-        **each(("changes.state_version", "counts.records", "items.object_versions", "items.rows", "percent"), impersonal("a count")),
+        **each(("changes.state_version", "counts.records", "items.moves", "items.object_versions", "items.rows", "percent"), impersonal("a count")),
         **each(("counts.owner", "counts.section", "items.category", "owner", "template"), impersonal("a name of ours")),
         **each(("cause", "code", "items.rule", "language", "rule"), impersonal("a word of a fixed list")),
         **each(("plan", "since", "opened_at", "began_at", "ended_at"), _ACCOUNT),

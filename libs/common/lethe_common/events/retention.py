@@ -21,10 +21,11 @@ class ItemsScheduled(Event):
     listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
 
     class Item(Event.Part):
-        """One item and its deadline; None when no clock runs any more."""
+        """One item and its deadline, None when no clock runs any more; of two, that of more `moves` is the newer."""
 
         generation_id: GenerationId
         due_at: datetime | None
+        moves: int = Field(default=0, ge=0)
 
     items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
 
@@ -117,10 +118,11 @@ class ExportsScheduled(Event):
     listeners: ClassVar[tuple[Service, ...]] = (Service.GATEWAY,)
 
     class Item(Event.Part):
-        """One export and its archive's deadline."""
+        """One export and its archive's deadline; of two, that of more `moves` is the newer."""
 
         export_id: ExportId
         due_at: datetime | None
+        moves: int = Field(default=0, ge=0)
 
     items: tuple[Item, ...] = Field(min_length=1, max_length=ITEMS_MOST)
 
