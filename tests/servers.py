@@ -195,7 +195,7 @@ def temporary_data_folder(*, is_on_disk: bool = False) -> Iterator[Path]:
     """A data folder of our own, also passable for the database's user when we are root.
 
     It is in memory where there is room: PostgreSQL makes a thousand files and all servers flush, half of what a start
-    costs, against a power failure that no test makes. What is measured, and what is broken on purpose, lies `is_on_disk`.
+    costs, against a power failure that no test makes. What is measured lies `is_on_disk`.
     """
     place = _DISK if is_on_disk or not _has_room(_MEMORY) else _MEMORY
     folder = Path(tempfile.mkdtemp(prefix="lethe-test-", dir=place))

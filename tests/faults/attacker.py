@@ -112,10 +112,19 @@ class Attacker:
     """Every log file there ever was, as it was copied last."""
 
     def copy(self) -> None:
-        """Everything there is now."""
+        """Everything there is now. Keys twice: what goes meanwhile had its key before, what is written meanwhile has it after."""
+        self._copy_keys()
+        self._copy_contents()
+        self._copy_keys()
+        self.logs |= {file.name: file.read_bytes() for file in DataFolder(self.suite.data).logs.iterdir()}
+        self.copies += 1
+
+    def _copy_keys(self) -> None:
         self.epochs |= self.surviving_epochs()
         self.classes |= {ClassCopy(*row) for row in self.suite.look_at_keys(_CLASSES)}
         self.items |= {ItemCopy(*row) for row in self.suite.look_at_keys(_ITEMS)}
+
+    def _copy_contents(self) -> None:
         for category, sql in _VALUES.items():
             for item, subject, key_id, value in self.suite.look(sql):
                 self._keep(SealContext(category, subject, item, key_id), value, is_object=False)
@@ -129,8 +138,6 @@ class Attacker:
             self._keep_object(SealContext("upload.image", subject, upload, key_id), name, contents)
         for export, subject, key_id, name in self.suite.look(_EXPORTS):
             self._keep_object(SealContext("export.archive", subject, export, key_id), name, contents)
-        self.logs |= {file.name: file.read_bytes() for file in DataFolder(self.suite.data).logs.iterdir()}
-        self.copies += 1
 
     def carve(self) -> None:
         """What lies in the raw files now, after a copy: wrapped keys, values and objects of all items ever copied."""

@@ -108,7 +108,7 @@ def cabled_suite(
 
     `settings` go over `QUICK`, `arguments` to `lethe up`; `policy`: a text of the published policy, and what stands there instead.
     """
-    with fault_profile() as profile, temporary_data_folder(is_on_disk=True) as data, cable_for(data) as cable:
+    with fault_profile() as profile, temporary_data_folder() as data, cable_for(data) as cable:
         file = profile / "policy.yaml"
         assert policy[0] in file.read_text()
         file.write_text(file.read_text().replace(*policy))

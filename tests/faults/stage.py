@@ -83,7 +83,7 @@ def fault_suite(**settings: str) -> Iterator[RunningSuite]:
     """A suite to break, gone afterwards. `settings` go over `QUICK`."""
     with (
         fault_profile() as profile,
-        temporary_data_folder(is_on_disk=True) as data,
+        temporary_data_folder() as data,
         running_suite(data, "--profile", str(profile), settings={**QUICK, **settings}) as running,
     ):
         yield running

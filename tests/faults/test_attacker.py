@@ -56,7 +56,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("short")
     (folder / "catalogue.yaml").write_bytes((PROFILES / "aisora2/catalogue.yaml").read_bytes())
     written(folder, *SHORTER, *trained_by(new_key()[1]))
-    with temporary_data_folder(is_on_disk=True) as data:
+    with temporary_data_folder() as data:
         recovery_key = tmp_path_factory.mktemp("offline") / "recovery.pem"
         with running_suite(data, "--profile", str(folder)) as suite:
             _lethe("keys", "recovery-key", "new", "-o", str(recovery_key), "--data", str(data))

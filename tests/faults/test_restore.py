@@ -79,7 +79,7 @@ class Town:
 @pytest.fixture(scope="module")
 def town() -> Iterator[tuple[Path, Town]]:
     """A stopped suite on its data folder, a day after its backup."""
-    with temporary_data_folder(is_on_disk=True) as data:
+    with temporary_data_folder() as data:
         with running_suite(data, "--profile", PROFILE, settings=SETTINGS) as suite:
             people = _yesterday(suite)
             suite.advance("P1D")

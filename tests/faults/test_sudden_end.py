@@ -24,7 +24,7 @@ GONE_SECONDS = 5.0
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_after_a_kill_of_the_whole_suite_nothing_is_left_and_the_next_start_finishes_what_was_accepted() -> None:
-    with fault_profile() as profile, temporary_data_folder(is_on_disk=True) as data:
+    with fault_profile() as profile, temporary_data_folder() as data:
         with running_suite(data, "--profile", str(profile), settings=QUICK, is_forked=False) as first:
             crowd = Crowd(first)
             for order in crowd.order(IN_FLIGHT + 10):
