@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from lethe_common.clock import RealClock
+from lethe_common.database import Database
 from lethe_common.events.billing import PlanChanged
 from lethe_common.events.jobs import (
     GenerationCancelRequested,
@@ -12,6 +13,8 @@ from lethe_common.events.jobs import (
 )
 from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc.jobs import PositionQuestion, RunList, RunListQuestion, RunPosition
+from lethe_common.services import Service
+from lethe_jobs.queries import answers
 from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand, started
 from tests.integration.members import until
 from tests.servers import RunningServers
@@ -186,6 +189,38 @@ async def test_progress_is_said_and_the_console_sees_the_run(at: Stand) -> None:
     assert (heard[0].generation_id, heard[0].percent) == (request.generation_id, 50)
     assert [run.generation_id for run in listed.runs] == [request.generation_id]
     assert listed.by_state == {"rendering": 1}
+
+
+async def test_operators_look_at_runs_without_reading_all_there_ever_were(at: Stand) -> None:
+    async with jobs(at, [ScriptedProvider()]):
+        pass  # its tables are there
+    fields = "(generation_id, run_id, subject_ref, hold_id, model, provider, width_px, height_px, seconds, priority, state, slot)"
+    runs = f"""
+        INSERT INTO jobs.runs {fields}
+        SELECT 'video_' || lpad(n::text, 32, '0'), 'run_' || n, 'subj_' || n, 'hold_' || n, 'm', 'p', 1, 1, 1, 0, $1, $2
+          FROM generate_series($3::int, $4) n
+    """
+    for state, slot, first, last in (
+        ("queued", 0, 1, 3), ("queued", None, 4, 5), ("completed", None, 6, 3000), ("failed", None, 3001, 3010),
+    ):  # fmt: skip
+        await at.eye.execute(runs, state, slot, first, last)
+    await at.eye.execute("ANALYZE jobs.runs")
+    read = "SELECT sum(coalesce(idx_tup_fetch, 0) + seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname = 'runs'"
+
+    database = await Database.open(at.servers.dsn("jobs"), Service.JOBS, size=1)
+    async with database.transaction() as tx:
+        counted = await answers.by_state(tx, newest=50)
+        waiting = await answers.listing(tx, "queued", 10, newest=50)
+        newest = await answers.listing(tx, None, 10, newest=50)
+        failed = await answers.listing(tx, "failed", 20, newest=50)
+        rows_read = await tx.fetchval(read)
+    await database.close()
+
+    assert counted == {"queued": 5, "completed": 40, "failed": 10}
+    assert [one.generation_id[-4:] for one in waiting] == ["0005", "0004", "0003", "0002", "0001"]
+    assert [one.state for one in newest] == ["failed"] * 10
+    assert len(failed) == 10
+    assert rows_read <= 4 * (50 + 5)
 
 
 async def orders_are(provider: ScriptedProvider, count: int) -> bool:

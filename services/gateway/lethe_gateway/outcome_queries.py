@@ -21,9 +21,9 @@ MOVE = """
          USING (generation_id)
     )
     UPDATE gateway.generations g
-       SET state = CASE WHEN {moves} THEN told.state ELSE g.state END,
-           completed_at = CASE WHEN {moves} THEN told.completed_at ELSE g.completed_at END,
-           error_code = CASE WHEN {moves} THEN told.error_code ELSE g.error_code END,
+       SET state = CASE WHEN {advances} THEN told.state ELSE g.state END,
+           completed_at = CASE WHEN {advances} THEN told.completed_at ELSE g.completed_at END,
+           error_code = CASE WHEN {advances} THEN told.error_code ELSE g.error_code END,
            credits_charged = CASE WHEN {voids} THEN 0 ELSE coalesce(told.credits, g.credits_charged) END,
            expires_at = CASE WHEN {dates} THEN told.expires_at ELSE g.expires_at END,
            expires_moves = CASE WHEN {dates} THEN told.moves ELSE g.expires_moves END,
@@ -32,11 +32,11 @@ MOVE = """
            state_version = g.state_version + 1
       FROM told
      WHERE g.generation_id = told.generation_id
-       AND ({moves} OR {voids} OR {hides} OR {dates}
+       AND ({advances} OR {voids} OR {hides} OR {dates}
             OR told.credits IS NOT NULL AND g.credits_charged IS DISTINCT FROM told.credits)
     RETURNING g.generation_id, g.state_version
 """.format(  # noqa: S608  put together from our own conditions
-    moves="(told.state IS NOT NULL AND (g.state = 'queued' OR g.state = 'in_progress' AND told.state <> 'in_progress'))",
+    advances="(told.state IS NOT NULL AND (g.state = 'queued' OR g.state = 'in_progress' AND told.state <> 'in_progress'))",
     voids="(told.is_voided AND told.credits IS NULL AND g.credits_charged IS NULL)",
     dates="""(told.moves >= g.expires_moves
               AND (told.moves, told.expires_at) IS DISTINCT FROM (g.expires_moves, g.expires_at))""",

@@ -21,6 +21,9 @@ from lethe_jobs.queries import statistics
 from lethe_jobs.runs import State
 from lethe_jobs.schemas import located_asset, run_row, statistics_spans
 
+_NEWEST = 10_000
+"""Among how many runs those that ended are looked for."""
+
 
 class Endpoints:
     """Reads only."""
@@ -48,11 +51,11 @@ class Endpoints:
         return AssetLocateAnswer(assets=tuple(map(located_asset, found)))
 
     async def runs(self, question: RunListQuestion, _caller: Service) -> RunListAnswer:
-        """The newest runs, and how many there are in each state."""
+        """The newest runs, and how many there are in each state; of those that ended, among the newest ones."""
         async with self._database.transaction() as tx:
-            found = await queries.listing(tx, question.state, question.limit)
-            counts = await queries.by_state(tx)
-        return RunListAnswer(runs=tuple(map(run_row, found)), by_state=counts)
+            found = await queries.listing(tx, question.state, question.limit, _NEWEST)
+            counts = await queries.by_state(tx, _NEWEST)
+        return RunListAnswer(runs=tuple(map(run_row, found)), by_state=counts, newest=_NEWEST)
 
     async def statistics(self, question: StatisticsQuestion, _caller: Service) -> StatisticsAnswer:
         """What was counted of the last spans."""

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
 CoreListener = Callable[[Any], Awaitable[None]]
-_DECLARE_AGAIN_SECONDS = 0.5
+_DECLARE_AGAIN_FIRST_SECONDS, _DECLARE_AGAIN_MOST_SECONDS = 0.5, 5.0
 
 
 class Bus:
@@ -154,14 +154,16 @@ class Bus:
 
     async def _redeclare(self) -> None:
         # A server may be reachable before it can declare: a cluster without a leader, a disk that is busy.
+        delay = _DECLARE_AGAIN_FIRST_SECONDS
         while True:
             try:
                 await self._declare()
             except (NatsError, TimeoutError, OSError) as error:
                 log.warning("bus_declare_failed", cause=type(error).__name__)
-                await asyncio.sleep(_DECLARE_AGAIN_SECONDS)
             else:
                 return
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _DECLARE_AGAIN_MOST_SECONDS)
 
     async def _declare(self) -> None:
         async with self._declaring:

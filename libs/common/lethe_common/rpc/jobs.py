@@ -81,8 +81,11 @@ class RunListQuestion(Message):
 
 
 class RunListAnswer(Message):
+    """Of runs that ended those are listed and counted that are among so many of the `newest`."""
+
     runs: tuple[RunRow, ...]
     by_state: dict[str, int]
+    newest: int
 
 
 class RunList(Call[RunListQuestion, RunListAnswer]):

@@ -1,6 +1,6 @@
 // The operator's console: how services are, what runs, what is parked, what may not go out, whether the books balance.
 
-import { $, announce, call, cell, make, moment, onSubmit, say, sentence, tell } from "./lethe.js";
+import { $, announce, call, cell, language, make, moment, onSubmit, say, sentence, tell } from "./lethe.js";
 
 const REFRESH_MS = 3000;
 const STATES = ["queued", "leased", "submitting", "submitted", "submit_unknown", "rendering", "storing", "completed", "failed", "cancelled"];
@@ -33,6 +33,7 @@ async function showRuns() {
   const known = await call("GET", `/api/runs?limit=50${state ? `&state=${state}` : ""}`);
   const counted = Object.entries(known.by_state).sort(([a], [b]) => STATES.indexOf(a) - STATES.indexOf(b));
   $("counts").replaceChildren(...counted.map(([name, count]) => make("div", {}, make("dt", { textContent: stateName(name) }), make("dd", { textContent: count }))));
+  $("counted").textContent = say("js.counted", { count: known.newest.toLocaleString(language) });
   $("run-rows").replaceChildren(...known.runs.map((run) => make("tr", {},
     cell(say("js.generation"), make("code", { textContent: run.generation_id })), cell(say("js.state"), pill(stateName(run.state), stateKind(run.state))),
     cell(say("js.model"), run.model), cell(say("js.attempts"), String(run.attempts), "number"), cell(say("js.cause"), run.last_cause ?? "–"),

@@ -34,14 +34,27 @@ ASSETS = """
      ORDER BY variant DESC
 """
 
-RUNS = """
-    SELECT generation_id, state, model, attempts_count, cause, queued_at, updated_at
-      FROM runs
-     WHERE $1::text IS NULL OR state = $1
-     ORDER BY generation_id DESC LIMIT $2
-"""  # ids tell time: the primary key is the order
+# What operators look at every few seconds never reads all runs there ever were: those that wait or are under way, each as
+# its partial index has it, and of those that ended as many of the newest.
+_COLUMNS = "generation_id, state, model, attempts_count, cause, queued_at, updated_at"
+_SEEN = f"""
+    (SELECT {_COLUMNS} FROM runs WHERE state = 'queued' AND slot IS NOT NULL LIMIT 100000)
+     UNION ALL
+    (SELECT {_COLUMNS} FROM runs WHERE state = 'queued' AND slot IS NULL LIMIT 100000)
+     UNION ALL
+    SELECT {_COLUMNS} FROM runs WHERE leased_until IS NOT NULL
+     UNION ALL
+    SELECT * FROM (SELECT {_COLUMNS} FROM runs ORDER BY generation_id DESC LIMIT $1) newest
+     WHERE state IN ('completed', 'failed', 'cancelled')
+"""  # noqa: S608  fixed names; indexes runs_claimable, runs_waiting, runs_leased; ids tell time: the primary key is the order
 
-BY_STATE = "SELECT state, count(*) FROM runs GROUP BY state"
+RUNS = f"""
+    SELECT * FROM ({_SEEN}) seen
+     WHERE $2::text IS NULL OR state = $2
+     ORDER BY generation_id DESC LIMIT $3
+"""  # noqa: S608  fixed names
+
+BY_STATE = f"SELECT state, count(*) FROM ({_SEEN}) seen GROUP BY state"  # noqa: S608  fixed names
 
 # Two counts, each as its partial index has it: one for both would read every run there ever was.
 QUEUE_LENGTH = """
@@ -100,14 +113,14 @@ async def assets(tx: Transaction, generation_id: str, ref: str) -> list[Located]
     return [Located(*row) for row in await tx.fetch(ASSETS, generation_id, ref)]
 
 
-async def listing(tx: Transaction, state: str | None, limit: int) -> list[Listed]:
-    """The newest runs."""
-    return [Listed(*row) for row in await tx.fetch(RUNS, state, limit)]
+async def listing(tx: Transaction, state: str | None, limit: int, newest: int) -> list[Listed]:
+    """The newest runs; of those that ended, which are among so many of the newest."""
+    return [Listed(*row) for row in await tx.fetch(RUNS, newest, state, limit)]
 
 
-async def by_state(tx: Transaction) -> dict[str, int]:
-    """How many runs there are in each state."""
-    return {row[0]: row[1] for row in await tx.fetch(BY_STATE)}
+async def by_state(tx: Transaction, newest: int) -> dict[str, int]:
+    """How many runs there are in each state; of those that ended, how many are among so many of the newest."""
+    return {row[0]: row[1] for row in await tx.fetch(BY_STATE, newest)}
 
 
 async def queue_length(tx: Transaction) -> tuple[int, int]:
