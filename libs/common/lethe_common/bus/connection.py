@@ -45,24 +45,29 @@ async def connect(
         log.warning("bus_error", worker=role, error=type(error).__name__)
 
     client = LeanClient()
-    await client.connect(
-        login.url,
-        user=login.user,
-        password=login.password.get_secret_value(),
-        name=f"lethe-{service}-{role}",
-        inbox_prefix=f"_INBOX.{service}".encode(),
-        allow_reconnect=does_reconnect,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it is slept for, and so may be a fraction
-        connect_timeout=5,
-        ping_interval=20,
-        error_cb=on_error,
-        reconnected_cb=on_reconnect,
-        pending_size=_PENDING_BYTES,
-        flush_timeout=10,
-        # All subjects are our own constants and ids.
-        skip_subject_validation=True,
-    )
+    try:
+        await client.connect(
+            login.url,
+            user=login.user,
+            password=login.password.get_secret_value(),
+            name=f"lethe-{service}-{role}",
+            inbox_prefix=f"_INBOX.{service}".encode(),
+            allow_reconnect=does_reconnect,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it is slept for, and so may be a fraction
+            connect_timeout=5,
+            ping_interval=20,
+            error_cb=on_error,
+            reconnected_cb=on_reconnect,
+            pending_size=_PENDING_BYTES,
+            flush_timeout=10,
+            # All subjects are our own constants and ids.
+            skip_subject_validation=True,
+        )
+    except BaseException:
+        # nats-py leaves a connection open whose handshake failed, or was given up.
+        await client.close()
+        raise
     return client
 
 
