@@ -201,6 +201,8 @@ class Persona:
             asked |= {"authority": "A court", "legal_reference": "1 AR 1/26"}
             answered(console.post("/api/registers/disclosures", json=asked))
         until(lambda: not self._suite.look("SELECT FROM gateway.breach_tellings"), "everybody to be told")
+        mails = "SELECT FROM gateway.mails WHERE template = 'breach_notice'"
+        until(lambda: not self._suite.look(mails), "the mail to be sent, so that no copy has it")
 
     def _take_a_copy(self, http: httpx2.Client) -> None:
         """Once the reference images went with their runs: a copy that is asked for before that has them, too."""
