@@ -19,8 +19,8 @@ GENERATIONS = """
            r.state AS run, h.state AS hold, h.amount, h.charged, d.due_at,
            (SELECT count(*) FROM jobs.assets a
              WHERE a.generation_id = g.generation_id AND a.variant = 'video') AS videos,
-           (SELECT count(*) FROM jobs.outbox o WHERE o.type = 'jobs.generation.completed.v1'
-               AND convert_from(o.data, 'UTF8')::json ->> 'generation_id' = g.generation_id) AS completions,
+           (SELECT count(*) FROM jobs.outbox o, jsonb_path_query(convert_from(o.data, 'UTF8')::jsonb, '$[*]') body
+             WHERE o.type = 'jobs.generation.completed.v1' AND body ->> 'generation_id' = g.generation_id) AS completions,
            (SELECT count(*) FROM billing.transfers t
              WHERE t.cause_ref = h.cause_ref AND t.kind IN ('post', 'late_post')) AS posts,
            (SELECT coalesce(sum(t.amount), 0)::bigint FROM billing.transfers t

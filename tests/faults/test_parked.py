@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(240)
 DELIVERIES = 3
 DEADLINES = "SELECT count(*) FROM retention.deadlines WHERE item_id = $1"
 TOLD = """
-    SELECT count(*) FROM retention.outbox, json_array_elements(convert_from(data, 'UTF8')::json -> 'items') item
+    SELECT count(*) FROM retention.outbox, jsonb_path_query(convert_from(data, 'UTF8')::jsonb, '$.items[*]') item
      WHERE type = 'retention.items.scheduled.v1' AND item ->> 'generation_id' = $1
 """
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from lethe_privacy.subjects import Subjects
 from lethe_privacy.transparency import CertificateLog
 from lethe_privacy.verification import Cluster, Place, Verifier
 from tests.integration.key_store import empty_key_store
+from tests.outboxes import TOLD, told
 from tests.servers import RunningServers
 from tests.tree import ROOT
 
@@ -137,8 +137,8 @@ class Desk:
 
     async def told(self, subject_ref: SubjectRef) -> list[str]:
         async with self.database.transaction() as tx:
-            rows = await tx.fetch("SELECT type, data FROM outbox ORDER BY event_id")
-        return [row["type"] for row in rows if json.loads(row["data"])["subject_ref"] == subject_ref]
+            rows = await tx.fetch(TOLD)
+        return [kind for kind, body in told(rows) if body["subject_ref"] == subject_ref]
 
     async def value(self, sql: str, *args: object) -> object:
         async with self.database.transaction() as tx:

@@ -41,6 +41,7 @@ from lethe_jobs.settings import JobsSettings
 from lethe_jobs.wiring import build
 from tests.integration.members import PROFILE, Member, members, until
 from tests.integration.nothing_recorded import NOTHING_RECORDED
+from tests.outboxes import bodies
 from tests.servers import RunningServers
 
 E = TypeVar("E", bound=Event)
@@ -130,7 +131,7 @@ class Stand:
     async def told(self, kind: type[E]) -> list[E]:
         """All that jobs told of one type, oldest first."""
         rows = await self.eye.fetch("SELECT data FROM jobs.outbox WHERE type = $1 ORDER BY event_id", kind.type)
-        return [kind.model_validate_json(row[0]) for row in rows]
+        return [kind.model_validate(body) for row in rows for body in bodies(row[0])]
 
     async def tells(self, kind: type[E], count: int = 1, seconds: float = 20.0) -> list[E]:
         """Wait until jobs has told this often."""
@@ -138,7 +139,7 @@ class Stand:
         return await self.told(kind)
 
     async def _has_told(self, kind: type[Event], count: int) -> bool:
-        return bool(await self.eye.fetchval("SELECT count(*) FROM jobs.outbox WHERE type = $1", kind.type) >= count)
+        return len(await self.told(kind)) >= count
 
     async def state(self, generation_id: str) -> str | None:
         found: str | None = await self.eye.fetchval(

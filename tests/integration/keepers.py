@@ -60,6 +60,7 @@ from lethe_retention.sweeps import Sweeps
 from lethe_retention.verification import Verification
 from lethe_retention.versions import Versions
 from tests.hand_clock import HandClock
+from tests.outboxes import TOLD, told
 from tests.servers import RunningServers
 from tests.tree import ROOT
 
@@ -202,17 +203,17 @@ class Keepers:
             pass
 
     async def told(self, subject: SubjectRef) -> list[tuple[str, dict[str, Any]]]:
-        rows = await self.database.pool.fetch("SELECT type, data FROM outbox ORDER BY event_id")
+        rows = await self.database.pool.fetch(TOLD)
         owners = dict(await self.database.pool.fetch("SELECT item_id, subject_ref FROM deadlines"))
-        told = []
-        for row in rows:
-            kind, body = row["type"].removeprefix("retention.").removesuffix(".v1"), json.loads(row["data"])
+        about = []
+        for type_, body in told(rows):
+            kind = type_.removeprefix("retention.").removesuffix(".v1")
             if kind.startswith("items."):
                 mine = [item for item in body["items"] if owners.get(item["generation_id"]) == subject]
-                told += [(kind.replace("items", "item"), item) for item in mine]
+                about += [(kind.replace("items", "item"), item) for item in mine]
             elif body.get("subject_ref") == subject:
-                told.append((kind, body))
-        return told
+                about.append((kind, body))
+        return about
 
     async def kinds(self, subject: SubjectRef) -> list[str]:
         return [kind for kind, _ in await self.told(subject)]

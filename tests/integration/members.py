@@ -41,6 +41,11 @@ class Member:
             for event in events:
                 tx.tell(event)
 
+    async def tell_each(self, *events: Event) -> None:
+        """Each in a message of its own."""
+        for event in events:
+            await self.tell(event)
+
     async def hear(
         self, handlers: Mapping[type[Event], Handler], batch: Mapping[type[Event], BatchHandler] | None = None
     ) -> None:

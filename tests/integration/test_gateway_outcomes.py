@@ -44,6 +44,7 @@ from lethe_gateway.models import Table
 from lethe_gateway.outcomes import TELLING
 from lethe_gateway.watchers import Watchers
 from tests.integration.members import Member, members, until
+from tests.outboxes import bodies
 from tests.servers import RunningServers
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -59,16 +60,19 @@ class Scene:
     retention: Member
     caller: Caller
 
-    async def generation(self) -> GenerationId:
-        made = GenerationId.new()
-        acceptance = queries.Acceptance(
+    def acceptance(self, made: GenerationId) -> queries.Acceptance:
+        return queries.Acceptance(
             generation_id=made, account_id=self.caller.account_id, subject_ref=self.caller.subject_ref,
             model="lethe-local-1", width_px=640, height_px=360, seconds=4, seed=1, prompt_sealed=b"sealed",
             key_id=SealKeyId.new(), upload_id=None, hold_id=HoldId.new(), credits_held=20, created_at=NOW,
             key_hmac=None, body_hmac="0" * 64,
         )  # fmt: skip
+
+    async def generation(self) -> GenerationId:
+        made = GenerationId.new()
+        acceptance = self.acceptance(made)
         async with self.gateway.database.transaction() as tx:
-            assert await queries.accept(tx, [acceptance], [tx.envelope(requested(acceptance))]) == {(made, None)}
+            assert await queries.accept(tx, [acceptance], [requested(acceptance)]) == {(made, None)}
         return made
 
     async def row(self, generation_id: str) -> asyncpg.Record | None:
@@ -164,7 +168,7 @@ async def test_a_completion_before_its_start_stays_a_completion(scene: Scene) ->
     made = await scene.generation()
     events = [completed(scene, made), started(scene, made), started(scene, made), completed(scene, made)]
 
-    await scene.jobs.tell(*events)
+    await scene.jobs.tell_each(*events)
     await scene.handled(events)
 
     assert await scene.state(made) == ("completed", None)
@@ -246,6 +250,40 @@ async def test_a_removed_generation_leaves_a_tombstone_for_its_owner_alone(scene
     assert await queries.tombstone(pool, made, AccountId.new()) is None
 
 
+@pytest.mark.parametrize("is_there_one", [False, True])
+async def test_what_is_accepted_at_once_is_told_together_and_of_nothing_else(scene: Scene, is_there_one: bool) -> None:
+    known = await scene.generation()
+    items = [scene.acceptance(GenerationId.new()) for _ in range(69)]
+    items += [items[0]] + ([scene.acceptance(known)] if is_there_one else [])
+    wanted = {item.generation_id for item in items} - {known}
+
+    async with scene.gateway.database.transaction() as tx:
+        written = await queries.accept(tx, items, [requested(item) for item in items])
+
+    assert {generation_id for generation_id, _ in written} == wanted
+    rows = await scene.gateway.database.pool.fetch("SELECT data FROM outbox ORDER BY event_id")
+    _first, *messages = ([body["generation_id"] for body in bodies(row["data"])] for row in rows)
+    assert len(messages) == 3
+    assert sorted(one for message in messages for one in message) == sorted(wanted)
+    # What is handed to the relay is what lies in the outbox, or nothing.
+    assert tx.sent == []
+    assert len(tx.told_along) == len(wanted)
+
+
+async def test_what_is_accepted_alone_is_handed_to_the_relay_as_it_lies_in_the_outbox(scene: Scene) -> None:
+    await scene.generation()
+    items = [scene.acceptance(GenerationId.new()) for _ in range(40)]
+
+    async with scene.gateway.database.transaction() as tx:
+        await queries.accept(tx, items, [requested(item) for item in items])
+
+    rows = await scene.gateway.database.pool.fetch("SELECT event_id, data FROM outbox")
+    stored = {row["event_id"]: sorted(body["generation_id"] for body in bodies(row["data"])) for row in rows}
+    handed = {one.event_id: sorted(body["generation_id"] for body in bodies(one.data)) for one in tx.sent}
+    assert len(handed) == 2
+    assert handed.items() <= stored.items()
+
+
 async def test_a_generation_that_was_removed_is_never_accepted_again(scene: Scene) -> None:
     made, ref = await scene.generation(), SubjectRef(scene.caller.subject_ref)
     await scene.retention.tell(removed(made, RemovalRule.DELETED_BY_USER, NOW))
@@ -259,7 +297,7 @@ async def test_a_generation_that_was_removed_is_never_accepted_again(scene: Scen
         20, NOW, None, "0" * 64,
     )  # fmt: skip
     async with scene.gateway.database.transaction() as tx:
-        assert await queries.accept(tx, [again], [tx.envelope(requested(again))]) == set()
+        assert await queries.accept(tx, [again], [requested(again)]) == set()
 
 
 async def test_a_deadline_that_is_taken_back_is_shown_no_more(scene: Scene) -> None:
@@ -303,7 +341,7 @@ async def test_a_plan_that_is_heard_of_after_a_newer_one_changes_nothing(scene: 
 
     await scene.billing.tell(changed("standard", NOW + timedelta(seconds=1)))
     await until(partial(is_on, "standard"))
-    await scene.billing.tell(changed("free", NOW), marker := changed("basic", NOW + timedelta(milliseconds=500)))
+    await scene.billing.tell_each(changed("free", NOW), marker := changed("basic", NOW + timedelta(milliseconds=500)))
     heard = "SELECT count(*) FROM gateway.inbox"
 
     async def is_heard() -> bool:

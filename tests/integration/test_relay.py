@@ -96,16 +96,16 @@ async def test_a_wiped_store_loses_and_doubles_nothing(pair: tuple[Member, Membe
     gateway, billing = pair
     heard, before = Heard(), [opened() for _ in range(120)]
     await billing.hear({AccountOpened: heard.on_event})
-    await gateway.tell(*before)
+    await gateway.tell_each(*before)
     await until(lambda: _heard_all((heard, before)))
 
     await asyncio.to_thread(servers.stop, "nats")
     during = [opened() for _ in range(40)]
-    await gateway.tell(*during)
+    await gateway.tell_each(*during)
     wipe_nats(servers)
     await asyncio.to_thread(servers.start, "nats")
     after = [opened() for _ in range(40)]
-    await gateway.tell(*after)
+    await gateway.tell_each(*after)
 
     await until(lambda: _heard_all((heard, before + during + after)))
     await until(lambda: all_published(gateway))
@@ -156,7 +156,7 @@ async def test_an_older_copy_of_the_store_loses_and_doubles_nothing_with_two_ser
 
         await asyncio.to_thread(servers.stop, "nats")
         # Only the gateway has something new: the jobs service must find its lost tail although others filled its place.
-        await gateway.tell(*(new := [cancel_requested() for _ in range(60)]))
+        await gateway.tell_each(*(new := [cancel_requested() for _ in range(60)]))
         told.cancels += new
         wipe_nats(servers)
         shutil.copytree(tmp_path / "older", nats_store(servers))
@@ -191,7 +191,7 @@ async def test_a_batch_with_something_already_stored_is_refused_whole_and_goes_s
 
 async def test_a_relay_that_died_before_marking_stores_nothing_twice(pair: tuple[Member, Member]) -> None:
     gateway, _ = pair
-    await gateway.tell(*(opened() for _ in range(20)))
+    await gateway.tell_each(*(opened() for _ in range(20)))
     await until(lambda: all_published(gateway))
 
     async with gateway.database.pool.acquire() as connection:
@@ -242,7 +242,7 @@ class _Told:
 
     async def some(self, gateway: Member, jobs: Member, count: int) -> None:
         cancels, starts = [cancel_requested() for _ in range(count)], [started() for _ in range(count)]
-        await asyncio.gather(gateway.tell(*cancels), jobs.tell(*starts))
+        await asyncio.gather(gateway.tell_each(*cancels), jobs.tell_each(*starts))
         self.cancels += cancels
         self.starts += starts
 

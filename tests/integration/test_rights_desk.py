@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -46,6 +45,7 @@ from lethe_privacy.request_sweeps import RequestSweeps
 from lethe_privacy.subjects import Subjects
 from tests.hand_clock import HandClock
 from tests.integration.key_store import empty_key_store
+from tests.outboxes import TOLD, told
 from tests.servers import RunningServers
 from tests.tree import ROOT
 from tests.unit.common.policy_files import written
@@ -96,8 +96,8 @@ class Office:
         return (await self.answers.own_show(question, Service.GATEWAY)).request
 
     async def told(self, request_id: RequestId) -> list[str]:
-        rows = await self.database.pool.fetch("SELECT type, data FROM outbox ORDER BY event_id")
-        return [row["type"] for row in rows if json.loads(row["data"]).get("request_id") == request_id]
+        rows = await self.database.pool.fetch(TOLD)
+        return [kind for kind, body in told(rows) if body.get("request_id") == request_id]
 
     def standing(self, kind: RequestKind, standing: str) -> float:
         (metric,) = self.gauges.open.collect()

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,6 +46,7 @@ from lethe_common.rpc.billing import (
 from lethe_common.rpc.envelope import NoAnswer
 from lethe_common.services import Service
 from tests.hand_clock import HandClock
+from tests.outboxes import TOLD, told
 from tests.servers import RunningServers
 from tests.tree import ROOT
 
@@ -177,8 +177,8 @@ class Till:
 
     async def told(self, subject: SubjectRef) -> list[tuple[str, dict[str, Any]]]:
         """What was told about a subject: the type's action, and the body or its part."""
-        rows = await self.database.pool.fetch("SELECT type, data FROM outbox ORDER BY event_id")
-        bodies = [(row["type"].removeprefix("billing.").removesuffix(".v1"), json.loads(row["data"])) for row in rows]
+        events = told(await self.database.pool.fetch(TOLD))
+        bodies = [(kind.removeprefix("billing.").removesuffix(".v1"), body) for kind, body in events]
         parts = [(kind, part) for kind, body in bodies for part in body.get("holds", [body])]
         return [(kind, part) for kind, part in parts if part.get("subject_ref") == subject]
 

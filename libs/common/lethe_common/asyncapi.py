@@ -16,7 +16,7 @@ from pydantic.json_schema import models_json_schema
 from ruamel.yaml import YAML
 
 from lethe_common.events.catalogue import EVENTS, stream_of
-from lethe_common.events.envelope import MESSAGE_ID_HEADER, TRACE_HEADER, Event
+from lethe_common.events.envelope import MESSAGE_ID_HEADER, TOGETHER_MOST, TRACE_HEADER, Event
 from lethe_common.rpc.catalogue import CALLS
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
@@ -169,13 +169,23 @@ def _messages(events: list[type[Event]], calls: list[AnyCall]) -> Json:
             "name": kind.__name__,
             "summary": _about(kind),
             "headers": {"$ref": "#/components/schemas/EventHeaders"},
-            "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
+            "payload": _payload(kind),
         }
         for kind in events
     }
     asked = {_key(call): _message(call.question) for call in calls}
     answered = {f"{_key(call)}.reply": _message(call.answer) for call in calls}
     return {**told, **asked, **answered, "refusal": _REFUSAL}
+
+
+def _payload(kind: type[Event]) -> Json:
+    one = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    if not kind.is_stored:
+        return one
+    about = "What one transaction told of this type, under one id."
+    return {
+        "oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": TOGETHER_MOST, "description": about}]
+    }
 
 
 def _message(model: type[Any]) -> Json:

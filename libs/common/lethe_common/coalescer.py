@@ -10,7 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate, islice
 from typing import Generic, TypeVar
 
+import structlog
+
 from lethe_common.errors import LetheError, Unavailable
+from lethe_common.logging import describe, places
+
+log = structlog.get_logger()
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -25,7 +30,7 @@ class QueueFull(LetheError):
 class Coalescer(Generic[Q, A]):
     """Turns many single calls into few batch calls, and gives each caller its own answer.
 
-    When a batch fails, its items are tried one by one, so that a bad item fails
+    When a batch fails, its items are tried one by one, so that a bad item
     fails alone and never fails its neighbours.
 
     Args:
@@ -130,6 +135,7 @@ class Coalescer(Generic[Q, A]):
                 for _, answer in batch:
                     _fail(answer, error)
                 return
+            log.warning("tried_apart", count=len(batch), error=describe(error), where=places(error))
             for one in batch:
                 await self._flush([one])
             return

@@ -1,6 +1,5 @@
 """What every service answers to operators: its parked messages, their replay, its health, what it was refused to send."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from lethe_common.clock import Clock
 from lethe_common.database import Database, inbox, outbox
 from lethe_common.egress.refusals import Refusals
 from lethe_common.errors import LetheError
+from lethe_common.events.envelope import Event
 from lethe_common.logging import describe
 from lethe_common.policy import Policy, PolicyBook
 from lethe_common.rpc import operators
@@ -83,19 +83,31 @@ def _coming(policy: Policy) -> operators.PolicyComing:
 async def _replay(
     database: Database, bus: Bus, question: operators.ParkedReplayQuestion
 ) -> operators.ParkedReplayAnswer:
-    """Handle a parked message in one transaction with its removal; its effect and its inbox row are one."""
+    """Handle a parked message in one transaction with its removal; its effect and its inbox row are one.
+
+    Of events that were told together those that fail stay parked, under an id of their own.
+    """
     if bus.dispatcher is None:
         return operators.ParkedReplayAnswer(handled=False, error="starting")
+    left: list[tuple[Event, Exception]] = []
     try:
         async with database.transaction() as tx:
-            row = await tx.fetchrow(parking.TAKE, question.parked_id)
-            if row is None:
+            taken = await parking.take(tx.connection, question.parked_id)
+            if taken is None:
                 raise ParkedGone
-            envelope, event = bus.dispatcher.decode(row["subject"], json.loads(row["headers"]), row["data"])
-            if await inbox.enter(tx, row["consumer"], [envelope.event_id]):
-                await bus.dispatcher.handle([event], tx)
+            consumer, parcel = taken
+            envelope, events = bus.dispatcher.decode(parcel.subject, parcel.headers, parcel.data)
+            if await inbox.enter(tx, consumer, [envelope.event_id]):
+                left = await bus.dispatcher.handle_apart(events, tx)
+            if len(left) == len(events):
+                raise left[0][1]
+            if left:
+                rest = parcel.holding(envelope.with_others([event for event, _ in left]))
+                await parking.park_rest(tx.connection, consumer, rest, describe(left[0][1]))
     except ParkedGone:
         raise
     except Exception as error:  # noqa: BLE001  the frame: the operator is told, the message stays parked
         return operators.ParkedReplayAnswer(handled=False, error=describe(error))
+    if left:
+        return operators.ParkedReplayAnswer(handled=False, error=describe(left[0][1]))
     return operators.ParkedReplayAnswer(handled=True)

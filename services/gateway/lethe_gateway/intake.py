@@ -189,9 +189,7 @@ class Intake:
         """One transaction for all that wait; which of them were written by it."""
         has_uploads = any(item.upload_id for item in items)
         async with self._database.transaction() if has_uploads else self._database.single() as tx:
-            told = [tx.envelope(requested(item)) for item in items]
-            written = await queries.accept(tx, items, told)
-            tx.written += told[: len(written)]
+            written = await queries.accept(tx, items, [requested(item) for item in items])
             if attached := [item.upload_id for item in items if item.upload_id and _key(item) in written]:
                 await tx.execute(queries.ATTACH_UPLOADS, attached)
         return [_key(item) in written for item in items]

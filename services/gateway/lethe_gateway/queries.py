@@ -6,8 +6,9 @@ from datetime import datetime
 
 import asyncpg
 
-from lethe_common.database import Transaction, outbox
-from lethe_common.events.envelope import Envelope
+from lethe_common.database import Transaction
+from lethe_common.events.catalogue import stream_of
+from lethe_common.events.envelope import TOGETHER_MOST, Event, body
 from lethe_gateway.account_queries import Reader
 
 # One statement, and so one transaction, for all submissions that wait. An account that is closing, a removed id
@@ -42,10 +43,12 @@ ACCEPT = """
     RETURNING generation_id, upload_id
     ), told AS (
     INSERT INTO gateway.outbox (event_id, stream, type, source, told_at, traceparent, data)
-    SELECT DISTINCT ON (e.generation_id) e.event_id, e.stream, e.type, e.source, e.told_at, e.traceparent, e.data
-      FROM unnest($1::text[], $17::uuid[], $18::text[], $19::text[], $20::text[], $21::timestamptz[], $22::text[],
-                  $23::bytea[]) AS e(generation_id, event_id, stream, type, source, told_at, traceparent, data)
-     WHERE e.generation_id IN (SELECT generation_id FROM written)
+    SELECT e.event_id, $19, $20, $21, $22, $23,
+           CASE count(*) WHEN 1 THEN string_agg(e.body, '') ELSE '['::bytea || string_agg(e.body, E',\\n') || ']' END
+      FROM (SELECT DISTINCT ON (b.generation_id) b.event_id, b.body
+              FROM unnest($1::text[], $17::uuid[], $18::bytea[]) AS b(generation_id, event_id, body)
+             WHERE b.generation_id IN (SELECT generation_id FROM written)) e
+     GROUP BY e.event_id
     )
     SELECT generation_id, upload_id FROM written
 """
@@ -142,11 +145,26 @@ class Acceptance:
         )  # fmt: skip
 
 
-async def accept(tx: Transaction, items: Sequence[Acceptance], told: Sequence[Envelope]) -> set[tuple[str, str | None]]:
-    """Write the generations that are new, each with what is told of it; (generation_id, upload_id) of those."""
+async def accept(tx: Transaction, items: Sequence[Acceptance], told: Sequence[Event]) -> set[tuple[str, str | None]]:
+    """Write the generations that are new, and tell of those; (generation_id, upload_id) of each.
+
+    `told` says of each item what is told of it; as many as travel together share an envelope.
+    """
+    sent, event_ids = [], []
+    for start in range(0, len(told), TOGETHER_MOST):
+        together = told[start : start + TOGETHER_MOST]
+        (envelope,) = tx.envelopes(together)
+        sent.append(envelope)
+        event_ids += [envelope.event_id] * len(together)
     columns = zip(*(item.row() for item in items), strict=True)
-    rows = await tx.fetch(ACCEPT, *(list(column) for column in columns), *outbox.columns(told))
-    return {(row["generation_id"], row["upload_id"]) for row in rows}
+    rows = await tx.fetch(
+        ACCEPT, *(list(column) for column in columns), event_ids, [body(event) for event in told],
+        stream_of(sent[0].type).name, sent[0].type, sent[0].source, sent[0].told_at, sent[0].traceparent,
+    )  # fmt: skip
+    written = {(row["generation_id"], row["upload_id"]) for row in rows}
+    # Of envelopes that hold less than was meant for them the outbox has the contents.
+    tx.was_told(told[: len(written)], sent if len(written) == len(items) else [])
+    return written
 
 
 async def find(pool: Reader, generation_id: str, account_id: str) -> asyncpg.Record | None:

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from lethe_common.coalescer import Coalescer, QueueFull
 from lethe_common.errors import LetheError, Unavailable
@@ -40,15 +41,17 @@ async def test_what_waits_at_one_moment_goes_together_and_each_gets_its_own_answ
     running.cancel()
 
 
-async def test_a_bad_item_fails_alone() -> None:
+async def test_a_bad_item_fails_alone_and_the_failure_of_all_is_logged() -> None:
     group = Coalescer(Doubler())
     running = asyncio.create_task(group.run())
 
-    results = await asyncio.gather(*(group.put(number) for number in (1, 7, 3)), return_exceptions=True)
+    with capture_logs() as logs:
+        results = await asyncio.gather(*(group.put(number) for number in (1, 7, 3)), return_exceptions=True)
 
     assert results[0] == 2
     assert isinstance(results[1], Sour)
     assert results[2] == 6
+    assert [(line["event"], line["count"], line["error"]) for line in logs] == [("tried_apart", 3, "Sour: no sevens")]
     running.cancel()
 
 

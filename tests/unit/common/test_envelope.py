@@ -1,12 +1,16 @@
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
 
 from lethe_common.events.catalogue import EVENTS, STREAMS, stream_of
-from lethe_common.events.envelope import Envelope, Undecodable
+from lethe_common.events.envelope import Envelope, Undecodable, body, joined
 from lethe_common.events.identity import AccountOpened
+from lethe_common.events.jobs import GenerationCancelled
+from lethe_common.events.retention import ItemsScheduled
 from lethe_common.identifiers import SubjectRef
 from lethe_common.services import Service
+from tests.samples import sample
 
 OPENED = AccountOpened(subject_ref=SubjectRef.new(), plan="free", opened_at=datetime(2027, 1, 1, tzinfo=UTC))
 
@@ -42,6 +46,52 @@ def test_a_body_with_a_field_too_many_is_undecodable() -> None:
 
     with pytest.raises(Undecodable):
         altered.open(AccountOpened)
+
+
+def test_what_is_told_together_travels_in_few_messages_by_type_and_comes_out_in_its_order() -> None:
+    opened, cancelled = [sample(AccountOpened) for _ in range(70)], [sample(GenerationCancelled) for _ in range(2)]
+    events = [opened[0], *cancelled, *opened[1:]]
+
+    sent = list(Envelope.around_all(events, Service.GATEWAY))
+
+    assert [(one.type, one.count) for one in sent] == [
+        (AccountOpened.type, 32), (AccountOpened.type, 32), (AccountOpened.type, 6), (GenerationCancelled.type, 2),
+    ]  # fmt: skip
+    assert len({one.event_id for one in sent}) == len(sent)
+    read = [Envelope.from_message(one.type, one.headers(), one.data) for one in sent]
+    assert [event for one in read[:3] for event in one.open_all(AccountOpened)] == opened
+    assert read[3].open_all(GenerationCancelled) == tuple(cancelled)
+
+
+def test_one_event_alone_is_no_array() -> None:
+    (sent,) = Envelope.around_all([OPENED], Service.GATEWAY)
+
+    assert sent.count == 1
+    assert sent.open(AccountOpened) == OPENED
+    assert sent.open_all(AccountOpened) == (OPENED,)
+
+
+def test_large_events_travel_in_messages_that_an_outbox_takes() -> None:
+    items = (sample(ItemsScheduled).items[0],) * 150
+    events = [ItemsScheduled(items=items) for _ in range(6)]
+
+    sent = list(Envelope.around_all(events, Service.RETENTION))
+
+    assert 1 < len(sent) < 6
+    assert max(len(one.data) for one in sent) <= 65_536
+    assert [event for one in sent for event in one.open_all(ItemsScheduled)] == events
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"[]", b"[%b" % body(OPENED), b"[%b,null]" % body(OPENED), b"[[%b]]" % body(OPENED), joined([body(OPENED)] * 33)],
+    ids=["none", "torn", "one is nothing", "nested", "more than travel together"],
+)
+def test_an_array_that_is_not_events_of_its_type_is_undecodable(data: bytes) -> None:
+    sent = dataclasses.replace(Envelope.around(OPENED, Service.GATEWAY), data=data)
+
+    with pytest.raises(Undecodable):
+        sent.open_all(AccountOpened)
 
 
 def test_every_stored_event_has_a_stream_a_speaker_and_a_listener() -> None:

@@ -5,9 +5,11 @@ inbox makes that harmless.
 """
 
 import asyncio
+import contextlib
 import random
 from dataclasses import dataclass
 
+import asyncpg
 import nats.errors
 import structlog
 from nats.aio.msg import Msg
@@ -19,7 +21,7 @@ from lethe_common.bus.lean import LeanClient, deliveries_of
 from lethe_common.bus.parking import Parcel
 from lethe_common.bus.pull import ConsumerGone, Interrupted, Pull
 from lethe_common.clock import wall
-from lethe_common.database import Database
+from lethe_common.database import Database, inbox
 from lethe_common.errors import Unavailable
 from lethe_common.events.envelope import Envelope, Event, Undecodable
 from lethe_common.logging import describe, places
@@ -38,7 +40,7 @@ class Received:
 
     message: Msg
     envelope: Envelope
-    event: Event
+    events: tuple[Event, ...]
 
 
 class Consumer:
@@ -86,17 +88,18 @@ class Consumer:
         try:
             while True:
                 batch = await pull.batch()
-                await self._take(pull, batch)
-                if self._settings.busy_batch <= len(batch) < self._settings.consumer_batch:
+                count = await self._take(pull, batch)
+                if self._settings.busy_batch <= count and len(batch) < self._settings.consumer_batch:
                     # Under load a few more at once cost nearly nothing; a lone event never waits here.
                     await asyncio.sleep(self._settings.busy_pause_seconds)
         finally:
             await pull.close()
 
-    async def _take(self, pull: Pull, messages: list[Msg]) -> None:
+    async def _take(self, pull: Pull, messages: list[Msg]) -> int:
+        """Handle these messages; how many events were in them."""
         received = [one for message in messages if (one := await self._decode(message)) is not None]
         if not received:
-            return
+            return 0
         outcomes = await self._apply(pull, received)
         await self._client.acknowledge([
             one.message for one, error in zip(received, outcomes, strict=True) if error is None
@@ -104,6 +107,7 @@ class Consumer:
         for one, error in zip(received, outcomes, strict=True):
             if error is not None:
                 await self._failed(one, error)
+        return sum(len(one.events) for one in received)
 
     async def _apply(self, pull: Pull, received: list[Received]) -> list[Exception | None]:
         """Apply, waiting while the database is away: away is not broken, and uses up no delivery."""
@@ -124,15 +128,16 @@ class Consumer:
 
     def _delivery(self, one: Received) -> Delivery:
         is_last = deliveries_of(one.message) >= self._settings.consumer_max_deliver
-        return Delivery(one.envelope.event_id, one.event, is_last)
+        return Delivery(one.envelope.event_id, one.events, is_last)
 
     async def _decode(self, message: Msg) -> Received | None:
         try:
-            envelope, event = self._dispatcher.decode(message.subject, message.headers, message.data)
+            envelope, events = self._dispatcher.decode(message.subject, message.headers, message.data)
         except (Undecodable, NoHandler) as error:
-            await self._park(message, error)
+            await self.park(self._parcel(message), describe(error))
+            await message.ack()
             return None
-        return Received(message, envelope, event)
+        return Received(message, envelope, events)
 
     async def _failed(self, one: Received, error: Exception) -> None:
         deliveries = one.message.metadata.num_delivered
@@ -146,7 +151,7 @@ class Consumer:
             where=places(error),
         )
         if deliveries >= self._settings.consumer_max_deliver:
-            await self._park(one.message, error)
+            await self._give_up(one, error)
             return
         await one.message.nak(
             delay=retry_delay_seconds(
@@ -157,9 +162,33 @@ class Consumer:
             )
         )
 
-    async def _park(self, message: Msg, error: Exception) -> None:
+    async def _give_up(self, one: Received, error: Exception) -> None:
+        """Set it aside; of events that were told together only those that fail by themselves too."""
+        parcel = self._parcel(one.message)
+        if len(one.events) == 1:
+            await self.park(parcel, describe(error))
+        else:
+            # Parked whole meanwhile, by who looks for lost messages, it waits for an operator like any other.
+            with contextlib.suppress(asyncpg.UniqueViolationError):
+                await self._park_rest(one, parcel)
+        await one.message.ack()
+
+    async def _park_rest(self, one: Received, parcel: Parcel) -> None:
+        event_id = one.envelope.event_id
+        async with self._database.transaction() as tx:
+            if not await inbox.enter(tx, self.durable, [event_id]):
+                return
+            left = await self._dispatcher.handle_apart(one.events, tx)
+            await parking.handled_after_all(tx.connection, self.durable, [event_id])
+            if left:
+                rest = parcel.holding(one.envelope.with_others([event for event, _ in left]))
+                await parking.park_rest(tx.connection, self.durable, rest, describe(left[0][1]))
+        if left:
+            self._count_parked(parcel, describe(left[0][1]))
+
+    def _parcel(self, message: Msg) -> Parcel:
         metadata = message.metadata
-        parcel = Parcel(
+        return Parcel(
             stream=self.stream,
             stream_created=self._created,
             sequence=metadata.sequence.stream,
@@ -168,13 +197,14 @@ class Consumer:
             data=message.data,
             deliveries=metadata.num_delivered,
         )
-        await self.park(parcel, describe(error))
-        await message.ack()
 
     async def park(self, parcel: Parcel, error: str) -> None:
         """Set a message aside where operators see it."""
         async with self._database.transaction() as tx:
             await parking.park(tx.connection, self.durable, parcel, error)
+        self._count_parked(parcel, error)
+
+    def _count_parked(self, parcel: Parcel, error: str) -> None:
         self._metrics.parked.labels(self.stream).inc()
         log.error("event_parked", stream=self.stream, subject=parcel.subject, sequence=parcel.sequence, error=error)
 

@@ -10,7 +10,7 @@ from lethe_common import crashes
 from lethe_common.bus import parking
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database, Transaction, inbox
-from lethe_common.errors import LetheError
+from lethe_common.errors import LetheError, Unavailable
 from lethe_common.events.catalogue import EVENTS
 from lethe_common.events.envelope import Envelope, Event
 from lethe_common.telemetry import Metrics
@@ -36,16 +36,16 @@ class _SomeKnown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event as it was delivered; the last time, the server will not deliver it again."""
+    """A message's events as they were delivered; the last time, the server will not deliver them again."""
 
     event_id: uuid.UUID
-    event: Event
+    events: tuple[Event, ...]
     is_last: bool = False
 
 
 def _items(delivery: Delivery) -> int:
-    """How many things an event tells of: a batch of those that tell of many would keep everybody else waiting."""
-    return len(getattr(delivery.event, "items", ())) or 1
+    """How many things are told: a batch of messages that tell of many would keep everybody else waiting."""
+    return sum(len(getattr(event, "items", ())) or 1 for event in delivery.events)
 
 
 class Dispatcher:
@@ -72,7 +72,9 @@ class Dispatcher:
         self.run = self._applying.run
         self.apply = self._applying.put_all
 
-    def decode(self, subject: str, headers: Mapping[str, str] | None, data: bytes) -> tuple[Envelope, Event]:
+    def decode(
+        self, subject: str, headers: Mapping[str, str] | None, data: bytes
+    ) -> tuple[Envelope, tuple[Event, ...]]:
         """Open a message.
 
         Raises:
@@ -83,7 +85,7 @@ class Dispatcher:
         if kind is None or (kind not in self._handlers and kind not in self._batch_handlers):
             raise NoHandler("Nothing here handles this type of event.")
         envelope = Envelope.from_message(subject, headers, data)
-        return envelope, envelope.open(kind)
+        return envelope, envelope.open_all(kind)
 
     async def handle(self, events: Sequence[Event], tx: Transaction) -> None:
         """Run the handlers of these events, within the transaction given."""
@@ -96,6 +98,23 @@ class Dispatcher:
                 together.setdefault(batch_handler, []).append(event)
         for batch_handler, several in together.items():
             await batch_handler(several, tx)
+
+    async def handle_apart(self, events: Sequence[Event], tx: Transaction) -> list[tuple[Event, Exception]]:
+        """Handle each of what was told together by itself; those that cannot be, and why.
+
+        Raises:
+            Unavailable: something is away, which is no event's fault.
+        """
+        left: list[tuple[Event, Exception]] = []
+        for event in events:
+            try:
+                async with tx.attempt():
+                    await self.handle([event], tx)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001  the frame: the caller sets it aside with its error
+                left.append((event, error))
+        return left
 
     async def _apply(self, deliveries: Sequence[Delivery]) -> list[None]:
         """Apply those that were not applied before, all or none."""
@@ -124,7 +143,7 @@ class Dispatcher:
         for delivery in deliveries:
             if delivery.event_id in fresh:
                 fresh.discard(delivery.event_id)
-                events.append(delivery.event)
+                events += delivery.events
         await self.handle(events, tx)
         if events:
             _HANDLED.reached()

@@ -3,12 +3,13 @@
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import asyncpg
 import structlog
 
+from lethe_common.events.envelope import Envelope
 from lethe_common.rpc.operators import ParkedMessage
 
 log = structlog.get_logger()
@@ -21,12 +22,20 @@ PARK = """
      WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE event_id = $9::uuid AND consumer = $2)
         ON CONFLICT (consumer, stream, stream_created, stream_seq) DO NOTHING
 """
+PARK_REST = """
+    INSERT INTO parked (parked_id, consumer, stream, stream_created, stream_seq, subject, headers, data,
+                        event_id, error, deliveries)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::uuid, $10, $11)
+"""
 LIST = """
     SELECT parked_id, stream, subject, event_id, error, deliveries, parked_at
       FROM parked ORDER BY parked_at DESC, parked_id LIMIT $1
 """
 COUNT = "SELECT count(*) FROM parked"
-TAKE = "DELETE FROM parked WHERE parked_id = $1 RETURNING consumer, subject, headers, data"
+TAKE = """
+    DELETE FROM parked WHERE parked_id = $1
+    RETURNING consumer, stream, stream_created, stream_seq, subject, headers, data, deliveries
+"""
 # Their age is the machine's, as that of outbox and inbox: what the bus forgot long ago replays nothing any more.
 FORGET = "DELETE FROM parked WHERE parked_at <= now() - $1::interval"
 KNOWN = "SELECT event_id FROM parked WHERE consumer = $2 AND event_id = ANY($1::uuid[])"
@@ -45,11 +54,44 @@ class Parcel:
     data: bytes
     deliveries: int
 
+    def holding(self, rest: Envelope) -> "Parcel":
+        """The same place with what is left of the message."""
+        return replace(self, headers=rest.headers(), data=rest.data)
+
+
+async def take(connection: asyncpg.Connection, parked_id: uuid.UUID) -> tuple[str, Parcel] | None:
+    """Take a message out, and whose it is; None if it is not there."""
+    row = await connection.fetchrow(TAKE, parked_id)
+    return row and (
+        row["consumer"],
+        Parcel(
+            stream=row["stream"],
+            stream_created=row["stream_created"],
+            sequence=row["stream_seq"],
+            subject=row["subject"],
+            headers=json.loads(row["headers"]),
+            data=row["data"],
+            deliveries=row["deliveries"],
+        ),
+    )
+
 
 async def park(connection: asyncpg.Connection, consumer: str, parcel: Parcel, error: str) -> None:
     """Set a message aside; a second time changes nothing."""
-    await connection.execute(
-        PARK,
+    await connection.execute(PARK, *_row(consumer, parcel, error))
+
+
+async def park_rest(connection: asyncpg.Connection, consumer: str, parcel: Parcel, error: str) -> None:
+    """Set aside what is left of a message, in the transaction of what was handled of it.
+
+    Raises:
+        asyncpg.UniqueViolationError: all of it was parked meanwhile by who looks for lost messages.
+    """
+    await connection.execute(PARK_REST, *_row(consumer, parcel, error))
+
+
+def _row(consumer: str, parcel: Parcel, error: str) -> tuple[object, ...]:
+    return (
         uuid.uuid4(),
         consumer,
         parcel.stream,

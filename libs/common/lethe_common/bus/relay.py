@@ -134,7 +134,8 @@ class Relay:
                 await self._wait(client)
                 continue
             await self._publish_all(client, js, database, created, rows)
-            if self._busy_batch <= len(rows) < self._batch:
+            count = sum(one.count for _, one in rows)
+            if self._busy_batch <= count and len(rows) < self._batch:
                 # Under load a few more at once cost nearly nothing; a lone event never waits here.
                 await asyncio.sleep(self._busy_pause_seconds)
 

@@ -69,19 +69,22 @@ class PublishedRow:
 
 async def write(tx: "Transaction") -> None:
     """Put what a transaction told into its outbox, in one statement."""
-    await tx.connection.execute(WRITE, *columns(tx.told))
+    sent = tx.envelopes(tx.told)
+    await insert(tx.connection, sent)
+    tx.sent += sent
 
 
-def columns(told: Sequence[Envelope]) -> tuple[list[object], ...]:
-    """Envelopes as the arrays that `WRITE` unnests."""
-    return (
-        [envelope.event_id for envelope in told],
-        [stream_of(envelope.type).name for envelope in told],
-        [envelope.type for envelope in told],
-        [envelope.source for envelope in told],
-        [envelope.told_at for envelope in told],
-        [envelope.traceparent for envelope in told],
-        [envelope.data for envelope in told],
+async def insert(connection: asyncpg.Connection, sent: Sequence[Envelope]) -> None:
+    """A row for each envelope."""
+    await connection.execute(
+        WRITE,
+        [envelope.event_id for envelope in sent],
+        [stream_of(envelope.type).name for envelope in sent],
+        [envelope.type for envelope in sent],
+        [envelope.source for envelope in sent],
+        [envelope.told_at for envelope in sent],
+        [envelope.traceparent for envelope in sent],
+        [envelope.data for envelope in sent],
     )
 
 

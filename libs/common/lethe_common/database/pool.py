@@ -93,7 +93,7 @@ class Database:
         on_told: OnTold = lambda _told: None,
         told: Counter | None = None,
     ) -> Self:
-        """Connect. `on_told` is called after each commit that told something, with that.
+        """Connect. `on_told` is called after each commit that told something, with the envelopes if they are at hand.
 
         With `least` at 0 nobody is asked before the first transaction, and no connection outlives 5 idle minutes.
 
@@ -169,11 +169,11 @@ class Database:
             raise DatabaseAway from error
 
     def _committed(self, tx: Transaction) -> None:
-        if told := [*tx.told, *tx.written]:
+        if told := [*tx.told, *tx.told_along]:
             if self._told is not None:
-                for kind, count in collections.Counter(envelope.type for envelope in told).items():
+                for kind, count in collections.Counter(event.type for event in told).items():
                     self._told.labels(kind).inc(count)
-            self._on_told(told)
+            self._on_told(tx.sent)
         for follow in tx.followers:
             follow()
 

@@ -1,6 +1,7 @@
 """The frame's transaction: handlers load, decide, write and tell; the frame commits."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -18,9 +19,11 @@ class Transaction:
         self._service = service
         self.opened = 0
         """Rows that the statement it began with wrote."""
-        self.told: list[Envelope] = []
-        self.written: list[Envelope] = []
+        self.told: list[Event] = []
+        self.told_along: list[Event] = []
         """Told by a statement of the handler's own that wrote them into the outbox."""
+        self.sent: list[Envelope] = []
+        """What all that travels in, once it is in the outbox."""
         self.followers: list[Callable[[], None]] = []
         self.undoers: list[Callable[[], None]] = []
 
@@ -59,11 +62,31 @@ class Transaction:
 
     def tell(self, event: Event) -> None:
         """Say a fact. It enters the outbox in this transaction and leaves after the commit."""
-        self.told.append(self.envelope(event))
+        self.told.append(event)
 
-    def envelope(self, event: Event) -> Envelope:
-        """A fact in its envelope, for a hot statement that writes the outbox along; add it to `written` if it did."""
-        return Envelope.around(event, self._service, current_traceparent())
+    def envelopes(self, events: Iterable[Event]) -> list[Envelope]:
+        """Facts in their envelopes: at the commit, or for a hot statement that writes the outbox along."""
+        return list(Envelope.around_all(events, self._service, current_traceparent()))
+
+    def was_told(self, events: Sequence[Event], sent: Sequence[Envelope]) -> None:
+        """These facts were told in these envelopes, by a statement that put them into the outbox itself."""
+        self.told_along += events
+        self.sent += sent
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """What fails inside, or is told there, is undone, and the transaction goes on; the error is raised."""
+        told, followers, undoers = len(self.told), len(self.followers), len(self.undoers)
+        await self.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except Exception:
+            await self.execute("ROLLBACK TO attempt")
+            for undo in self.undoers[undoers:]:
+                undo()
+            del self.told[told:], self.followers[followers:], self.undoers[undoers:]
+            raise
+        await self.execute("RELEASE attempt")
 
     def after_commit(self, follow: Callable[[], None]) -> None:
         """Call this right after the commit, in this process: to wake who waits for the rows. Lost in a crash."""

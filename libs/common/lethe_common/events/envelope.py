@@ -1,18 +1,22 @@
 """What every event has in common: CloudEvents 1.0 in NATS binary mode.
 
 Context attributes travel as `ce-*` headers beside `Nats-Msg-Id` (the event's id)
-and `traceparent`; the body is the event's fields as JSON. See the CloudEvents
-NATS protocol binding 1.0, section 3.1.
+and `traceparent`; the body is the event's fields as JSON. What one transaction tells
+of one type travels together, as an array of such bodies under one id. See the
+CloudEvents NATS protocol binding 1.0, section 3.1.
 """
 
 import builtins
+import dataclasses
+import functools
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Self, TypeVar
+from types import GenericAlias
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from lethe_common.catalogue import Kind, declare, each, impersonal
 from lethe_common.clock import wall
@@ -47,6 +51,8 @@ HEADERS = declare(
 
 ITEMS_MOST = 256
 """What one event tells of many: some 80 kB of the server's limit of 1 MiB a message."""
+TOGETHER_MOST, TOGETHER_MOST_BYTES = 32, 48 * 1024
+"""How many events travel together. One that cannot be handled keeps those beside it waiting until it is set aside."""
 
 
 class Undecodable(LetheError):
@@ -90,9 +96,27 @@ def portions(items: Sequence[P]) -> Iterator[tuple[P, ...]]:
     return (tuple(items[start : start + ITEMS_MOST]) for start in range(0, len(items), ITEMS_MOST))
 
 
+def body(event: Event) -> bytes:
+    """An event's fields as JSON."""
+    return event.__pydantic_serializer__.to_json(event)
+
+
+def joined(bodies: Sequence[bytes]) -> bytes:
+    """The body of what travels together: one alone as it is, several as an array with a line for each."""
+    return bodies[0] if len(bodies) == 1 else b"[%b]" % b",\n".join(bodies)
+
+
+@functools.cache
+def _array(kind: type[Event]) -> TypeAdapter[tuple[Any, ...]]:
+    return TypeAdapter[tuple[Any, ...]](GenericAlias(tuple, (kind, ...)))  # type: ignore[arg-type]  # it stands for a type
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One event on its way: who said it, when, and under which id it is known for ever."""
+    """A message on its way: who said it, when, and under which id it is known for ever.
+
+    Inside is one event, or several of one type that were told together.
+    """
 
     event_id: uuid.UUID
     type: str
@@ -104,8 +128,22 @@ class Envelope:
     @classmethod
     def around(cls, event: Event, source: Service, traceparent: str | None = None) -> Self:
         """Put a fresh event into its envelope."""
-        body = event.__pydantic_serializer__.to_json(event)
-        return cls(uuid7(), event.type, source, wall(), body, traceparent)
+        return cls(uuid7(), event.type, source, wall(), body(event), traceparent)
+
+    @classmethod
+    def around_all(cls, events: Iterable[Event], source: Service, traceparent: str | None = None) -> Iterator[Self]:
+        """Put fresh events into as few envelopes as they fit into, types in the order in which each came first."""
+        bodies: dict[str, list[bytes]] = {}
+        for event in events:
+            bodies.setdefault(event.type, []).append(body(event))
+        for kind, all_of_it in bodies.items():
+            for some in _portions_of(all_of_it):
+                yield cls(uuid7(), kind, source, wall(), joined(some), traceparent)
+
+    @property
+    def count(self) -> int:
+        """How many events are inside: each has a line of its own, and JSON within a line has no other break."""
+        return self.data.count(b"\n") + 1
 
     def headers(self) -> dict[str, str]:
         """The NATS headers of the binary mode."""
@@ -154,7 +192,7 @@ class Envelope:
             raise Undecodable("The message lacks a well-formed event envelope.") from error
 
     def open(self, kind: "builtins.type[E]") -> E:
-        """The event inside.
+        """The one event inside.
 
         Raises:
             Undecodable: the body does not fit the type's schema.
@@ -163,3 +201,35 @@ class Envelope:
             return kind.model_validate_json(self.data)
         except ValidationError as error:
             raise Undecodable("The message's body does not fit its type.") from error
+
+    def open_all(self, kind: "builtins.type[E]") -> tuple[E, ...]:
+        """The events inside, in the order in which they were told.
+
+        Raises:
+            Undecodable: one of them does not fit the type's schema, or they are too many.
+        """
+        if not self.data.startswith(b"["):
+            return (self.open(kind),)
+        try:
+            events = _array(kind).validate_json(self.data)
+        except ValidationError as error:
+            raise Undecodable("The message's body does not fit its type.") from error
+        if not 0 < len(events) <= TOGETHER_MOST:
+            raise Undecodable("The message holds no event, or more than travel together.")
+        return events
+
+    def with_others(self, events: Sequence[Event]) -> Self:
+        """The same told with other contents, under an id of its own."""
+        return dataclasses.replace(self, event_id=uuid7(), data=joined([body(event) for event in events]))
+
+
+def _portions_of(bodies: Sequence[bytes]) -> Iterator[list[bytes]]:
+    some: list[bytes] = []
+    size = 0
+    for one in bodies:
+        if some and (len(some) == TOGETHER_MOST or size + len(one) > TOGETHER_MOST_BYTES):
+            yield some
+            some, size = [], 0
+        some.append(one)
+        size += len(one)
+    yield some
