@@ -24,7 +24,10 @@ pytestmark = pytest.mark.timeout(600)
 PEOPLE, UNANSWERED = 6, 3
 LONGER = ("free: P7D", "free: P8D")
 # Written mails are told by the outbox, once each, whatever becomes of them later.
-WRITTEN = "SELECT data FROM gateway.outbox WHERE type = 'notice.mail.requested.v1' AND data LIKE '%policy_change%'"
+WRITTEN = """
+    SELECT body FROM gateway.outbox, jsonb_path_query(convert_from(data, 'UTF8')::jsonb, '$[*]') body
+     WHERE type = 'notice.mail.requested.v1' AND body::text LIKE '%policy_change%'
+"""
 
 
 class HoldingSink(MailSink):
