@@ -163,6 +163,22 @@ async def test_the_exit_status_and_the_signals_are_the_commands_own() -> None:
     assert await process.wait() == 9
 
 
+async def test_a_signal_that_comes_before_it_can_be_handed_on_is_handed_on() -> None:
+    command = ["--", "sh", "-c", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.1; done"]
+    slow = f"""
+import sys, time
+from lethe_common.confinement import __main__ as confinement
+run = confinement.asyncio.run
+confinement.asyncio.run = lambda carrying: (time.sleep(1), run(carrying))[1]
+sys.exit(confinement.main({command!r}))
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", slow, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 9
+
+
 @pytest.fixture(scope="module")
 def confined_privacy(
     servers: RunningServers, tmp_path_factory: pytest.TempPathFactory

@@ -32,8 +32,9 @@ def main(arguments: Sequence[str]) -> int:
 
 async def _carry(confined: namespace.Confined, inlets: Sequence[int]) -> int:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in namespace.FORWARDED:
         loop.add_signal_handler(number, _forward, confined.pid, number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, namespace.FORWARDED)
     servers = [await outlet(listener, _LOOPBACK, port) for port, listener in confined.listeners.items()]
     servers += [await inlet(confined, port) for port in inlets]
     status = await asyncio.to_thread(os.waitpid, confined.pid, 0)

@@ -26,6 +26,8 @@ _LOOPBACK = "127.0.0.1"
 _BACKLOG = 512
 _ASKED = struct.Struct("!H")
 _WENT_WRONG = 125
+FORWARDED = (signal.SIGTERM, signal.SIGINT)
+"""They are for the command: whoever starts it hands them on."""
 
 
 class NotConfined(OSError):
@@ -56,10 +58,13 @@ class Confined:
 def start(command: Sequence[str], outlets: Sequence[int]) -> Confined:
     """Start a command inside. It keeps this process's environment, and loses every capability.
 
+    From then on the signals in `FORWARDED` wait; the caller lets them in once it can hand them on.
+
     Raises:
         NotConfined: the kernel refused; nothing was started.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     pid = os.fork()
     if pid == 0:
         _inside(command, outlets, theirs, ours)
@@ -77,6 +82,7 @@ def start(command: Sequence[str], outlets: Sequence[int]) -> Confined:
 def _inside(command: Sequence[str], outlets: Sequence[int], told: socket.socket, ours: socket.socket) -> None:
     """The child: into the namespace, listeners out, an insider left behind, all rights dropped, then the command."""
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         ours.close()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         _enter()
