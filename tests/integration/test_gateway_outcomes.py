@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from lethe_common.events.jobs import (
     RemovalRule,
 )
 from lethe_common.events.retention import ItemsDue, ItemsRemoved, ItemsScheduled
-from lethe_common.identifiers import AccountId, AssetId, ExportId, GenerationId, HoldId, SealKeyId, SubjectRef
+from lethe_common.identifiers import AccountId, AssetId, ExportId, GenerationId, HoldId, SealKeyId, SubjectRef, UploadId
 from lethe_common.leased_keys import LeasedKeys
 from lethe_common.sealing import Sealer
 from lethe_common.services import Service
@@ -268,6 +268,23 @@ async def test_what_is_accepted_at_once_is_told_together_and_of_nothing_else(sce
     # What is handed to the relay is what lies in the outbox, or nothing.
     assert tx.sent == []
     assert len(tx.told_along) == len(wanted)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_of_two_retries_at_once_the_one_that_is_written_is_told(scene: Scene, first: int) -> None:
+    one = scene.acceptance(GenerationId.new())
+    both = [replace(one, upload_id=UploadId.new(), key_hmac="a" * 64) for _ in range(2)]
+    items = [both[first], both[1 - first], *(scene.acceptance(GenerationId.new()) for _ in range(20))]
+
+    async with scene.gateway.database.transaction() as tx:
+        await queries.accept(tx, items, [requested(item) for item in items])
+
+    rows = await scene.gateway.database.pool.fetch("SELECT data FROM outbox")
+    told = [body for row in rows for body in bodies(row["data"]) if body["generation_id"] == one.generation_id]
+    stored = await scene.gateway.database.pool.fetchval(
+        "SELECT upload_id FROM gateway.generations WHERE generation_id = $1", one.generation_id
+    )
+    assert [body["upload_id"] for body in told] == [stored]
 
 
 async def test_what_is_accepted_alone_is_handed_to_the_relay_as_it_lies_in_the_outbox(scene: Scene) -> None:

@@ -132,6 +132,33 @@ async def test_what_comes_by_the_hundred_goes_and_each_is_told_once(at: Stand) -
     assert sorted(told) == sorted(ids)
 
 
+async def test_what_one_person_deletes_by_the_hundred_goes_at_once(at: Stand, servers: RunningServers) -> None:
+    async with jobs(at, [ScriptedProvider()]):
+        pass
+    database = await Database.open(servers.dsn("jobs"), Service.JOBS, size=1)
+    subject, ids = SubjectRef.new(), [GenerationId.new() for _ in range(400)]
+    await at.eye.execute(RUNS, ids, [RunId.new() for _ in ids], subject)
+    await at.eye.execute(
+        "UPDATE jobs.runs SET object_prefix = 'outputs/' || md5(run_id) || '/' || md5(generation_id) || '-'"
+    )
+    async with database.transaction() as tx:
+        await removals.request(tx, dict.fromkeys(ids, subject), RemovalRule.DELETED_BY_USER)
+
+    async with jobs(at, [ScriptedProvider()]):
+
+        async def all_are_gone() -> bool:
+            return bool(
+                await at.eye.fetchval("SELECT count(*) = $1 FROM jobs.removals WHERE removed_at IS NOT NULL", len(ids))
+            )
+
+        await until(all_are_gone)
+
+    told = [item for event in await at.told(AssetsRemoved) for item in event.items]
+    assert sorted(item.generation_id for item in told) == sorted(ids)
+    assert {item.rule for item in told} == {RemovalRule.DELETED_BY_USER}
+    await database.close()
+
+
 async def test_two_who_take_at_once_take_different_ones(at: Stand, servers: RunningServers) -> None:
     async with jobs(at, [ScriptedProvider()]):
         pass

@@ -109,4 +109,4 @@ async def test_many_items_are_told_in_parts(keepers: Keepers) -> None:
 
     await keepers.sweep()
 
-    assert [len(items) for items in await notices(keepers, subject)] == [256, 44]
+    assert [len(items) for items in await notices(keepers, subject)] == [128, 128, 44]

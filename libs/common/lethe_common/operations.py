@@ -10,7 +10,6 @@ from lethe_common.clock import Clock
 from lethe_common.database import Database, inbox, outbox
 from lethe_common.egress.refusals import Refusals
 from lethe_common.errors import LetheError
-from lethe_common.events.envelope import Event
 from lethe_common.logging import describe
 from lethe_common.policy import Policy, PolicyBook
 from lethe_common.rpc import operators
@@ -89,7 +88,7 @@ async def _replay(
     """
     if bus.dispatcher is None:
         return operators.ParkedReplayAnswer(handled=False, error="starting")
-    left: list[tuple[Event, Exception]] = []
+    left: list[parking.Failed] = []
     try:
         async with database.transaction() as tx:
             taken = await parking.take(tx.connection, question.parked_id)
@@ -100,14 +99,13 @@ async def _replay(
             if await inbox.enter(tx, consumer, [envelope.event_id]):
                 left = await bus.dispatcher.handle_apart(events, tx)
             if len(left) == len(events):
-                raise left[0][1]
+                raise left[0].error
             if left:
-                rest = parcel.holding(envelope.with_others([event for event, _ in left]))
-                await parking.park_rest(tx.connection, consumer, rest, describe(left[0][1]))
+                await parking.park_rest(tx.connection, consumer, parcel, envelope, left)
     except ParkedGone:
         raise
     except Exception as error:  # noqa: BLE001  the frame: the operator is told, the message stays parked
         return operators.ParkedReplayAnswer(handled=False, error=describe(error))
     if left:
-        return operators.ParkedReplayAnswer(handled=False, error=describe(left[0][1]))
+        return operators.ParkedReplayAnswer(handled=False, error=describe(left[0].error))
     return operators.ParkedReplayAnswer(handled=True)

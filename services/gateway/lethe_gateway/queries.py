@@ -46,8 +46,8 @@ ACCEPT = """
     SELECT e.event_id, $19, $20, $21, $22, $23,
            CASE count(*) WHEN 1 THEN string_agg(e.body, '') ELSE '['::bytea || string_agg(e.body, E',\\n') || ']' END
       FROM (SELECT DISTINCT ON (b.generation_id) b.event_id, b.body
-              FROM unnest($1::text[], $17::uuid[], $18::bytea[]) AS b(generation_id, event_id, body)
-             WHERE b.generation_id IN (SELECT generation_id FROM written)) e
+              FROM unnest($1::text[], $11::text[], $17::uuid[], $18::bytea[]) AS b(generation_id, upload_id, event_id, body)
+              JOIN written w ON w.generation_id = b.generation_id AND w.upload_id IS NOT DISTINCT FROM b.upload_id) e
      GROUP BY e.event_id
     )
     SELECT generation_id, upload_id FROM written
@@ -163,7 +163,8 @@ async def accept(tx: Transaction, items: Sequence[Acceptance], told: Sequence[Ev
     )  # fmt: skip
     written = {(row["generation_id"], row["upload_id"]) for row in rows}
     # Of envelopes that hold less than was meant for them the outbox has the contents.
-    tx.was_told(told[: len(written)], sent if len(written) == len(items) else [])
+    told_of = {(item.generation_id, item.upload_id): event for item, event in zip(items, told, strict=True)}
+    tx.was_told([told_of[key] for key in written], sent if len(written) == len(items) else [])
     return written
 
 

@@ -1,15 +1,17 @@
 import dataclasses
 from datetime import UTC, datetime
+from enum import EnumType
 
 import pytest
 
 from lethe_common.events.catalogue import EVENTS, STREAMS, stream_of
-from lethe_common.events.envelope import Envelope, Undecodable, body, joined
+from lethe_common.events.envelope import Envelope, Event, Undecodable, body, joined
 from lethe_common.events.identity import AccountOpened
 from lethe_common.events.jobs import GenerationCancelled
 from lethe_common.events.retention import ItemsScheduled
 from lethe_common.identifiers import SubjectRef
 from lethe_common.services import Service
+from lethe_common.storage import new_object_prefix, new_subject_random
 from tests.samples import sample
 
 OPENED = AccountOpened(subject_ref=SubjectRef.new(), plan="free", opened_at=datetime(2027, 1, 1, tzinfo=UTC))
@@ -72,7 +74,7 @@ def test_one_event_alone_is_no_array() -> None:
 
 
 def test_large_events_travel_in_messages_that_an_outbox_takes() -> None:
-    items = (sample(ItemsScheduled).items[0],) * 150
+    items = (sample(ItemsScheduled).items[0],) * 128
     events = [ItemsScheduled(items=items) for _ in range(6)]
 
     sent = list(Envelope.around_all(events, Service.RETENTION))
@@ -80,6 +82,31 @@ def test_large_events_travel_in_messages_that_an_outbox_takes() -> None:
     assert 1 < len(sent) < 6
     assert max(len(one.data) for one in sent) <= 65_536
     assert [event for one in sent for event in one.open_all(ItemsScheduled)] == events
+
+
+MANY = [(kind, field) for kind in EVENTS.values() for field in ("items", "holds") if field in kind.model_fields]
+
+
+@pytest.mark.parametrize(("kind", "field"), MANY, ids=[kind.__name__ for kind, _ in MANY])
+def test_an_event_that_tells_of_as_many_as_it_may_fits_into_an_outbox(kind: type[Event], field: str) -> None:
+    part = type(getattr(sample(kind), field)[0])
+    prefix = new_object_prefix("outputs", new_subject_random())
+    longest: dict[str, object] = {
+        "prefixes": (prefix,),
+        "rows": 999_999,
+        "object_versions": 999_999,
+        "credits": 999_999,
+    }
+    longest |= {
+        name: max(annotation.annotation, key=len)
+        for name, annotation in part.model_fields.items()
+        if isinstance(annotation.annotation, EnumType)
+    }
+    (limit,) = (one.max_length for one in kind.model_fields[field].metadata if hasattr(one, "max_length"))
+
+    most = sample(kind, **{field: (sample(part, **longest),) * limit})
+
+    assert len(body(most)) <= 65_536
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ inbox makes that harmless.
 """
 
 import asyncio
-import contextlib
 import random
 from dataclasses import dataclass
 
@@ -165,12 +164,11 @@ class Consumer:
     async def _give_up(self, one: Received, error: Exception) -> None:
         """Set it aside; of events that were told together only those that fail by themselves too."""
         parcel = self._parcel(one.message)
-        if len(one.events) == 1:
+        try:
+            await (self._park_rest(one, parcel) if len(one.events) > 1 else self.park(parcel, describe(error)))
+        except asyncpg.UniqueViolationError:
+            # Who looks for lost messages parked it whole meanwhile, and nothing of it was handled.
             await self.park(parcel, describe(error))
-        else:
-            # Parked whole meanwhile, by who looks for lost messages, it waits for an operator like any other.
-            with contextlib.suppress(asyncpg.UniqueViolationError):
-                await self._park_rest(one, parcel)
         await one.message.ack()
 
     async def _park_rest(self, one: Received, parcel: Parcel) -> None:
@@ -181,10 +179,9 @@ class Consumer:
             left = await self._dispatcher.handle_apart(one.events, tx)
             await parking.handled_after_all(tx.connection, self.durable, [event_id])
             if left:
-                rest = parcel.holding(one.envelope.with_others([event for event, _ in left]))
-                await parking.park_rest(tx.connection, self.durable, rest, describe(left[0][1]))
+                await parking.park_rest(tx.connection, self.durable, parcel, one.envelope, left)
         if left:
-            self._count_parked(parcel, describe(left[0][1]))
+            self._count_parked(parcel, describe(left[0].error))
 
     def _parcel(self, message: Msg) -> Parcel:
         metadata = message.metadata

@@ -99,13 +99,13 @@ class Dispatcher:
         for batch_handler, several in together.items():
             await batch_handler(several, tx)
 
-    async def handle_apart(self, events: Sequence[Event], tx: Transaction) -> list[tuple[Event, Exception]]:
+    async def handle_apart(self, events: Sequence[Event], tx: Transaction) -> list[parking.Failed]:
         """Handle each of what was told together by itself; those that cannot be, and why.
 
         Raises:
             Unavailable: something is away, which is no event's fault.
         """
-        left: list[tuple[Event, Exception]] = []
+        left: list[parking.Failed] = []
         for event in events:
             try:
                 async with tx.attempt():
@@ -113,7 +113,7 @@ class Dispatcher:
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001  the frame: the caller sets it aside with its error
-                left.append((event, error))
+                left.append(parking.Failed(event, error))
         return left
 
     async def _apply(self, deliveries: Sequence[Delivery]) -> list[None]:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import asyncpg
 import structlog
 
-from lethe_common.events.envelope import Envelope
+from lethe_common.events.envelope import Envelope, Event
+from lethe_common.logging import describe
 from lethe_common.rpc.operators import ParkedMessage
 
 log = structlog.get_logger()
@@ -54,9 +55,13 @@ class Parcel:
     data: bytes
     deliveries: int
 
-    def holding(self, rest: Envelope) -> "Parcel":
-        """The same place with what is left of the message."""
-        return replace(self, headers=rest.headers(), data=rest.data)
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One event of a message that could not be handled, and why."""
+
+    event: Event
+    error: Exception
 
 
 async def take(connection: asyncpg.Connection, parked_id: uuid.UUID) -> tuple[str, Parcel] | None:
@@ -81,13 +86,17 @@ async def park(connection: asyncpg.Connection, consumer: str, parcel: Parcel, er
     await connection.execute(PARK, *_row(consumer, parcel, error))
 
 
-async def park_rest(connection: asyncpg.Connection, consumer: str, parcel: Parcel, error: str) -> None:
-    """Set aside what is left of a message, in the transaction of what was handled of it.
+async def park_rest(
+    connection: asyncpg.Connection, consumer: str, parcel: Parcel, envelope: Envelope, left: Sequence[Failed]
+) -> None:
+    """Set aside what is left of a message, in the transaction of what was handled of it. It has an id of its own.
 
     Raises:
         asyncpg.UniqueViolationError: all of it was parked meanwhile by who looks for lost messages.
     """
-    await connection.execute(PARK_REST, *_row(consumer, parcel, error))
+    rest = envelope.with_others([one.event for one in left])
+    held = replace(parcel, headers=rest.headers(), data=rest.data)
+    await connection.execute(PARK_REST, *_row(consumer, held, describe(left[0].error)))
 
 
 def _row(consumer: str, parcel: Parcel, error: str) -> tuple[object, ...]:

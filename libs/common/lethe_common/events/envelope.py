@@ -49,8 +49,8 @@ HEADERS = declare(
 """All that rides on an event: the envelope, and the relay's atomic batches (NATS ADR-50)."""
 
 
-ITEMS_MOST = 256
-"""What one event tells of many: some 80 kB of the server's limit of 1 MiB a message."""
+ITEMS_MOST = 128
+"""What one event tells of many: some 33 kB, of the 64 KiB that an outbox takes and the 1 MiB of a message."""
 TOGETHER_MOST, TOGETHER_MOST_BYTES = 32, 48 * 1024
 """How many events travel together. One that cannot be handled keeps those beside it waiting until it is set aside."""
 
