@@ -64,7 +64,12 @@ def test_a_longer_period_takes_effect_at_its_second_and_changes_nothing_else(
 def _made(account: Account) -> dict[str, Any]:
     with account.openai() as client:
         video_id = made(client).id
-    return until(lambda: (found := _seen(account, {"id": video_id}))["expires_at"] and found, "its deadline")
+    # Billing's and retention's words on a completion come each in their own time.
+    told = ("expires_at", "credits_charged")
+    return until(
+        lambda: all((found := _seen(account, {"id": video_id}))[word] for word in told) and found,
+        "its deadline and charge",
+    )
 
 
 def _seen(account: Account, video: dict[str, Any]) -> dict[str, Any]:
