@@ -25,9 +25,12 @@ import atexit, json, os, signal, sys, time
 
 if __name__ == "__main__":
     status = open("/proc/self/status").read()
+    session = open("/proc/self/autogroup").read().split() if os.path.exists("/proc/self/autogroup") else []
     print(json.dumps({
         "environment": dict(os.environ), "folder": os.getcwd(), "parent": os.getppid(), "session": os.getsid(0),
-        "niceness": os.nice(0), "descriptors": sorted(os.listdir("/proc/self/fd")), "arguments": sys.argv,
+        "niceness": os.nice(0),
+        "session_niceness": (session or ["1"])[-1],
+        "descriptors": sorted(os.listdir("/proc/self/fd")), "arguments": sys.argv,
         "tasks": len(os.listdir("/proc/self/task")), "mask": os.umask(0), "name": open("/proc/self/comm").read().strip(),
         "environ": open("/proc/self/environ").read(), "has_numpy": "numpy" in sys.modules,
     }))
@@ -98,8 +101,10 @@ async def test_a_forked_service_is_given_what_a_started_one_is(
     assert mine["session"] == forked.process.pid
     assert (theirs["session"], theirs["parent"]) == (started.process.pid, os.getpid())
     assert mine["parent"] != os.getpid()
-    for what in ("environment", "folder", "niceness", "mask", "has_numpy"):
+    for what in ("environment", "folder", "niceness", "session_niceness", "mask", "has_numpy"):
         assert mine[what] == theirs[what], what
+    # Where processors are shared out by session, a program's own niceness counts within its session only.
+    assert mine["session_niceness"] == "1"
     assert mine["folder"] == str(tmp_path)
     assert mine["has_numpy"]
     assert mine["tasks"] == 1, "a thread does not survive a fork"

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from lethe_cli.local.forks import Forked, Forks
 from lethe_cli.local.forkserver import ForkServer
 from lethe_cli.local.programs import Program
+from lethe_cli.local.standing_back import stand_back
 from lethe_cli.local.watchdog import Watchdog
 
 _PR_SET_PDEATHSIG = 1
@@ -99,7 +100,7 @@ class Nursery:
         libc, death_signal, niceness = self._libc, program.parent_death_signal, program.niceness
 
         def tie() -> None:
-            os.nice(niceness)
+            stand_back(niceness)
             if libc is not None:
                 libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
                 if os.getppid() != parent:  # we died between fork and here

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, Self
 
 from lethe_cli.local.programs import Program
+from lethe_cli.local.standing_back import stand_back
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _MESSAGE_BYTES = 16 * 1024
@@ -215,7 +216,7 @@ def _settle(request: Mapping[str, Any]) -> None:
     settings, output = request["descriptors"]
     ctypes.CDLL(None).prctl(_PR_SET_NAME, request["module"].encode(), 0, 0, 0)
     os.setsid()
-    os.nice(request["niceness"])
+    stand_back(request["niceness"])
     os.umask(request["umask"])
     os.chdir(request["folder"])
     nothing = os.open(os.devnull, os.O_RDONLY)

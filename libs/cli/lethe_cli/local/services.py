@@ -12,7 +12,7 @@ from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.nats_server import NatsServer
 from lethe_cli.local.ports import LOOPBACK
 from lethe_cli.local.postgres import Postgres
-from lethe_cli.local.programs import BACKGROUND, Program
+from lethe_cli.local.programs import BACKGROUND, BETWEEN, Program
 from lethe_cli.local.readiness import is_ready
 from lethe_cli.local.secrets import Secrets
 from lethe_common.database.roles import FACTS_DATABASE, KEYS_DATABASE, VERIFIER, database_of, owner, working
@@ -23,6 +23,7 @@ _INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FIL
 _LOOKS_FOR_ITSELF = (Service.RETENTION, Service.PRIVACY)
 """The services that see absence with the verifier's credentials."""
 _STORES = (Service.GATEWAY, Service.JOBS)
+_NICENESS = {Service.RETENTION: BACKGROUND, Service.JOBS: BETWEEN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,5 +159,5 @@ def program(replica: Replica, environment: ServiceEnvironment) -> Program:
         environment=environment.of(replica),
         folder=environment.folder.path.resolve(),
         is_ready=partial(is_ready, f"http://{LOOPBACK}:{replica.health_port}/readyz"),
-        niceness=BACKGROUND if replica.service is Service.RETENTION else 0,
+        niceness=_NICENESS.get(replica.service, 0),
     )
