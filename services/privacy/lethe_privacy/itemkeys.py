@@ -19,6 +19,9 @@ from lethe_privacy import key_queries as queries
 from lethe_privacy.classkeys import ClassKey, ClassKeys, ClassName, WrappedClassKey, at_rest
 from lethe_privacy.leases import KEY_UNKNOWN, PURPOSE_REFUSED, Gate, Opening, refusal_of, refusal_of_new
 
+Granted = Sequence[tuple[KeyWish, asyncpg.Record]]
+"""Wishes that are not refused, with what there is for each."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenItemKey:
@@ -39,24 +42,23 @@ class ItemKeys:
         """Make the wished keys, or find those that exist; one answer per wish, in their order."""
         async with self._database.transaction(queries.SHARE) as tx:
             rows = await queries.load_for_issue(tx, wishes)
-            refusals = [_refusal_of_new(wish, row) for wish, row in zip(wishes, rows, strict=True)]
-            granted = [(wish, row) for wish, row, refusal in zip(wishes, rows, refusals, strict=True) if not refusal]
-            wrapped = {_class_of(wish): at_rest(wish.subject_ref, row) for wish, row in granted}
-            classes = await self._classes.open({name: key for name, key in wrapped.items() if key is not None})
-            if missing := wrapped.keys() - classes.keys():
+            granted, refusals = _judged(wishes, rows)
+            classes = await self._open_classes(granted)
+            if missing := {_class_of(wish) for wish, _ in granted} - classes.keys():
                 # The same in every row, and it stays so until this transaction ends: who swaps generations waits for it.
                 classes |= await self._classes.make(tx, missing, SealKeyId(rows[0]["current_epoch"]))
-            there = {
-                wish.item_id: _opened(wish.item_id, row["item_owner"], row["item_class"], row, classes)
-                for wish, row in granted
-                if row["item_owner"] is not None
-            }
+            there = _there(granted, classes)
             made = await self._make(tx, (wish for wish, _ in granted if wish.item_id not in there), classes)
-        keys = there | made
-        return [
-            _refused(wish.item_id, refusal) if refusal else _answer(wish.item_id, keys[wish.item_id], _class_of(wish))
-            for wish, refusal in zip(wishes, refusals, strict=True)
-        ]
+        return _answers(wishes, refusals, there | made)
+
+    async def find(self, wishes: Sequence[KeyWish]) -> list[ItemKey] | None:
+        """The same where all that is granted is there already, in one look and without a lock; None where it is not."""
+        async with self._database.single() as tx:
+            rows = await queries.load_for_issue(tx, wishes)
+        granted, refusals = _judged(wishes, rows)
+        if any(row["item_owner"] is None for _, row in granted):
+            return None
+        return _answers(wishes, refusals, _there(granted, await self._open_classes(granted)))
 
     async def lease(self, wishes: Sequence[LeaseWish], openings: Sequence[Opening], gate: Gate) -> list[ItemKey]:
         """Open the keys of items that exist, each for its opening; one answer per wish, in their order."""
@@ -87,6 +89,11 @@ class ItemKeys:
                 wrapped[wish.subject_ref, row["key_class"]] = class_key
         classes = await self._classes.open(wrapped)
         return [answer or _leased(wish, row, classes) for wish, row, answer in zip(wishes, rows, answers, strict=True)]
+
+    async def _open_classes(self, granted: Granted) -> dict[ClassName, ClassKey]:
+        """The class keys that are there."""
+        at_hand = {_class_of(wish): at_rest(wish.subject_ref, row) for wish, row in granted}
+        return await self._classes.open({name: key for name, key in at_hand.items() if key is not None})
 
     async def _make(
         self, tx: Transaction, wishes: Iterable[KeyWish], classes: Mapping[ClassName, ClassKey]
@@ -119,6 +126,30 @@ def _refusal_of_new(wish: KeyWish, row: asyncpg.Record) -> str | None:
     # What exists was begun before the restriction; its key is found again.
     is_restricted = bool(row["is_restricted"]) and row["item_owner"] is None
     return refusal_of_new(row["state"], wish.key_class, is_restricted=is_restricted)
+
+
+def _judged(wishes: Sequence[KeyWish], rows: Sequence[asyncpg.Record]) -> tuple[Granted, list[str | None]]:
+    """What is granted, and for each wish why it is not."""
+    refusals = [_refusal_of_new(wish, row) for wish, row in zip(wishes, rows, strict=True)]
+    return [(wish, row) for wish, row, refusal in zip(wishes, rows, refusals, strict=True) if not refusal], refusals
+
+
+def _there(granted: Granted, classes: Mapping[ClassName, ClassKey]) -> dict[str, OpenItemKey | None]:
+    """The keys of items that have one."""
+    return {
+        wish.item_id: _opened(wish.item_id, row["item_owner"], row["item_class"], row, classes)
+        for wish, row in granted
+        if row["item_owner"] is not None
+    }
+
+
+def _answers(
+    wishes: Sequence[KeyWish], refusals: Sequence[str | None], keys: Mapping[str, OpenItemKey | None]
+) -> list[ItemKey]:
+    return [
+        _refused(wish.item_id, refusal) if refusal else _answer(wish.item_id, keys[wish.item_id], _class_of(wish))
+        for wish, refusal in zip(wishes, refusals, strict=True)
+    ]
 
 
 def _class_of(wish: KeyWish) -> ClassName:
