@@ -1,7 +1,7 @@
 """Holds: credits set aside for one generation, until its outcome is known.
 
-Nothing here touches the database: callers load wallets under lock, decide here,
-and write the result. Requests are decided in their order, each seeing what those
+Nothing here touches the database: callers load wallets, decide here, and write the result if none
+of them has changed. Requests are decided in their order, each seeing what those
 before it took, so that of N holds on credits for k exactly k are placed.
 """
 
@@ -66,7 +66,7 @@ class Quote:
 
 @dataclass(slots=True)
 class Wallet:
-    """One subject's wallet under lock: its grants in spending order and the holds its callers may mean."""
+    """One subject's wallet, as it stands: its grants in spending order and the holds its callers may mean."""
 
     wallet_id: UUID
     grants: list[Grant] = field(default_factory=list)

@@ -23,6 +23,13 @@ LOCK_WALLETS_OF_SUBJECTS = """
        FOR UPDATE OF w
 """
 
+# `version` is another one after each change of the row (system column xmin).
+WALLETS_OF_SUBJECTS = """
+    SELECT s.subject_ref, w.wallet_id, w.is_closed, w.xmin AS version
+      FROM subjects s JOIN wallets w USING (wallet_id)
+     WHERE s.subject_ref = ANY($1::text[])
+"""
+
 LOCK_WALLETS_OF_GENERATIONS = """
     SELECT wallet_id, is_closed
       FROM wallets
@@ -51,20 +58,24 @@ INSERT_GRANTS = """
                          $8::timestamptz[], $9::timestamptz[])
 """
 
-# One statement for everything that moves money: lines of the ledger, their cached sums, the grants they touch.
-BOOK = """
-    WITH t AS (
+# Everything that moves money goes together: lines of the ledger, the grants they touch, and the wallets' sums of them.
+_LINES = """
+    t AS (
         INSERT INTO transfers (transfer_id, kind, debit_account, credit_account, wallet_id, cause_ref, amount, created_at)
         SELECT *, $8 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[])
+         WHERE {condition}
     ), g AS (
         UPDATE grants g SET remaining = g.remaining + c.change
           FROM unnest($13::text[], $14::bigint[]) c(grant_id, change)
-         WHERE g.grant_id = c.grant_id
+         WHERE g.grant_id = c.grant_id AND {condition}
     )
+"""
+_SUMS = """
     UPDATE wallets w SET available = w.available + c.available, held = w.held + c.held, owed = w.owed + c.owed
       FROM unnest($9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[]) c(wallet_id, available, held, owed)
-     WHERE w.wallet_id = c.wallet_id
+     WHERE w.wallet_id = c.wallet_id AND {condition}
 """
+BOOK = f"WITH {_LINES.format(condition='true')} {_SUMS.format(condition='true')}"
 
 # The grants of each wallet, and the earlier hold under each key, side by side: one round trip for both.
 GRANTS_AND_HOLDS_BY_KEY = """
@@ -86,9 +97,20 @@ LATEST_HOLDS_BY_BODY = """
      ORDER BY h.wallet_id, h.body_hash, h.placed_at DESC
 """  # index holds_of_body
 
-# New holds and what they move, in one statement.
-PLACE = """
-    WITH h AS (
+# New holds and what they move, in one statement: all of it, or nothing where one of the wallets that were looked at
+# without a lock ($31, $32) is another by now. Where somebody is changing one, that is waited for: a locked row is
+# compared as it is then.
+_IS_SAME = "(SELECT is_so FROM same)"
+PLACE = f"""
+    WITH locked AS MATERIALIZED (
+        SELECT w.wallet_id
+          FROM unnest($31::uuid[], $32::xid[]) AS seen(wallet_id, version)
+          JOIN wallets w ON w.wallet_id = seen.wallet_id AND w.xmin = seen.version
+         ORDER BY w.wallet_id
+           FOR UPDATE OF w
+    ), same AS MATERIALIZED (
+        SELECT count(*) = cardinality($31::uuid[]) AS is_so FROM locked
+    ), h AS (
         INSERT INTO holds (cause_ref, hold_id, generation_id, wallet_id, key, body_hash, model, width_px, height_px, seconds,
                            price_version, amount, line_grants, line_amounts, placed_at, expires_at)
         SELECT r.cause_ref, r.hold_id, r.generation_id, r.wallet_id, r.key, r.body_hash, r.model, r.width_px, r.height_px,
@@ -99,8 +121,10 @@ PLACE = """
                       $29::timestamptz[], $30::timestamptz[])
             AS r(cause_ref, hold_id, generation_id, wallet_id, key, body_hash, model, width_px, height_px, seconds,
                  price_version, amount, grants, amounts, placed_at, expires_at)
-    ),
-""" + BOOK.partition("WITH")[2]  # noqa: S608  put together from our own statements
+         WHERE {_IS_SAME}
+    ), {_LINES.format(condition=_IS_SAME)}, w AS ({_SUMS.format(condition=_IS_SAME)})
+    SELECT is_so FROM same
+"""  # noqa: S608  put together from our own statements
 
 _HOLD_COLUMNS = """
     hold_id, generation_id, wallet_id, cause_ref, model, width_px, height_px, seconds, price_version, amount,
@@ -144,9 +168,20 @@ async def book(tx: Transaction, books: Books, at: datetime) -> None:
         await tx.execute(BOOK, *_books(books, at))
 
 
-async def place(tx: Transaction, placed: Sequence[PlacedHold], books: Books, at: datetime) -> None:
-    """Store new holds, and write what they move, in one statement."""
-    await tx.execute(PLACE, *_books(books, at), *_holds(placed))
+async def place(
+    tx: Transaction,
+    placed: Sequence[PlacedHold],
+    books: Books,
+    at: datetime,
+    versions: Mapping[UUID, int] | None = None,
+) -> bool:
+    """Store new holds, and write what they move; nothing, and False, where a wallet that is not locked has changed.
+
+    `versions` are those that wallets without a lock had before anything else of them was read.
+    """
+    seen = versions or {}
+    is_placed: bool = await tx.fetchval(PLACE, *_books(books, at), *_holds(placed), list(seen), list(seen.values()))
+    return is_placed
 
 
 def _books(books: Books, at: datetime) -> tuple[object, ...]:
