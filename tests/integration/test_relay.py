@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from lethe_common.bus.relay import BatchRefused, publish_batch, publish_singly
-from lethe_common.database import Transaction
+from lethe_common.database import Transaction, outbox
 from lethe_common.database.migration import turn_partitions
 from lethe_common.events.envelope import Envelope
 from lethe_common.events.identity import AccountOpened
@@ -200,6 +200,20 @@ async def test_a_relay_that_died_before_marking_stores_nothing_twice(pair: tuple
 
     await until(lambda: all_published(gateway))
     assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 20
+
+
+async def test_what_a_look_has_published_is_not_sent_again_when_it_is_handed_over(pair: tuple[Member, Member]) -> None:
+    gateway, _ = pair
+    read, new = (next(Envelope.around_all([opened()], Service.GATEWAY, None)) for _ in range(2))
+    with capture_logs() as logs:
+        for envelope, handed in ((read, []), (new, [read, new])):
+            async with gateway.database.pool.acquire() as connection:
+                await outbox.insert(connection, [envelope])
+            gateway.bus.relay.wake(handed)
+            await until(lambda: all_published(gateway))
+
+    assert not await _has(logs, "relay_batch_refused")
+    assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 2
 
 
 async def test_days_over_are_dropped_and_rows_among_the_rest_neither_hinder_nor_stay(servers: RunningServers) -> None:

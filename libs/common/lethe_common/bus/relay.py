@@ -77,12 +77,11 @@ class Relay:
         self._busy_batch, self._busy_pause_seconds = busy_batch, busy_pause_seconds
         self._told = asyncio.Event()
         self._handed: list[Envelope] = []
+        self._published: set[uuid.UUID] = set()
+        """What was published last."""
 
     def wake(self, told: Sequence[Envelope] = ()) -> None:
-        """There is something to publish: these few, which need not be read again, or whatever the outbox has.
-
-        Should a look have published one of them already, the stream knows it by its id.
-        """
+        """There is something to publish: these few, which need not be read again, or whatever the outbox has."""
         is_few = len(self._handed) + len(told) < self._busy_batch
         self._handed = [*self._handed, *told] if is_few else []
         self._told.set()
@@ -127,17 +126,25 @@ class Relay:
             for stream in spoken - created.keys():
                 if (found := await self._compare(js, database, stream)) is not None:
                     created[stream] = found
-            handed, self._handed = self._handed, []
-            rows = [(stream, one) for one in handed if (stream := stream_of(one.type).name) in created]
+            rows = [(stream, one) for one in self._fresh() if (stream := stream_of(one.type).name) in created]
             rows = rows or await outbox.pending(database, self._look, list(created))
             if not rows:
                 await self._wait(client)
                 continue
+            self._published.clear()
             await self._publish_all(client, js, database, created, rows)
             count = sum(one.count for _, one in rows)
             if self._busy_batch <= count and len(rows) < self._batch:
                 # Under load a few more at once cost nearly nothing; a lone event never waits here.
                 await asyncio.sleep(self._busy_pause_seconds)
+
+    def _fresh(self) -> list[Envelope]:
+        """What was handed over, but for what a look read before its commit had been told of.
+
+        Should one be published again, the stream knows it by its id; but a batch with it in it would be refused.
+        """
+        handed, self._handed = self._handed, []
+        return [one for one in handed if one.event_id not in self._published]
 
     async def _wait(self, client: LeanClient) -> None:
         try:
@@ -231,7 +238,9 @@ class Relay:
         envelopes: list[Envelope],
         sequences: list[int],
     ) -> None:
-        await outbox.mark(database, [envelope.event_id for envelope in envelopes], sequences, created)
+        event_ids = [envelope.event_id for envelope in envelopes]
+        self._published.update(event_ids)
+        await outbox.mark(database, event_ids, sequences, created)
         self._metrics.relayed.inc(len(envelopes))
         log.debug("relayed", stream=stream, count=len(envelopes))
 
