@@ -3,14 +3,18 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import date, timedelta
 
 import asyncpg
 import pytest
 
+from lethe_billing.holds import HoldDesk
+from lethe_billing.placing import HoldCounter
 from lethe_common.events.jobs import FailureCode, GenerationFailed
 from lethe_common.identifiers import GenerationId, SubjectRef
+from lethe_common.policy.prices import PriceBook, PriceVersion
 from lethe_common.rpc.billing import HoldAnswer, HoldOutcome, HoldRequest
-from tests.integration.till import Till, opened_till, request
+from tests.integration.till import ORDER, Till, opened_till, request
 from tests.servers import RunningServers
 
 SECONDS = 20
@@ -24,6 +28,9 @@ WAITING = """
 @pytest.fixture
 async def till(servers: RunningServers) -> AsyncIterator[Till]:
     async with opened_till(servers) as opened:
+        # As many connections as there are, so that processes that come at once do not wait for one another's.
+        pool = opened.database.pool
+        await asyncio.gather(*(pool.execute("SELECT pg_sleep(0.1)") for _ in range(pool.get_max_size())))
         yield opened
         assert await opened.differences() == ()
 
@@ -121,3 +128,19 @@ async def test_one_key_at_many_processes_holds_once(till: Till) -> None:
     assert outcomes == {HoldOutcome.PLACED: 1, HoldOutcome.EXISTING: 19}
     assert len({answer.generation_id for (answer,) in answers}) == 1
     assert await till.money(subject) == (540, 60, 0)
+
+
+@pytest.mark.parametrize("rate", [0, 15])
+async def test_retries_of_one_order_at_many_processes_hold_once_whatever_it_costs(till: Till, rate: int) -> None:
+    subject = await till.open_account()
+    sizes = {f"{ORDER.width_px}x{ORDER.height_px}": rate}
+    version = PriceVersion.model_validate(
+        {"version": "one", "effective": date(2026, 1, 1), "credits_per_second": {ORDER.model: sizes}}
+    )
+    quarter = timedelta(minutes=15)
+    counter = HoldCounter(till.database, HoldDesk(PriceBook([version]), quarter), till.clock, quarter)
+
+    answers = await asyncio.gather(*(counter.apply([request(subject, is_retry=True)]) for _ in range(20)))
+
+    assert Counter(answer.outcome for (answer,) in answers) == {HoldOutcome.PLACED: 1, HoldOutcome.EXISTING: 19}
+    assert await till.money(subject) == (600 - 4 * rate, 4 * rate, 0)

@@ -35,16 +35,15 @@ class HoldCounter:
 
     async def _without_lock(self, requests: Sequence[HoldRequest], at: datetime) -> list[HoldAnswer] | None:
         """The same without a transaction around it, two round trips less; None where a wallet changed meanwhile."""
-        try:
-            async with self._database.single() as tx:
-                rows = await tx.fetch(queries.WALLETS_OF_SUBJECTS, _subjects(requests))
-                placement = await self._decide(tx, requests, rows, at)
-                versions = {row["wallet_id"]: row["version"] for row in rows}
-                if placement.placed and not await queries.place(tx, placement.placed, placement.books, at, versions):
-                    return None
-        except asyncpg.UniqueViolationError:
-            # The same key came first by another process, for nothing: a hold of no credits leaves its wallet as it was.
-            return None
+        async with self._database.single() as tx:
+            rows = await tx.fetch(queries.WALLETS_OF_SUBJECTS, _subjects(requests))
+            placement = await self._decide(tx, requests, rows, at)
+            if any(not one.hold.quoted.credits for one in placement.placed):
+                # It would leave its wallet as it was, and so be seen by nobody who decides at the same moment.
+                return None
+            versions = {row["wallet_id"]: row["version"] for row in rows}
+            if placement.placed and not await queries.place(tx, placement.placed, placement.books, at, versions):
+                return None
         return placement.answers
 
     async def _decide(

@@ -145,7 +145,7 @@ class Database:
 
     @asynccontextmanager
     async def single(self) -> AsyncIterator[Transaction]:
-        """For work that is one statement, which is a transaction by itself: two round trips less.
+        """For work of which one statement at most writes; each is a transaction by itself: two round trips less.
 
         Raises:
             DatabaseAway: as in `transaction`.
