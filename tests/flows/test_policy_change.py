@@ -64,12 +64,13 @@ def test_a_longer_period_takes_effect_at_its_second_and_changes_nothing_else(
 def _made(account: Account) -> dict[str, Any]:
     with account.openai() as client:
         video_id = made(client).id
-    # Billing's and retention's words on a completion come each in their own time.
-    told = ("expires_at", "credits_charged")
-    return until(
-        lambda: all((found := _seen(account, {"id": video_id}))[word] for word in told) and found,
-        "its deadline and charge",
-    )
+
+    def told() -> dict[str, Any] | None:
+        # Billing's and retention's words on a completion come each in their own time.
+        found = _seen(account, {"id": video_id})
+        return found if found["expires_at"] and found["credits_charged"] else None
+
+    return until(told, "its deadline and its charge")
 
 
 def _seen(account: Account, video: dict[str, Any]) -> dict[str, Any]:
