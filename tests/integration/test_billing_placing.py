@@ -18,6 +18,8 @@ from tests.integration.till import ORDER, Till, opened_till, request
 from tests.servers import RunningServers
 
 SECONDS = 20
+# Locks a wallet, so that whoever wants to write waits, and leaves it as it was.
+LOOK = "SELECT 1 FROM wallets JOIN subjects USING (wallet_id) WHERE subject_ref = $1 FOR UPDATE"
 # A statement of billing that waits for a row of somebody else's.
 WAITING = """
     SELECT query FROM pg_stat_activity
@@ -42,12 +44,12 @@ async def observer(servers: RunningServers) -> AsyncIterator[asyncpg.Connection]
     await connection.close()
 
 
-async def waiting(observer: asyncpg.Connection) -> str:
-    """The statement that somebody waits with, once somebody does."""
+async def waiting(observer: asyncpg.Connection, count: int = 1) -> str:
+    """The statement that somebody waits with, once so many do."""
     async with asyncio.timeout(SECONDS):
-        while (statement := await observer.fetchval(WAITING)) is None:
+        while len(statements := await observer.fetch(WAITING)) < count:
             await asyncio.sleep(0.01)
-    return str(statement)
+    return str(statements[0]["query"])
 
 
 async def place(till: Till, *requests: HoldRequest) -> list[HoldAnswer]:
@@ -83,9 +85,7 @@ async def test_what_only_looks_at_a_wallet_meanwhile_changes_nothing(till: Till,
     subject = await till.open_account()
 
     async with till.database.transaction() as tx:
-        await tx.execute(
-            "SELECT 1 FROM wallets JOIN subjects USING (wallet_id) WHERE subject_ref = $1 FOR UPDATE", subject
-        )
+        await tx.execute(LOOK, subject)
         placing = asyncio.create_task(place(till, request(subject)))
         await waiting(observer)
     (answer,) = await placing
@@ -131,7 +131,9 @@ async def test_one_key_at_many_processes_holds_once(till: Till) -> None:
 
 
 @pytest.mark.parametrize("rate", [0, 15])
-async def test_retries_of_one_order_at_many_processes_hold_once_whatever_it_costs(till: Till, rate: int) -> None:
+async def test_retries_of_one_order_at_many_processes_hold_once_whatever_it_costs(
+    till: Till, observer: asyncpg.Connection, rate: int
+) -> None:
     subject = await till.open_account()
     sizes = {f"{ORDER.width_px}x{ORDER.height_px}": rate}
     version = PriceVersion.model_validate(
@@ -140,7 +142,11 @@ async def test_retries_of_one_order_at_many_processes_hold_once_whatever_it_cost
     quarter = timedelta(minutes=15)
     counter = HoldCounter(till.database, HoldDesk(PriceBook([version]), quarter), till.clock, quarter)
 
-    answers = await asyncio.gather(*(counter.apply([request(subject, is_retry=True)]) for _ in range(20)))
+    async with till.database.transaction() as tx:
+        await tx.execute(LOOK, subject)
+        placing = [asyncio.create_task(counter.apply([request(subject, is_retry=True)])) for _ in range(5)]
+        await waiting(observer, 5)
+    answers = await asyncio.gather(*placing)
 
-    assert Counter(answer.outcome for (answer,) in answers) == {HoldOutcome.PLACED: 1, HoldOutcome.EXISTING: 19}
+    assert Counter(answer.outcome for (answer,) in answers) == {HoldOutcome.PLACED: 1, HoldOutcome.EXISTING: 4}
     assert await till.money(subject) == (600 - 4 * rate, 4 * rate, 0)

@@ -1,4 +1,4 @@
-"""Billing's SQL on wallets, grants, holds and the ledger, named. Wallets are locked first, in the order of their ids, always."""
+"""Billing's SQL on wallets, grants, holds and the ledger, named. Whoever writes locks wallets first, always in the order of their ids."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime

@@ -12,7 +12,7 @@ from lethe_cli.errors import ProgramMissing
 BACKGROUND = 15
 """Niceness of what works off much at once: requests come first. What it does is slowed where processors are short only."""
 BETWEEN = 5
-"""Niceness of what does both: works off much at once, and has people wait for some of it."""
+"""Niceness of what does both: works off much at once, and has people wait for some of it, such as a deletion."""
 
 
 @dataclass(frozen=True, slots=True)
