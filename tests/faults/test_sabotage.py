@@ -1,19 +1,18 @@
 """No certificate while anything is left: each owner's removal is disabled in turn, table by table and in the object store."""
 
 import asyncio
-import io
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import asyncpg
 import pytest
 
 from lethe_common.database.roles import DATABASE, FACTS_DATABASE, KEYS_DATABASE
-from tests.faults.stage import PATIENT, fault_suite
-from tests.flows.outside import objects, places_of, store
+from lethe_common.services import Service
+from tests.faults.hiding_store import HidingStore, hiding_suite
+from tests.faults.stage import PATIENT, QUICK, fault_profile
+from tests.flows.outside import objects, places_of
 from tests.flows.steps import picture, trained_with
 from tests.suite import Account, RunningSuite, answered, until
 
@@ -23,7 +22,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 LEFT_ON_PURPOSE = {"privacy.facts", "keys.subjects", "billing.fences", "jobs.erasures", "jobs.removals"}
 # A fence too, until the certificate is there: nothing in it but what the other one keeps.
 GOES_AFTERWARDS = {"jobs.subjects"}
-QUICK = {
+_QUICK = {
+    **QUICK,
     "PROVIDERS_NOOP_SECONDS": "0.1",
     "ERASURE_STEP_RETRY_SECONDS": "3",
     "ERASURE_RETRY_FIRST_SECONDS": "1",
@@ -61,12 +61,15 @@ class Leaving:
 
 
 @pytest.fixture(scope="module")
-def suite() -> Iterator[RunningSuite]:
-    with fault_suite(**QUICK) as running:
+def stage() -> Iterator[tuple[RunningSuite, HidingStore]]:
+    with fault_profile() as profile, hiding_suite(Service.JOBS, "--profile", str(profile), **_QUICK) as running:
         yield running
 
 
-def test_no_certificate_is_issued_while_a_table_or_an_object_of_the_person_is_left(suite: RunningSuite) -> None:
+def test_no_certificate_is_issued_while_a_table_or_an_object_of_the_person_is_left(
+    stage: tuple[RunningSuite, HidingStore],
+) -> None:
+    suite, store = stage
     control = _somebody(suite)
     tables = sorted(_tables_of(suite, control) - LEFT_ON_PURPOSE - GOES_AFTERWARDS)
     print("kept in turn:", *tables)
@@ -77,19 +80,24 @@ def test_no_certificate_is_issued_while_a_table_or_an_object_of_the_person_is_le
 
     for number, table in enumerate(tables):
         _run(suite, table, _KEEP, number=number, account=people[table])
-    with _put_back(suite, people["objects"]), ThreadPoolExecutor(len(people) + 1) as threads:
+    store.hidden = _objects_part(suite, people["objects"])
+    with ThreadPoolExecutor(len(people) + 1) as threads:
         leaving = dict(zip(people, threads.map(_leave, people.values()), strict=True))
         let_go = threads.submit(_leave, control).result()
         until(lambda: let_go.has_certificate(suite), "the certificate of whom nothing is kept of")
         for place, one in leaving.items():
             _until_asked_again(suite, place, one)
-        assert [place for place, one in leaving.items() if one.has_certificate(suite)] == []
+    assert [place for place, one in leaving.items() if one.has_certificate(suite)] == []
+    assert store.hid >= _TIMES
+    assert _objects_with(suite, store.hidden) > 0
 
+    kept, store.hidden = store.hidden, ""
     for number, table in enumerate(tables):
         _run(suite, table, _LET_GO, number=number)
     for place, one in leaving.items():
         _until_certified(suite, place, one)
         assert _tables_of(suite, one.account) <= LEFT_ON_PURPOSE | GOES_AFTERWARDS, place
+    assert _objects_with(suite, kept) == 0
 
 
 def _until_asked_again(suite: RunningSuite, place: str, one: Leaving) -> None:
@@ -151,23 +159,13 @@ def _run(suite: RunningSuite, table: str, sql: str, number: int = 0, account: Ac
     asyncio.run(run())
 
 
-@contextmanager
-def _put_back(suite: RunningSuite, account: Account) -> Iterator[None]:
-    """One object of an account is there again as often as it is removed."""
+def _objects_part(suite: RunningSuite, account: Account) -> str:
+    """What the names of a person's objects have in common."""
     sql = "SELECT object_random FROM jobs.subjects WHERE subject_ref = $1"
-    part = suite.look(sql, account.subject_ref)[0]["object_random"]
-    name = next(one.name for one in objects(suite) if part in one.name)
-    content, stop, client = b"put back", threading.Event(), store(suite)
+    part: str = suite.look(sql, account.subject_ref)[0]["object_random"]
+    assert _objects_with(suite, part) > 0
+    return part
 
-    def put() -> None:
-        # Without a pause: whoever looks comes milliseconds after whoever removed.
-        while not stop.is_set():
-            client.put_object(suite.runtime.s3_bucket, name, io.BytesIO(content), len(content))
 
-    hand = threading.Thread(target=put)
-    hand.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        hand.join()
+def _objects_with(suite: RunningSuite, part: str) -> int:
+    return sum(part in one.name for one in objects(suite))
