@@ -29,6 +29,7 @@ from tests.benchmarks import (
     seeding,
     submitting,
 )
+from tests.benchmarks.living import Living
 from tests.benchmarks.report import Measured
 from tests.servers import running_servers, temporary_data_folder
 from tests.suite import RunningSuite, running_suite
@@ -37,6 +38,7 @@ _ROOT = Path(__file__).parents[2]
 _POLICY = _ROOT / "deploy" / "profiles" / "aisora2" / "policy.yaml"
 BENCHES = ("relay", "expiry", "items", "erasure", "rotation", "sealing", "lease", "rate")
 _SETTINGS = {"PROVIDERS_NOOP": "1", "LOG_LEVEL": "warning"}
+_LEAST_OBJECTS = 2000
 _LIVING = 40
 """Accounts that use the service while the items of others go."""
 _SEALING_ACCOUNTS, _SEALING_SECONDS = 2_000, 20.0
@@ -118,22 +120,30 @@ async def _expiry(plan: Plan, measured: Measured) -> None:
 
 
 async def _items(plan: Plan, measured: Measured) -> None:
-    with _suite(is_virtual=True) as suite:
+    # A loop of requests of a thousand is as quick with fewer of them, and they need not be written.
+    objects = max(plan.items // 5, _LEAST_OBJECTS)
+    with _suite(is_virtual=True) as suite, removing.another_process() as process:
         keys = await seeding.open_accounts(suite, _LIVING, say)
         for run in range(plan.runs):
-            # A loop of requests of a thousand is as quick with fewer of them, and they need not be written.
-            bare = await removing.bare(suite, max(plan.items // 5, 1000))
-            ours = await removing.removed(suite, plan.items, keys)
-            measured.bare.append(bare)
+            living = await Living.begin(suite.url, keys)
+            alone = await removing.bare(suite, objects, process)
+            asked = await removing.bare(suite, objects, process, living)
+            written = await removing.write(suite, plan.items)
+            before = await removing.answers_at_rest(living)
+            ours = await removing.removed(suite, written, living)
+            measured.bare.append(alone.per_second)
+            measured.bare_asked.append(asked.per_second)
             measured.removed.append(ours.per_second)
-            measured.before_p50.append(ours.before.p50_ms)
-            measured.before_p95.append(ours.before.p95_ms)
+            measured.before_p50.append(before.p50_ms)
+            measured.before_p95.append(before.p95_ms)
             measured.meanwhile_p50.append(ours.meanwhile.p50_ms)
             measured.meanwhile_p95.append(ours.meanwhile.p95_ms)
             say(
-                f"items {run + 1}/{plan.runs}: removed and verified {ours.per_second:,.0f}/s, bare loop {bare:,.0f}/s; "
-                f"the API's p50 {ours.meanwhile.p50_ms:.1f} ms against {ours.before.p50_ms:.1f} ms before, "
-                f"p95 {ours.meanwhile.p95_ms:.1f} ms against {ours.before.p95_ms:.1f} ms"
+                f"items {run + 1}/{plan.runs}: removed and verified {ours.per_second:,.0f}/s, "
+                f"bare loop {asked.per_second:,.0f}/s, and {alone.per_second:,.0f}/s while nobody asks; "
+                f"the API's p50 {before.p50_ms:.1f} ms, {ours.meanwhile.p50_ms:.1f} ms meanwhile "
+                f"and {asked.meanwhile.p50_ms:.1f} ms during the loop, "
+                f"p95 {before.p95_ms:.1f}, {ours.meanwhile.p95_ms:.1f} and {asked.meanwhile.p95_ms:.1f} ms"
             )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
@@ -31,19 +31,21 @@ class Answers:
 
 
 class Living:
-    """Accounts, by their API keys, that go on using the service."""
+    """Accounts, by their API keys, that go on using the service, each with a video that it asks for."""
 
-    def __init__(self, url: str, keys: Sequence[str]) -> None:
-        self._url, self._keys = url, keys
+    def __init__(self, url: str, videos: Sequence[tuple[str, str]]) -> None:
+        self._url, self._videos = url, videos
+
+    @classmethod
+    async def begin(cls, url: str, keys: Sequence[str]) -> Self:
+        """Order the videos, one after the other."""
+        async with _client(url) as client:
+            return cls(url, [(key, str((await _ask(client, "POST", "/v1/videos", key))["id"])) for key in keys])
 
     async def answers(self, meanwhile: "asyncio.Future[Any]") -> Answers:
         """Ask until `meanwhile` is done. Every request has to be answered with 200, else the bench fails."""
         took_ms: list[float] = []
-        limits = httpx2.Limits(max_connections=None)
-        async with httpx2.AsyncClient(
-            base_url=self._url, timeout=_GIVE_UP_SECONDS, trust_env=False, limits=limits
-        ) as client:
-            made = [(key, str((await _ask(client, "POST", "/v1/videos", key))["id"])) for key in self._keys]
+        async with _client(self._url) as client:
 
             async def timed(method: str, path: str, key: str) -> None:
                 began = monotonic_seconds()
@@ -51,7 +53,7 @@ class Living:
                 took_ms.append((monotonic_seconds() - began) * 1e3)
 
             async with asyncio.TaskGroup() as asked:
-                for number, (key, video_id) in enumerate(cycle(made)):
+                for number, (key, video_id) in enumerate(cycle(self._videos)):
                     if meanwhile.done():
                         break
                     method, path = (
@@ -60,6 +62,11 @@ class Living:
                     asked.create_task(timed(method, path, key))
                     await asyncio.sleep(random.expovariate(_RATE_PER_SECOND))
         return Answers(median(took_ms), quantiles(took_ms, n=20)[-1], len(took_ms))
+
+
+def _client(url: str) -> httpx2.AsyncClient:
+    limits = httpx2.Limits(max_connections=None)
+    return httpx2.AsyncClient(base_url=url, timeout=_GIVE_UP_SECONDS, trust_env=False, limits=limits)
 
 
 async def _ask(client: httpx2.AsyncClient, method: str, path: str, key: str) -> dict[str, Any]:

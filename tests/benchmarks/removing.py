@@ -2,17 +2,21 @@
 
 The whole suite runs as it is: retention tells what is due, jobs removes objects, rows
 and keys and reports, retention looks with its own credentials. Against it: a bare loop
-that lists and deletes as many objects of the same store, a thousand a request, and
-looks at nothing. Items are written into the tables by hand; what they cost to make is
-another benchmark's. Meanwhile a few living accounts go on asking the API.
+that lists and deletes objects of the same store, a thousand a request, and looks at
+nothing. Items are written into the tables by hand; what they cost to make is another
+benchmark's. During both a few living accounts go on asking the API.
 """
 
 import asyncio
+import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import asyncpg
@@ -75,23 +79,32 @@ _TRACES = """
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Items a second from the moment they are due until all are seen to be gone; and the API's answers."""
+    """How many go a second, and how long the API's answers took meanwhile."""
 
     per_second: float
-    before: Answers
-    """While nothing else happens."""
     meanwhile: Answers
 
 
-async def removed(suite: RunningSuite, items: int, keys: Sequence[str]) -> Removed:
-    """Let items fall due all at once, while accounts with these API keys use the service."""
-    refs, due = await _write(suite, items)
-    living = Living(suite.url, keys)
-    before = await living.answers(asyncio.ensure_future(asyncio.sleep(_QUIET_SECONDS)))
-    removal = asyncio.create_task(_remove(suite, due))
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Items, their owners, and when all of them are due."""
+
+    items: int
+    refs: list[SubjectRef]
+    due: datetime
+
+
+async def answers_at_rest(living: Living) -> Answers:
+    """How long they take while nothing else happens."""
+    return await living.answers(asyncio.ensure_future(asyncio.sleep(_QUIET_SECONDS)))
+
+
+async def removed(suite: RunningSuite, written: Written, living: Living) -> Removed:
+    """Let these items fall due all at once: from then until all are seen to be gone."""
+    removal = asyncio.create_task(_remove(suite, written.due))
     meanwhile = await living.answers(removal)
-    assert (await suite.fetch(_TRACES, refs))[0][0] == 0
-    return Removed(items / await removal, before, meanwhile)
+    assert (await suite.fetch(_TRACES, written.refs))[0][0] == 0
+    return Removed(written.items / await removal, meanwhile)
 
 
 async def _remove(suite: RunningSuite, due: datetime) -> float:
@@ -104,27 +117,39 @@ async def _remove(suite: RunningSuite, due: datetime) -> float:
     return monotonic_seconds() - began
 
 
-async def bare(suite: RunningSuite, objects: int) -> float:
-    """Objects a second that a loop of listing and DeleteObjects removes, looking at nothing."""
+@contextmanager
+def another_process() -> Iterator[Executor]:
+    """For the bare loop, which would else share one interpreter with those who ask."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        process.submit(os.getpid).result()
+        yield process
+
+
+async def bare(suite: RunningSuite, objects: int, process: Executor, living: Living | None = None) -> Removed:
+    """A loop of listing and DeleteObjects that looks at nothing; while nobody asks, or with those who do."""
     category, randoms = f"bare-{secrets.token_hex(16)}", [new_subject_random() for _ in range(_SUBJECTS)]
     await _put(suite, [_object(new_object_prefix(category, randoms[one % _SUBJECTS])) for one in range(objects)])
-    return await asyncio.to_thread(_delete_all, suite, f"{category}/", objects)
-
-
-def _delete_all(suite: RunningSuite, prefix: str, objects: int) -> float:
     key = suite.s3_key("admin")
-    client = Minio(suite.s3_endpoint, key.access_key, key.secret_key, secure=False, region="us-east-1")
-    bucket, gone, began = suite.runtime.s3_bucket, 0, time.monotonic()
+    place = (suite.s3_endpoint, key.access_key, key.secret_key, suite.runtime.s3_bucket, f"{category}/")
+    removal = asyncio.get_running_loop().run_in_executor(process, _delete_all, *place, objects)
+    meanwhile = await living.answers(removal) if living else Answers(0, 0, 0)
+    return Removed(objects / await removal, meanwhile)
+
+
+def _delete_all(endpoint: str, access_key: str, secret_key: str, bucket: str, prefix: str, objects: int) -> float:
+    """Seconds that it takes."""
+    client = Minio(endpoint, access_key, secret_key, secure=False, region="us-east-1")
+    gone, began = 0, time.monotonic()
     names = [found.object_name or "" for found in client.list_objects(bucket, prefix, recursive=True)]
     for start in range(0, len(names), _PAGE):
         page = [DeleteObject(name) for name in names[start : start + _PAGE]]
         gone += len(page) - len(list(client.remove_objects(bucket, page)))
     assert gone == objects
-    return objects / (time.monotonic() - began)
+    return time.monotonic() - began
 
 
-async def _write(suite: RunningSuite, items: int) -> tuple[list[SubjectRef], datetime]:
-    """Runs, assets, objects, keys and deadlines of items that are due tomorrow; their owners, and when all are due."""
+async def write(suite: RunningSuite, items: int) -> Written:
+    """Runs, assets, objects, keys and deadlines of items that are due tomorrow."""
     refs = [SubjectRef.new() for _ in range(_SUBJECTS)]
     randoms = {ref: new_subject_random() for ref in refs}
     owners = [refs[number % _SUBJECTS] for number in range(items)]
@@ -147,7 +172,7 @@ async def _write(suite: RunningSuite, items: int) -> tuple[list[SubjectRef], dat
     finally:
         await data.close()
         await keys.close()
-    return refs, now + _WAIT
+    return Written(items, refs, now + _WAIT)
 
 
 def _object(prefix: str) -> str:

@@ -37,6 +37,7 @@ class Measured:
     told_mib: list[float] = field(default_factory=list)
     removed: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
+    bare_asked: list[float] = field(default_factory=list)
     before_p50: list[float] = field(default_factory=list)
     before_p95: list[float] = field(default_factory=list)
     erased: list[float] = field(default_factory=list)
@@ -140,13 +141,17 @@ def _expiry_lines(measured: Measured) -> list[Line]:
         what = f"due items told, at most {median(measured.told_mib):.0f} MiB more in memory"
         made.append(Line(what, _span(measured.told, "/s"), "", "", "", None))
     if measured.removed:
-        ratio = median(measured.removed) / median(measured.bare)
+        ratio = median(measured.removed) / median(measured.bare_asked)
         made.append(
             Line(
-                "items due → removed → verified; against a bare loop of DeleteObjects", _span(measured.removed, "/s"),
-                _span(measured.bare, "/s"), f"{ratio:.2f}x", "≥ 0.6x", ratio >= _ITEMS_GOAL,
+                "items due → removed → verified; against a bare loop of DeleteObjects, both while the API is asked",
+                _span(measured.removed, "/s"), _span(measured.bare_asked, "/s"), f"{ratio:.2f}x", "≥ 0.6x",
+                ratio >= _ITEMS_GOAL,
             )
         )  # fmt: skip
+        ratio = median(measured.removed) / median(measured.bare)
+        what = "the same, against the loop while nobody asks"
+        made.append(Line(what, _span(measured.removed, "/s"), _span(measured.bare, "/s"), f"{ratio:.2f}x", "", None))
         made.append(_meanwhile("p50", measured.meanwhile_p50, measured.before_p50))
         made.append(_meanwhile("p95", measured.meanwhile_p95, measured.before_p95))
     return [*made, *_erasure_lines(measured), *_rotation_lines(measured), *_sealing_lines(measured)]
@@ -329,9 +334,11 @@ PostgreSQL's processes have of their own at the most, beyond what they had at th
 go, so that they lie together in the store, as the bare loop's do. Policy time is moved past their deadline, and the clock
 runs until retention has closed the last: told, checked for legal holds, objects, rows and keys removed, reported, and looked
 at in both databases and in the store with read-only credentials, in five processes. Against it: one loop that lists a fifth
-as many objects of the same store, under keys of the same form, removes them a thousand a request, and looks at nothing. The bucket has no versions, as in
-`make run`. Forty accounts with nothing that is due list, retrieve and submit in turn, twenty requests a second at random
-moments, for 15 s before and during all of the removal; both are timed in the benchmark's process.
+as many objects of the same store, under keys of the same form, removes them a thousand a request, and looks at nothing, in a
+process of its own. The bucket has no versions, as in `make run`. Forty accounts with nothing that is due list, retrieve and
+submit in turn, twenty requests a second at random moments, for 15 s before and during all of the removal and of the loop;
+another loop goes while nobody asks ([decision 126](decisions/0126-a-loop-and-a-removal-are-asked-alike.md)). Answers are timed
+in the benchmark's process.
 
 **Erasure.** People sign up, sign in and make ten videos each through the API, and are given an object of 1 KiB for each, since the
 no-op provider stores none. Then one more person with one video, whose rows in every table that has any are copied a million
