@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 _READY_SECONDS = 240.0
 _LOOK_SECONDS = 0.05
+_CHEAP = {"PASSWORD_COST": "owasp"}
+"""Hundreds of people sign up; with the usual cost each takes a quarter of a second of a slow core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +208,15 @@ def running_suite(
     """Start the suite on a data folder and stop it afterwards.
 
     `settings` go into every service's environment, without their LETHE_:
-    `{"SEALING": "off"}`. `arguments` go to `lethe up` as they are. `is_forked`:
+    `{"SEALING": "off"}`; they go over `_CHEAP`. `arguments` go to `lethe up` as they are. `is_forked`:
     from a process that has imported all; else in an interpreter of its own.
     """
     port, console_port = free_ports(2)
     command = ["up", "--data", str(data), *arguments]
     command += ["--port", str(port), "--console-port", str(console_port)]
     command += ["--virtual-clock"] if is_virtual else []
-    command += [part for name, value in (settings or {}).items() for part in ("--set", f"{name}={value}")]
+    given = {**_CHEAP, **(settings or {})}
+    command += [part for name, value in given.items() for part in ("--set", f"{name}={value}")]
     output = data.with_name(f"{data.name}.output")
     with output.open("wb") as said:
         process = (forked if is_forked else started)("lethe_cli", command, os.environ, said)

@@ -113,6 +113,7 @@ class Suite:
                 "LETHE_PUBLIC_URL": self.url,
                 "LETHE_OPERATOR_TOKEN": self.token,
                 "LETHE_PEPPER": "ab" * 32,
+                "LETHE_PASSWORD_COST": "owasp",
             }
         if service is Service.PRIVACY:
             own |= {

@@ -77,7 +77,7 @@ class Domain:
             self.keys,
             self.sealer,
             self.blinding,
-            Passwords(settings.password_hashes_at_once),
+            Passwords(settings.password_hashes_at_once, settings.password_cost),
             self.mails,
             self.consents,
             self.facts,

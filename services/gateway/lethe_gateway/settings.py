@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from lethe_common.settings import ServiceSettings
+from lethe_gateway.passwords import PasswordCost
 
 _PEPPER_BYTES = 32
 
@@ -34,6 +35,7 @@ class GatewaySettings(ServiceSettings):
     correspondent_session_hours: int = Field(default=12, ge=1, le=168)
     proof_token_minutes: int = Field(default=60, ge=5, le=1440)
     password_hashes_at_once: int = Field(default=2, ge=1, le=16)
+    password_cost: PasswordCost = PasswordCost.RFC_9106
     api_keys_most: int = Field(default=20, ge=1, le=1000)
 
     smtp_url: SecretStr | None = None
