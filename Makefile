@@ -22,6 +22,9 @@ ARGS =
 # Of the random histories of test-time.
 SEEDS = random
 
+# Dozens of processes start here; where this is set, each of them would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .PHONY: help demo run test tests lint types format test-unit test-integration test-flows test-faults test-time test-generator minio \

@@ -127,11 +127,11 @@ async def _items(plan: Plan, measured: Measured) -> None:
         for run in range(plan.runs):
             living = await Living.begin(suite.url, keys)
             alone = await removing.bare(suite, objects, process)
-            asked = await removing.bare(suite, objects, process, living)
+            asked = await removing.bare_asked(suite, objects, process, living)
             written = await removing.write(suite, plan.items)
             before = await removing.answers_at_rest(living)
             ours = await removing.removed(suite, written, living)
-            measured.bare.append(alone.per_second)
+            measured.bare.append(alone)
             measured.bare_asked.append(asked.per_second)
             measured.removed.append(ours.per_second)
             measured.before_p50.append(before.p50_ms)
@@ -140,7 +140,7 @@ async def _items(plan: Plan, measured: Measured) -> None:
             measured.meanwhile_p95.append(ours.meanwhile.p95_ms)
             say(
                 f"items {run + 1}/{plan.runs}: removed and verified {ours.per_second:,.0f}/s, "
-                f"bare loop {asked.per_second:,.0f}/s, and {alone.per_second:,.0f}/s while nobody asks; "
+                f"bare loop {asked.per_second:,.0f}/s, and {alone:,.0f}/s while nobody asks; "
                 f"the API's p50 {before.p50_ms:.1f} ms, {ours.meanwhile.p50_ms:.1f} ms meanwhile "
                 f"and {asked.meanwhile.p50_ms:.1f} ms during the loop, "
                 f"p95 {before.p95_ms:.1f}, {ours.meanwhile.p95_ms:.1f} and {asked.meanwhile.p95_ms:.1f} ms"

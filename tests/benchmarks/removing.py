@@ -125,15 +125,25 @@ def another_process() -> Iterator[Executor]:
         yield process
 
 
-async def bare(suite: RunningSuite, objects: int, process: Executor, living: Living | None = None) -> Removed:
-    """A loop of listing and DeleteObjects that looks at nothing; while nobody asks, or with those who do."""
+async def bare(suite: RunningSuite, objects: int, process: Executor) -> float:
+    """Objects a second that a loop of listing and DeleteObjects removes, looking at nothing, while nobody asks."""
+    return objects / await (await _loop(suite, objects, process))
+
+
+async def bare_asked(suite: RunningSuite, objects: int, process: Executor, living: Living) -> Removed:
+    """The same while the API is asked as it is during a removal of items."""
+    loop = await _loop(suite, objects, process)
+    meanwhile = await living.answers(loop)
+    return Removed(objects / await loop, meanwhile)
+
+
+async def _loop(suite: RunningSuite, objects: int, process: Executor) -> "asyncio.Future[float]":
+    """Write the objects and start the loop; how many seconds it takes is still to come."""
     category, randoms = f"bare-{secrets.token_hex(16)}", [new_subject_random() for _ in range(_SUBJECTS)]
     await _put(suite, [_object(new_object_prefix(category, randoms[one % _SUBJECTS])) for one in range(objects)])
     key = suite.s3_key("admin")
     place = (suite.s3_endpoint, key.access_key, key.secret_key, suite.runtime.s3_bucket, f"{category}/")
-    removal = asyncio.get_running_loop().run_in_executor(process, _delete_all, *place, objects)
-    meanwhile = await living.answers(removal) if living else Answers(0, 0, 0)
-    return Removed(objects / await removal, meanwhile)
+    return asyncio.get_running_loop().run_in_executor(process, _delete_all, *place, objects)
 
 
 def _delete_all(endpoint: str, access_key: str, secret_key: str, bucket: str, prefix: str, objects: int) -> float:
