@@ -88,7 +88,7 @@ def test_no_certificate_is_issued_while_a_table_or_an_object_of_the_person_is_le
         for place, one in leaving.items():
             _until_asked_again(suite, place, one)
     assert [place for place, one in leaving.items() if one.has_certificate(suite)] == []
-    assert store.hid >= _TIMES
+    assert store.hid > 0
     assert _objects_with(suite, store.hidden) > 0
 
     kept, store.hidden = store.hidden, ""
