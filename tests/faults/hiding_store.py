@@ -95,7 +95,7 @@ def _handler(store: HidingStore) -> type[BaseHTTPRequestHandler]:
             finally:
                 connection.close()
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = pass_on  # noqa: N815  so the library looks methods up
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = pass_on  # noqa: N815  the library calls a method by these names
 
         def _answer(self, answer: HTTPResponse) -> None:
             whole = answer.read()

@@ -37,7 +37,7 @@ class Passwords:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def fits(self, encoded: str | None, password: str) -> bool:
-        """Whether the password made this hash. Takes as long when there is no hash to compare with."""
+        """Whether the password made this hash. Takes as long when there is no hash to compare with, and the cost was always this."""
         if self._decoy is None:
             self._decoy = await self.hash("")
         async with self._places:
