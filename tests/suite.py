@@ -36,7 +36,7 @@ from tests.servers import RunningServers, temporary_data_folder
 T = TypeVar("T")
 
 _READY_SECONDS = 240.0
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS, _RAREST_LOOK_SECONDS = 0.05, 0.5
 _CHEAP = {"PASSWORD_COST": "owasp"}
 """Hundreds of people sign up; with the usual cost each takes a quarter of a second of a slow core."""
 
@@ -188,13 +188,14 @@ def answered(response: httpx2.Response) -> dict[str, Any]:
 
 
 def until(condition: Callable[[], T | None], what: str, timeout_seconds: float = 30.0) -> T:
-    """The first true answer of `condition`, asked again and again."""
-    give_up_at = monotonic_seconds() + timeout_seconds
+    """The first true answer of `condition`, asked again and again: ever more rarely, since asking is work for all services."""
+    began = monotonic_seconds()
     while True:
         if answer := condition():
             return answer
-        assert monotonic_seconds() < give_up_at, f"waited {timeout_seconds:.0f} s for {what}"
-        time.sleep(_LOOK_SECONDS)
+        waited = monotonic_seconds() - began
+        assert waited < timeout_seconds, f"waited {timeout_seconds:.0f} s for {what}"
+        time.sleep(min(max(_LOOK_SECONDS, waited / 10), _RAREST_LOOK_SECONDS))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from lethe_jobs.adapters.palettes import Mood, Subject, Weather, read_mood
 
 Frame = NDArray[np.uint8]
 
-_FIELD_EDGE_PX = 640
+_FIELD_SCALE, _FIELD_EDGE_PX = 0.5, 640
 _WATER_LAYERS = 4
 _BACKDROP_SHARE = 1.25
 
@@ -29,11 +29,14 @@ def chance_of(prompt: str, seed: int) -> np.random.Generator:
 
 
 class Picture:
-    """One video's scene. `frame()` gives it at a moment, in field size (longer edge 640 px)."""
+    """One video's scene.
+
+    `frame()` gives it at a moment, in field size: half of the video's, and 640 px along the longer edge at most.
+    """
 
     def __init__(self, prompt: str, seed: int, width_px: int, height_px: int, reference: Image.Image | None) -> None:
         chance = chance_of(prompt, seed)
-        scale = min(1.0, _FIELD_EDGE_PX / max(width_px, height_px))
+        scale = min(_FIELD_SCALE, _FIELD_EDGE_PX / max(width_px, height_px))
         self.width = max(16, round(width_px * scale / 2) * 2)
         self.height = max(16, round(height_px * scale / 2) * 2)
         self.mood: Mood = read_mood(prompt, chance)
