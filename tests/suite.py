@@ -188,7 +188,10 @@ def answered(response: httpx2.Response) -> dict[str, Any]:
 
 
 def until(condition: Callable[[], T | None], what: str, timeout_seconds: float = 30.0) -> T:
-    """The first true answer of `condition`, asked again and again: ever more rarely, since asking is work for all services."""
+    """The first true answer of `condition`, asked again and again.
+
+    Ever more rarely, since asking is work for all services: a tenth of what was waited may be lost, half a second at most.
+    """
     began = monotonic_seconds()
     while True:
         if answer := condition():

@@ -17,6 +17,7 @@ from lethe_jobs.adapters.palettes import Mood, Subject, Weather, read_mood
 
 Frame = NDArray[np.uint8]
 
+# A quarter of the pixels is a quarter of the work, and what is drawn is soft anyway.
 _FIELD_SCALE, _FIELD_EDGE_PX = 0.5, 640
 _WATER_LAYERS = 4
 _BACKDROP_SHARE = 1.25
