@@ -62,8 +62,9 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
-    # A worker that has nothing looks often, so that the other one does not always get there first.
-    settings = {"PROVIDERS_NOOP_SECONDS": "1", "CLAIM_IDLE_SECONDS": "0.02"}
+    # A worker that has nothing looks often, so that the other one does not always get there first. What is ordered
+    # takes 15 seconds, of a plan that has 16 made at once: some of it has not begun at the withdrawal.
+    settings = {"PROVIDERS_NOOP_SECONDS": "3", "CLAIM_IDLE_SECONDS": "0.02"}
     with cabled_suite(settings, *_REPLICAS, policy=_CONSENTED) as (suite, cable):
         yield Town(suite, cable)
 
@@ -73,21 +74,21 @@ def test_on_two_gateways_and_two_workers_nothing_begins_later_than_five_seconds_
     with account.http() as http:
         first = _order(account)
         until(lambda: answered(http.get(f"/v1/videos/{first}"))["status"] == "completed", "a finished video", 60)
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: _order(account), range(ORDERS)))
-    # Both at some moment: one may have all of the few that are made at once.
-    workers: set[str] = set()
-
-    def have_both_begun() -> bool:
-        workers.update(town.workers(account))
-        return len(workers) > 1
-
-    until(have_both_begun, "two workers")
-
     with _asked_for(town.suite, account, f"/v1/videos/{first}/content") as downloads:
         until(
             lambda: {url for url, _, status in downloads if status == 200} == set(town.suite.runtime.urls), "downloads"
         )
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda _: _order(account), range(ORDERS)))
+        # Both at some moment: one may have all of the few that are made at once.
+        workers: set[str] = set()
+
+        def have_both_begun() -> bool:
+            workers.update(town.workers(account))
+            return len(workers) > 1
+
+        until(have_both_begun, "two workers")
+        assert "queued" in town.states(account)
         _withdraw(account)
         answered_at, at = monotonic_seconds(), town.seconds()
         until(lambda: set(town.states(account)) <= {"completed", "cancelled"}, "all runs to end", 90)
