@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import nats
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
 from lethe_common.bus.permissions import durables
 from lethe_common.clock import monotonic_seconds
@@ -83,7 +84,11 @@ class Bus:
         for service, client in self.seats.items():
             js = client.jetstream(timeout=10)
             for stream in heard_by(service):
-                info = await js.consumer_info(stream, durables(service)[0])
+                try:
+                    info = await js.consumer_info(stream, durables(service)[0])
+                except NotFoundError:
+                    # The store was lost, and this service has not declared its consumer again yet.
+                    return False
                 if info.num_pending or info.num_ack_pending:
                     return False
         return True
