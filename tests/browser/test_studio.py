@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from lethe_common.certificates import verify_document
 from tests.browser.conftest import Open
@@ -51,6 +51,41 @@ def test_a_video_from_a_reference_image_is_followed_live_until_it_is_ready(visit
     expect(card.locator("[data-is=facts]")).to_contain_text("credits charged")
     expect(card.locator("[data-is=kept]")).to_have_text(IN_A_WEEK)
     expect(page.locator("#preview")).to_be_hidden()
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "away"])
+def test_whoever_presses_create_again_after_a_lost_answer_gets_and_pays_one_video(
+    visit: Open, suite: RunningSuite, *, is_lost: bool
+) -> None:
+    visitor = visit(suite.url)
+    page = visitor.page
+    visitor.sign_up()
+    # There are credits for one such video, and not for two.
+    page.locator("#prompt").fill("a boat that is ordered twice")
+    page.locator("#size").select_option("1024x1792")
+    page.locator("#seconds").select_option("12")
+
+    def accept_and_lose(route: Route) -> None:
+        assert route.fetch().ok
+        route.abort() if is_lost else route.fulfill(status=503, json={"error": {"code": "database_away"}})
+
+    page.route("**/v1/videos", accept_and_lose, times=1)
+    create = page.locator("#create")
+    expect(page.locator("#price strong")).to_have_text("360 credits")
+    expect(create).to_be_enabled()
+    create.click()
+    expect(page.locator("#composer .said")).not_to_be_empty()
+    expect(page.locator("#gallery > li")).to_have_count(0)
+    expect(create).to_be_enabled()
+    create.click()
+
+    expect(page.locator("#gallery > li")).to_have_count(1)
+    page.reload()
+    card = page.locator("#gallery > li")
+    expect(card).to_have_count(1)
+    expect(page.locator("#available")).to_have_text("240")
+    card.get_by_role("button", name="Delete").click()
+    page.locator("#ask").get_by_role("button", name="Delete video").click()
 
 
 def test_a_ready_video_plays_and_downloads(visit: Open, suite: RunningSuite) -> None:

@@ -48,7 +48,9 @@ def broken() -> Iterator[RunningSuite]:
         yield running
 
 
-def test_a_completion_whose_hold_expired_before_its_request_was_repeated_is_charged(broken: RunningSuite) -> None:
+def test_a_request_that_is_repeated_after_its_hold_expired_is_held_for_anew_and_charged_once(
+    broken: RunningSuite,
+) -> None:
     account = broken.open_account()
     order: dict[str, Any] = {"headers": {"Idempotency-Key": "pressed, lost, pressed again"}, "json": _body()}
     with account.http() as http, ThreadPoolExecutor(1) as threads:
@@ -63,19 +65,26 @@ def test_a_completion_whose_hold_expired_before_its_request_was_repeated_is_char
         assert account.balance()["available"] == STARTER_CREDITS
 
         video = answered(http.post("/v1/videos", **order))
-    _is_charged_late(broken, account, video["id"])
+        assert answered(http.post("/v1/videos", **order))["id"] == video["id"]
+    wait_until_all_is_done(broken)
+    assert sorted(row["state"] for row in _holds(broken, account)) == ["expired", "posted"]
+    assert account.balance()["available"] == STARTER_CREDITS - PATIENT_CREDITS
+    assert broken.books()["is_balanced"]
 
 
 def test_a_completion_whose_hold_expired_while_the_gateway_still_wrote_is_charged(broken: RunningSuite) -> None:
     account = broken.open_account()
+    order: dict[str, Any] = {"headers": {"Idempotency-Key": "slow"}, "json": _body()}
     with account.http() as http, ThreadPoolExecutor(1) as threads:
         with _held_before_commit(broken):
-            waiting = threads.submit(_post, http, {"json": _body()})
+            waiting = threads.submit(_post, http, order)
             until(lambda: _holds(broken, account), "the hold")
             broken.advance(PAST_THE_HOLD)
             assert [row["state"] for row in _holds(broken, account)] == ["expired"]
         video = waiting.result(60)
-    assert video is not None
+        assert video is not None
+        assert answered(http.post("/v1/videos", **order))["id"] == video["id"], "its key is taken, if not at billing"
+        assert account.balance()["held"] == 0, "what billing held for a second one is given back"
     _is_charged_late(broken, account, video["id"])
 
 

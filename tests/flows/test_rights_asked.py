@@ -4,9 +4,10 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx2
 import pytest
 
-from tests.flows.steps import SMALL, made
+from tests.flows.steps import SMALL, SMALL_CREDITS, made
 from tests.suite import Account, RunningSuite, answered, until
 
 # The SDK says of every call of this contract that OpenAI's own service has ended; the contract lives on here.
@@ -36,6 +37,10 @@ def requests(suite: RunningSuite, *arguments: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def _ordered_under(http: httpx2.Client, key: str) -> int:
+    return http.post("/v1/videos", json={"prompt": "a boat", **SMALL}, headers={"Idempotency-Key": key}).status_code
 
 
 def is_kept(suite: RunningSuite, video_id: str) -> bool:
@@ -159,6 +164,7 @@ def test_a_restriction_stops_generating_and_expiry_until_its_owner_lifts_it(suit
         answer = http.post("/v1/videos", json={"prompt": "a boat", **SMALL})
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "processing_restricted")
         assert account.balance()["held"] == 0, "what is refused holds nothing"
+        assert [_ordered_under(http, "refused") for _ in range(2)] == [403] * 2
         assert http.get(f"/v1/videos/{video.id}/content").status_code == 200
         assert answered(http.get("/v1/account"))["email"] == account.email
     suite.advance("P8D")
@@ -172,6 +178,10 @@ def test_a_restriction_stops_generating_and_expiry_until_its_owner_lifts_it(suit
     until(lambda: not is_kept(suite, video.id), "the video to go")
     with account.openai() as client:
         assert made(client).status == "completed"
+    before = account.balance()["available"]
+    with account.http() as http:
+        assert _ordered_under(http, "refused") == 200
+    assert account.balance()["available"] == before - SMALL_CREDITS, "what was refused was not paid, and is now"
 
 
 def test_an_objection_counts_at_once_and_stands_in_the_ledger_of_choices(suite: RunningSuite) -> None:

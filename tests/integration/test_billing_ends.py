@@ -1,5 +1,6 @@
 """How holds and accounts end: expiry, late completions, erasure."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -70,6 +71,29 @@ async def test_without_an_answer_from_the_gateway_no_hold_expires(till: Till) ->
     await till.sweep()
 
     assert await till.money(subject) == (600, 0, 0)
+
+
+async def test_a_request_repeated_after_its_hold_expired_is_held_for_anew_as_far_as_there_are_credits(
+    till: Till,
+) -> None:
+    subject, released = await till.open_account(), await till.open_account()
+    await till.place(*(request(subject, key=str(number)) for number in range(10)))
+    till.clock.advance(minutes=15)
+    await till.sweep()
+    for number in range(12):
+        (answer,) = await till.place(request(released, key=str(number)))
+        assert answer.outcome is HoldOutcome.PLACED
+        assert answer.generation_id is not None
+        assert await till.release(released, answer.generation_id)
+    (unkeyed,) = await till.place(request(released, is_retry=True))
+
+    again = await till.place(*(request(subject, key=str(number), seconds=8) for number in range(10)))
+    once_more = [await till.place(request(released, key=str(number))) for number in range(12)]
+
+    assert Counter(answer.outcome for answer in again) == {HoldOutcome.PLACED: 5, HoldOutcome.INSUFFICIENT: 5}
+    assert unkeyed.outcome is HoldOutcome.PLACED
+    assert Counter(answer.outcome for (answer,) in once_more) == {HoldOutcome.PLACED: 9, HoldOutcome.INSUFFICIENT: 3}
+    assert (await till.money(subject), await till.money(released)) == ((0, 600, 0), (0, 600, 0))
 
 
 async def test_more_holds_than_a_batch_expire_in_one_sweep(till: Till) -> None:

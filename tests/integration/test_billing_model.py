@@ -35,6 +35,8 @@ class Plain:
     minutes: int = 0
     notes: dict[int, tuple[str, int, int]] = field(default_factory=dict)
     accepted: set[int] = field(default_factory=set)
+    given_back: set[int] = field(default_factory=set)
+    """Slots whose hold expired: whoever asks again asks anew."""
 
     @property
     def held(self) -> int:
@@ -44,12 +46,14 @@ class Plain:
         if self.is_fenced:
             return "unknown_subject"
         amount = seconds * PRICES_PER_SECOND
-        if slot in self.notes:
+        if slot in self.notes.keys() - self.given_back:
             return "existing" if self.notes[slot][1] == amount else "idempotency_conflict"
         if amount > self.available:
             return "insufficient_credits"
         self.available -= amount
         self.notes[slot] = ("held", amount, self.minutes + 15)
+        self.given_back.discard(slot)
+        self.accepted.discard(slot)
         return "placed"
 
     def complete(self, slot: int, seconds: int) -> None:
@@ -79,6 +83,7 @@ class Plain:
                     self.notes[slot] = (state, amount, self.minutes + 15)
                 else:
                     self.give_back(slot, "expired")
+                    self.given_back.add(slot)
 
     def fence(self) -> None:
         self.is_fenced = True

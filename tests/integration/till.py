@@ -39,6 +39,7 @@ from lethe_common.rpc.billing import (
     HoldAnswer,
     HoldOutcome,
     HoldPlaceQuestion,
+    HoldReleaseQuestion,
     HoldRequest,
     LedgerVerifyQuestion,
     Order,
@@ -115,6 +116,11 @@ class Till:
         assert answer.outcome is HoldOutcome.PLACED
         assert answer.generation_id is not None
         return answer.generation_id
+
+    async def release(self, subject: SubjectRef, generation: GenerationId) -> bool:
+        """Give back what is held for an order that is not accepted; whether something was."""
+        question = HoldReleaseQuestion(subject_ref=subject, generation_id=generation)
+        return (await self.holds.release(question, Service.GATEWAY)).is_released
 
     async def complete(self, subject: SubjectRef, *generations: GenerationId, seconds: float = 4.0) -> None:
         async with self.database.transaction() as tx:

@@ -22,7 +22,7 @@ from lethe_common.rpc.billing import HoldAnswer, HoldOutcome, HoldRequest, Order
 
 
 class HoldState(StrEnum):
-    """A hold is settled once; one that expired may still be charged by a late completion."""
+    """A hold is settled once; one that expired may still be charged by a late completion, and is no answer to a repetition."""
 
     HELD = "held"
     POSTED = "posted"

@@ -150,6 +150,8 @@ SETTLE_HOLDS = """
       FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[]) s(cause_ref, state, charged, cause)
      WHERE h.cause_ref = s.cause_ref
 """
+# Both columns are what a repetition is found by; a hold's own id is nobody's.
+GIVE_KEYS_BACK = "UPDATE holds SET key = hold_id, body_hash = hold_id WHERE cause_ref = ANY($1::uuid[])"
 
 INSERT_QUOTE = """
     INSERT INTO quotes (quote_id, wallet_id, model, width_px, height_px, seconds, price_version, amount, expires_at)
@@ -286,7 +288,7 @@ async def open_holds_of(tx: Transaction, wallet_id: UUID) -> list[Hold]:
 
 
 async def settle_holds(tx: Transaction, settled: Sequence[Settled], at: datetime) -> None:
-    """Store holds' new states."""
+    """Store holds' new states. One that expired stands for nothing: who repeats its request is held for anew, if they can pay."""
     if settled:
         await tx.execute(
             SETTLE_HOLDS,
@@ -296,6 +298,8 @@ async def settle_holds(tx: Transaction, settled: Sequence[Settled], at: datetime
             [one.cause for one in settled],
             at,
         )
+    if expired := [one.hold.cause_ref for one in settled if one.state is HoldState.EXPIRED]:
+        await tx.execute(GIVE_KEYS_BACK, expired)
 
 
 async def quotes(tx: Transaction, quote_ids: Sequence[str]) -> Mapping[str, Quote]:

@@ -103,7 +103,7 @@ class Intake:
             return acceptance
         if upload_id is not None:
             await self._uploads.abandon(caller, upload_id)
-        return await self._first(caller, acceptance)
+        return await self._first(caller, acceptance, hold.outcome)
 
     def _request(self, caller: Caller, submission: Submission, ticket: Ticket) -> HoldRequest:
         key = ticket.key if ticket.key is not None else secrets.token_hex(32)
@@ -194,20 +194,33 @@ class Intake:
                 await tx.execute(queries.ATTACH_UPLOADS, attached)
         return [_key(item) in written for item in items]
 
-    async def _first(self, caller: Caller, acceptance: Acceptance) -> asyncpg.Record:
+    async def _first(self, caller: Caller, acceptance: Acceptance, outcome: HoldOutcome) -> asyncpg.Record:
         """The row of the request that was quicker."""
         known = await self._known(caller, acceptance.generation_id)
         if known is None and acceptance.key_hmac is not None:
-            used = await self._database.pool.fetchrow(queries.IDEMPOTENT, caller.account_id, acceptance.key_hmac)
-            if used is not None and used["body_hmac"] != acceptance.body_hmac:
-                raise KeyReused
-            known = await self._known(caller, used["generation_id"]) if used is not None else None
+            known = await self._under_key(caller, acceptance, outcome)
         if known is None:
             account = await self._database.pool.fetchval(queries.ACCOUNT_STATE, caller.account_id)
             if account != "active":
                 raise NotSignedIn("This account is being erased.")
             raise AwayForNow("This request could not be finished. Try again with the same Idempotency-Key.")
         return known
+
+    async def _under_key(self, caller: Caller, acceptance: Acceptance, outcome: HoldOutcome) -> asyncpg.Record | None:
+        """What was accepted under this key as another generation: written so late that its hold had expired.
+
+        So billing took this request for the first of its kind, and what it holds for it is not wanted.
+        """
+        used = await self._database.pool.fetchrow(queries.IDEMPOTENT, caller.account_id, acceptance.key_hmac)
+        if used is None:
+            return None
+        if outcome is HoldOutcome.PLACED:
+            generation_id = GenerationId.trusted(acceptance.generation_id)
+            await self._holds.release(SubjectRef.trusted(caller.subject_ref), generation_id)
+            await self._discard_key(caller, generation_id)
+        if used["body_hmac"] != acceptance.body_hmac:
+            raise KeyReused
+        return await self._known(caller, used["generation_id"])
 
 
 def _key(item: Acceptance) -> tuple[str, str | None]:

@@ -68,7 +68,7 @@ class Submission:
     reference: Reference | None = None
 
     def canonical(self, key_id: str | None) -> list[object]:
-        """What makes two requests the same, the API key that sent them included."""
+        """What makes two requests the same, the API key that sent them included; not the quote, which may be asked for anew."""
         return [
             key_id,
             self.prompt,
@@ -76,7 +76,6 @@ class Submission:
             str(self.ordered.size),
             self.ordered.seconds,
             self.seed,
-            self.quote_id,
             self.reference.sha256 if self.reference else None,
         ]
 

@@ -5,7 +5,8 @@ import { loadPage, put } from "./gallery.js";
 
 const models = new Map();
 let quote = null;
-let orderKey = randomKey();
+// The order whose answer is not known, with its key: sent again it goes under the same one, and cannot be charged twice.
+let sent = null;
 let reference = null;
 
 const options = (values, name) => values.map((value) => make("option", { value, textContent: name(value) }));
@@ -60,26 +61,30 @@ function setReference(file) {
 
 async function create(event) {
   event.preventDefault();
+  const fields = ["prompt", "model", "size", "seconds"].map((name) => [name, $(name).value]);
+  const order = JSON.stringify(fields);
+  if (sent?.order !== order || sent.reference !== reference) sent = { order, reference, key: randomKey() };
   const form = new FormData();
-  for (const name of ["prompt", "model", "size", "seconds"]) form.set(name, $(name).value);
+  for (const [name, value] of fields) form.set(name, value);
   if (quote && quote.expires_at * 1000 > Date.now() + 5000) form.set("quote_id", quote.id);
   if (reference) form.set("input_reference", reference, "reference");
   tell($("composer"), "");
   $("create").disabled = true;
   try {
-    const video = await call("POST", "/v1/videos", form, { "Idempotency-Key": orderKey });
-    orderKey = randomKey();
+    const video = await call("POST", "/v1/videos", form, { "Idempotency-Key": sent.key });
+    sent = null;
     setReference(null);
     put(video, true);
     announce(say("js.accepted"));
     await Promise.all([price(), showCredits()]);
   } catch (error) {
-    // With the same key a second try cannot be charged twice; a refusal frees the key.
-    if (error.status) orderKey = randomKey();
+    // A refusal is an answer. Without one, or when something was away, the order may have been accepted.
+    if (error.status < 500) sent = null;
     tell($("composer"), sentence(error));
     await price();
   } finally {
-    $("create").disabled = !quote?.is_affordable;
+    // Whoever has no credits left for another order may still ask again for this one.
+    $("create").disabled = !quote?.is_affordable && !sent;
   }
 }
 
