@@ -1,6 +1,7 @@
 """Whoever waits for a certificate is woken by a word on the bus, and waits no longer than a look where it is lost."""
 
 import asyncio
+from datetime import date
 
 import pytest
 
@@ -28,7 +29,7 @@ from tests.servers import RunningServers
 from tests.unit.common.policy_files import shipped
 
 _BETWEEN_WORDS_SECONDS = 0.1
-_CALLER = Caller("acct_" + "1" * 32, SubjectRef.new(), "free", "active", None, b"")
+_CALLER = Caller("acct_" + "1" * 32, SubjectRef.new(), "free", "active", None, b"", date(2026, 11, 22))
 
 
 class Saga:

@@ -1,7 +1,7 @@
 """The SQL of accounts, keys, sessions, mailed links and mails, named. Reads take a pool or a transaction alike."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 import asyncpg
@@ -18,8 +18,8 @@ class Reader(Protocol):
 
 INSERT_ACCOUNT = """
     INSERT INTO gateway.accounts
-           (account_id, subject_ref, email_sealed, password_sealed, key_id, storage_ref, plan, state, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           (account_id, subject_ref, email_sealed, password_sealed, key_id, storage_ref, plan, state, created_at, seen_on)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, ($9 AT TIME ZONE 'UTC')::date)
     ON CONFLICT (subject_ref) DO NOTHING
     RETURNING account_id
 """
@@ -44,12 +44,12 @@ INSERT_KEY = """
     INSERT INTO gateway.api_keys (key_id, account_id, key_hash, created_at) VALUES ($1, $2, $3, $4)
 """
 CALLERS_BY_KEY = """
-    SELECT k.key_hash AS token, k.key_id, a.account_id, a.subject_ref, a.plan, a.state
+    SELECT k.key_hash AS token, k.key_id, a.account_id, a.subject_ref, a.plan, a.state, a.seen_on
       FROM gateway.api_keys k JOIN gateway.accounts a USING (account_id)
      WHERE k.key_hash = ANY($1)
 """  # unique index on key_hash
 CALLERS_BY_SESSION = """
-    SELECT s.token_hash AS token, NULL AS key_id, a.account_id, a.subject_ref, a.plan, a.state
+    SELECT s.token_hash AS token, NULL AS key_id, a.account_id, a.subject_ref, a.plan, a.state, a.seen_on
       FROM gateway.sessions s JOIN gateway.accounts a USING (account_id)
      WHERE s.token_hash = ANY($1) AND s.expires_at > $2
 """  # primary key
@@ -61,6 +61,12 @@ DELETE_KEY = "DELETE FROM gateway.api_keys WHERE key_id = $1 AND account_id = $2
 DELETE_KEYS = "DELETE FROM gateway.api_keys WHERE account_id = $1"
 TOUCH_KEYS = """
     UPDATE gateway.api_keys SET last_used_on = $2 WHERE key_id = ANY($1) AND last_used_on IS DISTINCT FROM $2
+"""
+# Skipped is who somebody else is writing: whoever comes again is seen again.
+TOUCH_ACCOUNTS = """
+    UPDATE gateway.accounts SET seen_on = $2
+     WHERE account_id IN (SELECT account_id FROM gateway.accounts
+                           WHERE account_id = ANY($1) AND seen_on < $2 FOR UPDATE SKIP LOCKED)
 """
 
 INSERT_SESSION = """
@@ -130,11 +136,6 @@ async def callers_by_key(pool: Reader, digests: Sequence[bytes]) -> list[asyncpg
 async def callers_by_session(pool: Reader, digests: Sequence[bytes], now: datetime) -> list[asyncpg.Record]:
     """Whose sessions these are; one row each for those that exist and have not ended."""
     return await pool.fetch(CALLERS_BY_SESSION, list(digests), now)
-
-
-async def touch_keys(tx: Transaction, key_ids: Sequence[str], day: date) -> None:
-    """Remember the day on which these keys were used last."""
-    await tx.execute(TOUCH_KEYS, list(key_ids), day)
 
 
 async def revoke_all(tx: Transaction, account_id: str) -> None:

@@ -36,6 +36,8 @@ class Caller:
     state: str
     key_id: str | None
     token_hash: bytes
+    seen_on: date
+    """The last day of which it is written down that they came."""
 
     def must_be_active(self) -> None:
         """Raises:
@@ -61,6 +63,7 @@ class Callers:
         self._keys: Coalescer[bytes, Caller | None] = Coalescer(self._by_key)
         self._sessions: Coalescer[bytes, Caller | None] = Coalescer(self._by_session)
         self._used: dict[str, date] = {}
+        self._seen: dict[str, date] = {}
 
     @property
     def workers(self) -> list[Callable[[], Awaitable[None]]]:
@@ -76,8 +79,13 @@ class Callers:
             RequestsOnly: a correspondent's session, where it is good for nothing.
         """
         header = request.headers.get("authorization")
-        if header is not None:
-            return await self._of_key(header)
+        caller = await (self._of_session(request) if header is None else self._of_key(header))
+        today = self._clock.now().date()
+        if caller.seen_on < today:
+            self._seen[caller.account_id] = today
+        return caller
+
+    async def _of_session(self, request: Request) -> Caller:
         token = request.cookies.get(self.cookie) or request.cookies.get(self.guest_cookie)
         if not token or len(token) > _LONGEST_TOKEN:
             raise NotSignedIn
@@ -106,13 +114,14 @@ class Callers:
         must_be_own_site(request, self._origin)
 
     async def flush(self, _now: datetime) -> None:
-        """Write on which day keys were used; a sweep."""
-        used, self._used = self._used, {}
-        if not used:
+        """Write on which day keys were used, and who came; a sweep."""
+        (used, self._used), (seen, self._seen) = (self._used, {}), (self._seen, {})
+        if not used and not seen:
             return
         async with self._database.transaction() as tx:
-            for day in set(used.values()):
-                await account_queries.touch_keys(tx, [key for key, when in used.items() if when == day], day)
+            for statement, days in ((account_queries.TOUCH_KEYS, used), (account_queries.TOUCH_ACCOUNTS, seen)):
+                for day in set(days.values()):
+                    await tx.execute(statement, [one for one, when in days.items() if when == day], day)
 
     async def _of_key(self, header: str) -> Caller:
         scheme, _, key = header.partition(" ")
@@ -157,7 +166,13 @@ def _origin_of(url: str) -> str:
 def _in_order(digests: Sequence[bytes], rows: Sequence[asyncpg.Record]) -> list[Caller | None]:
     found = {
         bytes(row["token"]): Caller(
-            row["account_id"], row["subject_ref"], row["plan"], row["state"], row["key_id"], bytes(row["token"])
+            row["account_id"],
+            row["subject_ref"],
+            row["plan"],
+            row["state"],
+            row["key_id"],
+            bytes(row["token"]),
+            row["seen_on"],
         )
         for row in rows
     }

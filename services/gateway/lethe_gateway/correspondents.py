@@ -35,8 +35,9 @@ _LOOKED_AFTER = timedelta(days=1)
 _BATCH = 100
 
 INVITED = """
-    INSERT INTO gateway.accounts (account_id, subject_ref, email_sealed, key_id, storage_ref, plan, state, created_at, look_at)
-    VALUES ($1, $2, $3, $4, $5, $6, 'correspondent', $7, $8)
+    INSERT INTO gateway.accounts
+           (account_id, subject_ref, email_sealed, key_id, storage_ref, plan, state, created_at, look_at, seen_on)
+    VALUES ($1, $2, $3, $4, $5, $6, 'correspondent', $7, $8, ($7 AT TIME ZONE 'UTC')::date)
         ON CONFLICT (subject_ref) DO UPDATE SET look_at = excluded.look_at WHERE accounts.state = 'correspondent'
     RETURNING account_id
 """

@@ -10,6 +10,7 @@ from lethe_common.policy import Policy
 from lethe_common.process import Frame
 from lethe_common.sealing import Sealer
 from lethe_common.storage import Storage
+from lethe_gateway.absences import Absences
 from lethe_gateway.accounts import Accounts
 from lethe_gateway.acts import Acts
 from lethe_gateway.adapters.smtp import Smtp
@@ -111,6 +112,7 @@ class Domain:
         self.acts = Acts(bus, self.keys, self.sealer, database, in_force(frame))
         self.erasures = Erasures(bus, self.acts, wait_seconds=settings.erasure_wait_seconds)
         self.correspondents = self._correspondents(frame, settings)
+        self.absences = Absences(database, frame.book, self.requests, self.erasures)
         self.exports = ExportParts(frame, settings, self.keys, self.sealer, self.storage)
         self.training = Training(
             database, bus, clock, self.keys, self.sealer, self.storage, in_force(frame), frame.egress.must_be_open

@@ -57,7 +57,7 @@ KNOWN_OBJECTS = (
 )
 
 ACCOUNT = """
-    SELECT account_id AS cursor, account_id, email_sealed, plan, plan_since, state, created_at, password_set_at
+    SELECT account_id AS cursor, account_id, email_sealed, plan, plan_since, state, created_at, seen_on, password_set_at
       FROM gateway.accounts WHERE account_id = $1 AND account_id > $2 LIMIT $3
 """
 API_KEYS = """

@@ -40,8 +40,9 @@ class Account(Table, table=True):
     state: str = Field(sa_column_kwargs=held("identity.account", is_sealed=False))
     created_at: datetime = Field(sa_type=_MOMENT, sa_column_kwargs=held("identity.account", is_sealed=False))
     look_at: datetime | None = Field(
-        default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("when a correspondent may be needed no more")
+        default=None, sa_type=_MOMENT, sa_column_kwargs=impersonal("when to look again whether it is needed any more")
     )
+    seen_on: date = Field(index=True, sa_column_kwargs=held("identity.account", is_sealed=False))
 
 
 class ApiKey(Table, table=True):

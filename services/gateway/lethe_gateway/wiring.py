@@ -129,7 +129,13 @@ def _sweeps(domain: Domain) -> list[Sweep]:
 
 def _rare_sweeps(frame: Frame, settings: GatewaySettings, domain: Domain) -> list[Sweep]:
     own = _sweep_of(frame, settings)
-    return [domain.corrections.sweep, domain.correspondents.sweep, domain.training_records.sweep, own]
+    return [
+        domain.corrections.sweep,
+        domain.absences.sweep,
+        domain.correspondents.sweep,
+        domain.training_records.sweep,
+        own,
+    ]
 
 
 def _sweep_of(frame: Frame, settings: GatewaySettings) -> Sweep:

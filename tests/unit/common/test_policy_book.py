@@ -10,7 +10,7 @@ from lethe_common.policy import OnPolicyChange, PolicyBook, PolicyError, load_bo
 from lethe_common.policy.deadlines import due_under
 from lethe_common.policy.errors import NotYetInForce
 from lethe_common.policy.rules import Fact
-from tests.unit.common.policy_files import shipped, written
+from tests.unit.common.policy_files import PROFILES, in_two_versions, shipped, written
 
 FIRST, SECOND = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, 9, tzinfo=UTC)
 START = SECOND - timedelta(days=3)
@@ -201,3 +201,20 @@ def test_a_plan_told_by_a_clock_that_is_ahead_counts(tmp_path: Path) -> None:
 def test_nothing_that_happened_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="something that has happened"):
         book(tmp_path).due_at("output.video", [("free", FIRST)], {}, START)
+
+
+def test_an_account_ends_without_contact_as_the_most_patient_version_said(tmp_path: Path) -> None:
+    changed = (("inactive: P2Y", "inactive: P1Y"),)
+    book = load_book(in_two_versions(tmp_path, "2027-06-01", *changed, profile="imageshop"))
+    before, after = datetime(2027, 5, 31, tzinfo=UTC), datetime(2027, 6, 2, tzinfo=UTC)
+
+    assert [one.inactive for one in book.versions] == [timedelta(days=730), timedelta(days=365)]
+    assert book.inactive(before) == book.inactive(after) == timedelta(days=730)
+    assert load_book(PROFILES / "aisora2").inactive(after) is None
+
+
+def test_what_lies_in_a_log_goes_by_age_before_it_outlives_the_last_visit_by_more_than_was_said(tmp_path: Path) -> None:
+    (policy,) = load_book(written(tmp_path, ("inactive: P1Y", "inactive: P9D"), profile="imageshop").parent).versions
+
+    assert policy.inactive == timedelta(days=730)
+    assert policy.shortest_timer("log") == timedelta(days=9) - policy.rule("technical.connection").grace

@@ -126,6 +126,29 @@ def test_a_promise_that_leaves_out_backups_has_to_say_when_they_end(tmp_path: Pa
     assert "upload.image, mail.queue" in found[0].sentence
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        (
+            'inactive: P2Y, reason: {en: "so that a later',
+            'inactive: P3Y, reason: {en: "so that a later',
+            "support.ticket",
+        ),
+        ("inactive: P2Y", "inactive: PT6H", "output.video"),
+    ],
+)
+def test_an_account_ends_as_a_whole_so_nothing_of_it_is_promised_longer(
+    tmp_path: Path, old: str, new: str, place: str
+) -> None:
+    file = written(tmp_path, (old, new), profile="imageshop")
+
+    found = [one for one in lint_file(file, ON) if one.rule == "unkept-inactive"]
+
+    assert found
+    assert {one.place.split(".keep")[0].removeprefix("data.") for one in found} >= {place}
+    assert all(one.clauses for one in found)
+
+
 def test_books_that_the_law_wants_longer_are_found(tmp_path: Path) -> None:
     found = lint_file(written(tmp_path, ("at_least: P5Y", "at_least: P4Y"), profile="videogen"), ON)
 

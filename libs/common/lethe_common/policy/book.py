@@ -60,6 +60,12 @@ class PolicyBook:
         left = timer_of(policy.content, policy.rule(category))
         return None if left is None else max(left, timedelta(0))
 
+    def inactive(self, now: datetime) -> timedelta | None:
+        """After how long without any contact an account ends: as the most patient version by `now` said. None: never."""
+        if self.governing(now).inactive is None:
+            return None
+        return max(policy.inactive for policy in self._told(now) if policy.inactive is not None)
+
     def facts_kept(self, now: datetime) -> timedelta:
         """How long facts stay: a backup that was made under an earlier version may be kept as long as that one said."""
         return max(facts_kept(policy.content) for policy in self._told(now))

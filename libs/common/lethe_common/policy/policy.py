@@ -13,7 +13,7 @@ from lethe_common.policy.deadlines import Held, due_by_plans
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.errors import NotYetInForce, UnknownCategory, UnknownPeriod, UnknownPlan
 from lethe_common.policy.languages import Language
-from lethe_common.policy.margins import timer_of
+from lethe_common.policy.margins import margin_of, timer_of
 from lethe_common.policy.references import values_of
 from lethe_common.policy.rules import BY_COMPLETION, DataRule, Fact, Keep, OnPlanChange, OnPolicyChange
 from lethe_common.policy.source import Reading, read_bytes, read_file
@@ -130,9 +130,22 @@ class Policy:
         return max(inside, timedelta(0))
 
     def shortest_timer(self, store: str) -> timedelta | None:
-        """After how long what lies in a store and goes as a whole (a log) has to go: the least of its categories' timers."""
-        timers = [timer_of(self.content, rule) for rule in self.content.data.values() if store in rule.stores]
+        """After how long what lies in a store and goes as a whole (a log) has to go: the least of its categories' timers.
+
+        A line of a log is as old as a visit, so it goes no later than `inactive` after the last one.
+        """
+        rules = [rule for rule in self.content.data.values() if store in rule.stores]
+        timers = [timer_of(self.content, rule) for rule in rules]
+        timers += [
+            one.keep.inactive - margin_of(self.content, one).length for one in rules if one.keep.inactive is not None
+        ]
         return min((max(timer, timedelta(0)) for timer in timers if timer is not None), default=None)
+
+    @property
+    def inactive(self) -> timedelta | None:
+        """After how long without any contact somebody's account ends, and all that was promised to end so; None: never."""
+        rules = (rule for rule in self.content.data.values() if rule.ends_with_account)
+        return min((rule.keep.inactive for rule in rules if rule.keep.inactive is not None), default=None)
 
     def unreadable_by(self, deleted_at: datetime) -> datetime:
         """When nothing that is left of what is deleted at an instant opens with any key that is left: the horizon.

@@ -43,6 +43,7 @@ class Fact(StrEnum):
     CONSENT_WITHDRAWN = "consent_withdrawn"
 
 
+_LOG = "log"
 BY_COMPLETION = frozenset({Fact.CREATED, Fact.PROCESSED, Fact.COMPLETED})
 """What has happened to all data of a generation when the generation has ended."""
 
@@ -56,7 +57,7 @@ class Keep(Section):
     `exactly` maps a plan's retention key to its period, from `from_event`; a single
     period counts for every plan. `until` keeps something while its reason lasts, and
     `at_most` then counts from that event. `inactive` ends it earlier when nothing is
-    heard of its owner for so long. `with` ties a category to another one: it goes
+    heard of its owner for so long: the account ends, with all that is kept. `with` ties a category to another one: it goes
     when that goes. `endless` needs a `reason` and an `inactive` limit.
 
     An `at_most` covers what remains in backups too, unless `remains: told` says that
@@ -147,6 +148,11 @@ class DataRule(Section):
     staff_access: Literal["none"] | StaffAccess = "none"
     precision: dict[str, str] = Field(default_factory=dict)
     conditions: tuple[Text, ...] = ()
+
+    @property
+    def ends_with_account(self) -> bool:
+        """Whether it goes when its owner's account ends: all but what lies in logs alone, which go by age."""
+        return self.stores != (_LOG,)
 
     @property
     def live_margin(self) -> Period:

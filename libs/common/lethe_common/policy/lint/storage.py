@@ -67,6 +67,34 @@ def endless(examined: Examined) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def inactive(examined: Examined) -> Iterator[Finding]:
+    """unkept-inactive: an account ends as a whole, so nothing of it can be promised another limit, or a longer period."""
+    ending = {name: rule for name, rule in examined.content.data.items() if rule.ends_with_account}
+    limits = {name: rule.keep.inactive for name, rule in ending.items() if rule.keep.inactive is not None}
+    if not limits:
+        return
+    first = min(limits, key=limits.__getitem__)
+    for category, limit in limits.items():
+        if limit != limits[first]:
+            yield examined.finding(
+                "unkept-inactive", f"data.{category}.keep.inactive",
+                f"{category} ends {limit} after the last contact, but {first}, and the account with it, after {limits[first]}.",
+                "State one inactive limit: an account ends with all that belongs to it.",
+                at=("data", category, "keep"), clauses=examined.clauses_about(f"data.{category}.keep"),
+            )  # fmt: skip
+    for category, rule in ending.items():
+        for plan, length in (rule.keep.exactly or {}).items():
+            if length > limits[first]:
+                place = f"data.{category}.keep.exactly.{plan}"
+                yield examined.finding(
+                    "unkept-inactive", place,
+                    f"{category} is promised for {length} on plan {plan}, but its owner's account may end {limits[first]} "
+                    f"after the last contact.",
+                    "State a longer inactive limit, or a shorter period.",
+                    at=("data", category, "keep", "exactly", plan), clauses=examined.clauses_about(place),
+                )  # fmt: skip
+
+
 def at_most(examined: Examined) -> Iterator[Finding]:
     """cannot-be-kept: what comes after the deadline does not fit inside the promise."""
     for category, rule in examined.content.data.items():
@@ -167,4 +195,4 @@ def records(examined: Examined) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-RULES = (period, start, endless, at_most, notices, remains, records, places)
+RULES = (period, start, endless, inactive, at_most, notices, remains, records, places)
