@@ -73,6 +73,8 @@ class Stand:
     keys: dict[str, HeldItem] = field(default_factory=dict)
     destroyed: list[str] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
+    inputs_most: int = 256
+    """How many inputs fit into one answer of the gateway's."""
     is_gateway_away: bool = False
     is_privacy_away: bool = False
     is_retention_away: bool = False
@@ -170,7 +172,8 @@ class Stand:
             raise Unavailable("The gateway is away.")
         self.asked.append(len(question.generation_ids))
         found = [self.inputs[one] for one in question.generation_ids if one in self.inputs]
-        return InputAnswer(inputs=tuple(found))
+        later = tuple(one.generation_id for one in found[self.inputs_most :])
+        return InputAnswer(inputs=tuple(found[: self.inputs_most]), later=later)
 
     async def answer_lease(self, question: KeyLeaseQuestion, _caller: Service) -> KeysAnswer:
         if self.is_privacy_away:

@@ -114,6 +114,22 @@ async def test_a_cancellation_that_overtakes_its_request_still_counts(at: Stand)
     assert provider.orders == []
 
 
+async def test_inputs_that_do_not_fit_into_one_answer_are_asked_for_again_at_once(at: Stand) -> None:
+    provider, subject = ScriptedProvider(), SubjectRef.new()
+    provider.may_finish.set()
+    at.inputs_most = 3
+    async with jobs(at, [provider]):
+        requests = [at.order(subject) for _ in range(8)]
+        for one in requests[:-1]:
+            await at.keep_input(one)
+        await at.gateway.tell(*requests)
+        completed = await at.tells(GenerationCompleted, 7)
+        await at.reaches(requests[-1].generation_id, "cancelled")
+
+    assert {event.generation_id for event in completed} == {one.generation_id for one in requests[:-1]}
+    assert (await at.arrows(requests[-1].generation_id))[-1] == ("leased", "cancelled", "input_gone")
+
+
 async def test_a_run_whose_input_is_gone_is_cancelled(at: Stand) -> None:
     async with jobs(at, [ScriptedProvider()]):
         order = at.order(SubjectRef.new())

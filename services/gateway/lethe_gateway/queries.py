@@ -80,11 +80,17 @@ HIDE = """
      WHERE generation_id = $1 AND account_id = $2 AND hidden_at IS NULL
     RETURNING subject_ref, state_version
 """
+# A prompt comes along while those before it take less than $2 bytes; the others are not read, and left empty.
 INPUTS = """
-    SELECT g.generation_id, g.prompt_sealed, g.key_id, g.seed,
-           u.upload_id, u.object_key, u.media_type, u.size_bytes
-      FROM gateway.generations g LEFT JOIN gateway.uploads u ON u.upload_id = g.upload_id
-     WHERE g.generation_id = ANY($1) AND g.hidden_at IS NULL AND (g.upload_id IS NULL OR u.upload_id IS NOT NULL)
+    SELECT generation_id, CASE WHEN size_before < $2 THEN prompt_sealed END AS prompt_sealed, key_id, seed,
+           upload_id, object_key, media_type, size_bytes
+      FROM (SELECT g.generation_id, g.prompt_sealed, g.key_id, g.seed,
+                   u.upload_id, u.object_key, u.media_type, u.size_bytes,
+                   sum(octet_length(g.prompt_sealed)) OVER (ORDER BY g.generation_id)
+                       - octet_length(g.prompt_sealed) AS size_before
+              FROM gateway.generations g LEFT JOIN gateway.uploads u ON u.upload_id = g.upload_id
+             WHERE g.generation_id = ANY($1) AND g.hidden_at IS NULL
+               AND (g.upload_id IS NULL OR u.upload_id IS NOT NULL)) AS sized
 """
 ACCEPTED = """
     SELECT generation_id FROM gateway.generations WHERE generation_id = ANY($1)

@@ -66,13 +66,13 @@ class Inputs:
         return self._bus.is_connected
 
     async def fetch(self, runs: Sequence[Run]) -> Fetched:
-        """One question to the gateway and one to the privacy service for all of them.
+        """One question to the gateway and one to the privacy service for all of them; more only where prompts are long.
 
         A service that is away postpones the runs; it never fails them.
         """
-        asked_at = monotonic_seconds()
         try:
             inputs = await self._inputs(runs)
+            asked_at = monotonic_seconds()
             keys = await self._keys(runs, inputs)
         except (Unavailable, Refused) as error:
             log.info("inputs_wait", cause=type(error).__name__, count=len(runs))
@@ -126,9 +126,14 @@ class Inputs:
         return replace(ready.order, reference=content)
 
     async def _inputs(self, runs: Sequence[Run]) -> dict[GenerationId, SealedInput]:
-        question = InputQuestion(generation_ids=tuple(run.generation_id for run in runs))
-        answer = await self._bus.ask(GenerationInput, question)
-        return {one.generation_id: one for one in answer.inputs}
+        inputs: dict[GenerationId, SealedInput] = {}
+        left = tuple(run.generation_id for run in runs)
+        while left:
+            # Long prompts do not fit into one message together: the gateway names those that are to be asked for again.
+            answer = await self._bus.ask(GenerationInput, InputQuestion(generation_ids=left))
+            inputs |= {one.generation_id: one for one in answer.inputs}
+            left = answer.later
+        return inputs
 
     async def _keys(self, runs: Sequence[Run], inputs: dict[GenerationId, SealedInput]) -> dict[str, ItemKey]:
         wishes: list[LeaseWish] = []

@@ -35,9 +35,12 @@ class SealedInput(Message):
 
 
 class InputAnswer(Message):
-    """Those that still exist; a missing one was deleted meanwhile."""
+    """Those that still exist, as many as fit into one message; one that is in neither list was deleted meanwhile."""
 
     inputs: tuple[SealedInput, ...]
+    # Left out where there is none: a caller of an older version does not know the field.
+    later: tuple[GenerationId, ...] = Field(default=(), exclude_if=lambda later: not later)
+    """Those to ask for again. There is none without an input, so whoever asks again comes to an end."""
 
 
 class GenerationInput(Call[InputQuestion, InputAnswer]):

@@ -17,6 +17,10 @@ from lethe_common.rpc.gateway import (
 from lethe_common.services import Service
 from lethe_gateway import queries
 
+_PROMPTS_MOST_BYTES = 384 * 1024
+"""Of sealed prompts in one answer, and one more of up to 140,000: some 700 kB as base64, beside which 256 uploads
+find room in the 1 MiB of a message."""
+
 
 class Answers:
     """Sealed inputs for the jobs service, accepted ids for billing. What is sealed stays sealed on the way."""
@@ -25,9 +29,12 @@ class Answers:
         self._database = database
 
     async def generation_input(self, question: InputQuestion, _caller: Service) -> InputAnswer:
-        """The inputs of these generations; those being removed are left out."""
-        rows = await self._database.pool.fetch(queries.INPUTS, list(question.generation_ids))
-        return InputAnswer(inputs=tuple(_input(row) for row in rows))
+        """The inputs of these generations, as many as fit; those being removed are left out."""
+        rows = await self._database.pool.fetch(queries.INPUTS, list(question.generation_ids), _PROMPTS_MOST_BYTES)
+        return InputAnswer(
+            inputs=tuple(_input(row) for row in rows if row["prompt_sealed"] is not None),
+            later=tuple(GenerationId.trusted(row["generation_id"]) for row in rows if row["prompt_sealed"] is None),
+        )
 
     async def generation_accepted(self, question: AcceptedQuestion, _caller: Service) -> AcceptedAnswer:
         """Which of these were accepted, removed ones included."""
