@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from PIL import Image
 
+from lethe_common.database.roles import ROLE_CONNECTIONS
 from lethe_common.services import Service
 from tests.integration.gateway_suite import PASSWORD, Suite, running_suite, until
 from tests.servers import RunningServers
@@ -96,6 +97,20 @@ def test_a_wrong_key_is_401(suite: Suite, header: str | None) -> None:
         answer = stranger.get("/v1/videos", headers={"Authorization": header} if header else {})
 
     assert (answer.status_code, problem(answer)["type"]) == (401, "authentication_error")
+
+
+def test_a_database_without_a_free_connection_is_503_and_asks_to_come_again(
+    suite: Suite, client: httpx2.Client
+) -> None:
+    suite.look("ALTER ROLE gateway CONNECTION LIMIT 0")
+    try:
+        suite.look("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gateway'")
+        answers = [client.get("/v1/videos") for _ in range(3)]
+    finally:
+        suite.look(f"ALTER ROLE gateway CONNECTION LIMIT {ROLE_CONNECTIONS}")
+
+    assert {(answer.status_code, problem(answer)["code"]) for answer in answers} == {(503, "database_away")}
+    until(lambda: client.get("/v1/videos").status_code == 200)
 
 
 def test_a_chunked_body_is_cut_off_at_the_limit(client: httpx2.Client) -> None:

@@ -1,10 +1,10 @@
 """Every error as OpenAI's shape, with a right status and nothing of the input in it."""
 
-import asyncpg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from lethe_common.database import AWAY
 from lethe_common.errors import LetheError
 from lethe_common.rpc.envelope import Refused
 from lethe_gateway.errors import GatewayError, TooManyRequests
@@ -20,14 +20,6 @@ _BY_STATUS = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "Use another method."),
 }
-_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    OSError,
-)
 
 
 def install(app: FastAPI, pages: Pages) -> None:
@@ -42,7 +34,7 @@ def install(app: FastAPI, pages: Pages) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, _unexpected)
-    for kind in _AWAY:
+    for kind in AWAY:
         app.add_exception_handler(kind, _away)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from lethe_common import crashes
 from lethe_common.bus import parking
 from lethe_common.coalescer import Coalescer
-from lethe_common.database import Database, Transaction, inbox
+from lethe_common.database import AWAY, Database, Transaction, inbox
 from lethe_common.errors import LetheError, Unavailable
 from lethe_common.events.catalogue import EVENTS
 from lethe_common.events.envelope import Envelope, Event
@@ -110,7 +110,7 @@ class Dispatcher:
             try:
                 async with tx.attempt():
                     await self.handle([event], tx)
-            except Unavailable:
+            except (Unavailable, *AWAY):
                 raise
             except Exception as error:  # noqa: BLE001  the frame: the caller sets it aside with its error
                 left.append(parking.Failed(event, error))

@@ -16,14 +16,18 @@ from lethe_common.errors import Unavailable
 from lethe_common.events.envelope import Envelope
 from lethe_common.services import Service
 
-_AWAY = (
+AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    # Connections, disk or memory are used up (class 53): no fault of what was asked, and over by itself or by an operator.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
+"""Errors that say nothing of the statement: it is tried again as it is."""
 
 
 _ACQUIRE_SECONDS = 10.0
@@ -59,7 +63,7 @@ async def connect(
         if not is_flushed:
             settings["synchronous_commit"] = "off"
         return await asyncpg.connect(url, server_settings=settings, timeout=10)
-    except _AWAY as error:
+    except AWAY as error:
         raise DatabaseAway from error
 
 
@@ -105,7 +109,7 @@ class Database:
             pool = await asyncpg.create_pool(
                 url, min_size=least, max_size=size, server_settings=settings, timeout=10, connection_class=_Clean
             )
-        except _AWAY as error:
+        except AWAY as error:
             raise DatabaseAway from error
         return cls(pool, service, on_told, told)
 
@@ -133,7 +137,7 @@ class Database:
                         await outbox.write(tx)
                 except BaseException:
                     # A connection that broke has nothing to roll back, and its own error is the one to be told.
-                    with contextlib.suppress(*_AWAY):
+                    with contextlib.suppress(*AWAY):
                         await connection.execute("ROLLBACK")
                     raise
                 await connection.execute("COMMIT")
@@ -165,7 +169,10 @@ class Database:
                 yield connection
             finally:
                 await self.pool.release(connection)
-        except (*_AWAY, TimeoutError) as error:
+        except (*AWAY, TimeoutError) as error:
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                # A server that became a standby keeps its connections; new ones are led to the one that writes.
+                await self.pool.expire_connections()
             raise DatabaseAway from error
 
     def _committed(self, tx: Transaction) -> None:

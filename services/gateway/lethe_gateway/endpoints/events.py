@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
 from lethe_common.clock import monotonic_seconds
+from lethe_common.database import AWAY
 from lethe_common.errors import LetheError
 from lethe_gateway.callers import Caller, Callers
 from lethe_gateway.endpoints.videos import shown
@@ -130,5 +131,5 @@ async def _quietly(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     try:
         async for frame in frames:
             yield frame
-    except (LetheError, OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+    except (LetheError, *AWAY):
         return
