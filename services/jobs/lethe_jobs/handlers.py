@@ -69,7 +69,8 @@ class GenerationHandlers:
                 self.tell_cancelled(tx, request.generation_id, request.subject_ref, request.upload_id)
 
     async def on_generation_cancel_requested(self, event: GenerationCancelRequested, tx: Transaction) -> None:
-        known = await subjects.lock(tx, [event.subject_ref])
+        # Introduced even when unknown: else nothing keeps it from passing by its request in another replica's transaction.
+        known = await subjects.meet(tx, [event.subject_ref], self._plans.opening)
         if await runs.is_known(tx, event.generation_id, event.subject_ref):
             await self.stop(tx, known, event.subject_ref, event.generation_id, Cause.CANCEL_REQUESTED)
         else:
@@ -210,7 +211,8 @@ class RemovalHandlers:
         """Have generations removed, and those of them stopped that still run."""
         if not items:
             return
-        known = await subjects.lock(tx, list(items.values()))
+        # As of a cancellation: the first request of somebody may be in another replica's hands.
+        known = await subjects.meet(tx, list(items.values()), self._generations.opening_plan)
         gone = await removals.request(tx, items, rule)
         for generation_id in await runs.unfinished(tx, list(items)):
             ref = items[GenerationId.trusted(generation_id)]
