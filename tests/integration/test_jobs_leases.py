@@ -14,10 +14,23 @@ from lethe_common.events.jobs import (
 from lethe_common.identifiers import SubjectRef
 from lethe_common.rpc.jobs import PositionQuestion, RunList, RunListQuestion, RunPosition
 from lethe_common.services import Service
+from lethe_jobs.providers import Delivery, Order, Watch
 from lethe_jobs.queries import answers
 from tests.integration.jobs_stand import ScriptedProvider, Stand, jobs, stand, started
 from tests.integration.members import until
 from tests.servers import RunningServers
+
+
+class Watched(ScriptedProvider):
+    """Keeps the watch of each order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watches: list[Watch] = []
+
+    async def generate(self, order: Order, watch: Watch) -> Delivery:
+        self.watches.append(watch)
+        return await super().generate(order, watch)
 
 
 @pytest.fixture
@@ -43,6 +56,24 @@ async def test_a_run_whose_worker_died_is_made_by_another_and_told_once(at: Stan
     assert len(alive.orders) == 1
     assert len(await at.told(GenerationCompleted)) == 1
     assert ("rendering", "queued", "lease_expired") in await at.arrows(request.generation_id)
+
+
+async def test_a_process_that_claims_its_own_lost_run_again_stops_what_it_did_for_it_before(at: Stand) -> None:
+    provider = Watched()
+    # No heart beats: the lease is lost as while PostgreSQL is away.
+    async with jobs(at, [provider], heartbeat_seconds=600.0, lease_seconds=1.0):
+        request = await at.request(SubjectRef.new())
+
+        async def is_claimed_again() -> bool:
+            return len(provider.watches) > 1
+
+        await until(is_claimed_again)
+        stopped = [watch.is_stopped() for watch in provider.watches]
+        provider.may_finish.set()
+        await at.reaches(request.generation_id, "completed")
+
+    assert stopped == [*[True] * (len(stopped) - 1), False]
+    assert len(await at.told(GenerationCompleted)) == 1
 
 
 async def test_a_worker_whose_lease_was_taken_over_writes_nothing_and_removes_its_late_result(at: Stand) -> None:

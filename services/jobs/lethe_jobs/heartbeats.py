@@ -51,6 +51,9 @@ class Heart:
     def hold(self, runs: Iterable[Run]) -> dict[GenerationId, Watch]:
         """Keep these runs' leases until they are let go."""
         fresh = {run.generation_id: Held(run) for run in runs}
+        for generation_id in fresh.keys() & self._held.keys():
+            # This process lost that lease while it could not beat, and has the run again: nothing could stop the old work later.
+            self._held[generation_id].watch.stop()
         self._held.update(fresh)
         return {generation_id: held.watch for generation_id, held in fresh.items()}
 
