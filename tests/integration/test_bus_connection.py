@@ -2,14 +2,20 @@
 
 import asyncio
 import gc
+import json
 from collections.abc import AsyncIterator, Iterator
+from urllib.request import urlopen
 
 import nats.errors
 import pytest
 from pydantic import SecretStr
 
+from lethe_common.bus import Bus
 from lethe_common.bus.connection import Login, connect
 from lethe_common.services import Service
+from lethe_common.telemetry import Metrics
+from tests.integration.members import settings_of
+from tests.servers import RunningServers
 
 _INFO = b'INFO {"server_id":"x","version":"2.12.0","headers":true,"max_payload":1048576,"proto":1}\r\n'
 _REFUSED = b"-ERR 'Authorization Violation'\r\n"
@@ -73,3 +79,21 @@ async def test_who_gives_up_waiting_hangs_up(porter: tuple[Porter, Login], *, do
         await connecting
     async with asyncio.timeout(5):
         await server.has_left.wait()
+
+
+@pytest.mark.usefixtures("nothing_is_collected")
+async def test_who_cannot_check_the_server_hangs_up(servers: RunningServers) -> None:
+    nowhere = settings_of(servers, Service.RETENTION, nats_monitor_url="http://127.0.0.1:9")
+
+    with pytest.raises(OSError, match="refused"):
+        await Bus(Service.RETENTION, nowhere, Metrics()).open()
+
+    async with asyncio.timeout(5):
+        while "lethe-retention-main" in await asyncio.to_thread(connected, servers):
+            await asyncio.sleep(0.02)
+
+
+def connected(servers: RunningServers) -> list[str]:
+    """The names of the server's clients."""
+    with urlopen(f"{servers.runtime.nats_monitor_url}/connz", timeout=5) as answer:  # noqa: S310  our own server
+        return [one["name"] for one in json.loads(answer.read())["connections"]]

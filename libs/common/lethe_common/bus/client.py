@@ -71,8 +71,13 @@ class Bus:
     async def open(self) -> None:
         """Connect, check the server, declare this service's own streams."""
         self._client = await connection.connect(self._login, self._service, "main", on_reconnect=self._on_reconnect)
-        await connection.check_server(self._client, self._settings.nats_monitor_url)
-        await self._declare()
+        try:
+            await connection.check_server(self._client, self._settings.nats_monitor_url)
+            await self._declare()
+        except BaseException:
+            # Whoever tries again connects anew. This one would come back for ever, and interrupt the readers each time.
+            await self.close()
+            raise
 
     async def ask(self, call: type[Call[Q, A]], question: Q, timeout_seconds: float | None = None) -> A:
         """Ask another service; see `lethe_common.bus.requests.ask` for what it raises."""
