@@ -113,6 +113,37 @@ async def test_a_wiped_store_loses_and_doubles_nothing(pair: tuple[Member, Membe
     assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == 200
 
 
+async def test_what_a_wiped_store_lost_is_found_in_portions_which_a_relay_that_dies_need_not_find_again(
+    pair: tuple[Member, Member], servers: RunningServers
+) -> None:
+    gateway, _ = pair
+    count, pool = outbox.FORGET_PORTION + 1000, gateway.database.pool
+    async with pool.acquire() as connection:
+        await outbox.insert(connection, [Envelope.around(opened(), Service.GATEWAY) for _ in range(count)])
+    gateway.bus.relay.wake()
+    await until(lambda: all_published(gateway))
+    await asyncio.to_thread(servers.stop, "nats")
+    wipe_nats(servers)
+
+    async def is_partly_found() -> bool:
+        return bool(await pool.fetchval(PENDING) == outbox.FORGET_PORTION)
+
+    # Somebody holds the oldest row, so that the relay comes to a halt over it.
+    holder = await asyncpg.connect(servers.dsn("gateway"))
+    held = holder.transaction()
+    await held.start()
+    await holder.execute("SELECT FROM gateway.outbox ORDER BY event_id LIMIT 1 FOR UPDATE")
+    await asyncio.to_thread(servers.start, "nats")
+    await until(is_partly_found)
+    await holder.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    await held.rollback()
+    await holder.close()
+
+    await until(lambda: all_published(gateway))
+    assert await pool.fetchval("SELECT count(DISTINCT stream_seq) FROM outbox") == count
+    assert (await gateway.bus.client.jetstream().stream_info("IDENTITY")).state.messages == count
+
+
 async def test_a_stream_that_the_server_cannot_make_at_first_is_made_as_soon_as_it_can(
     pair: tuple[Member, Member], servers: RunningServers
 ) -> None:

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
 CoreListener = Callable[[Any], Awaitable[None]]
+_RELAY_STATEMENT_SECONDS = 300.0
+"""A comparison may read through an outbox of days, with nobody waiting for it but what leaves afterwards."""
 _DECLARE_AGAIN_FIRST_SECONDS, _DECLARE_AGAIN_MOST_SECONDS = 0.5, 5.0
 
 
@@ -182,4 +184,6 @@ class Bus:
     async def _connect_relay_database(self) -> Any:
         url = self._settings.database_url.get_secret_value()
         # A mark that is lost is followed by publishing once more, as a crash before it is.
-        return await connect(url, str(self._service), is_flushed=False)
+        return await connect(
+            url, str(self._service), statement_timeout_seconds=_RELAY_STATEMENT_SECONDS, is_flushed=False
+        )

@@ -251,9 +251,8 @@ class Relay:
         except NotFoundError:
             return None
         created, first = streams.creation_of(info), info.state.first_seq
-        lost = await outbox.forget_other_stream(database, stream, created)
         matched = await self._last_match(js, database, stream, created, first)
-        lost += await outbox.forget_above(database, stream, created, matched)
+        lost = await outbox.forget(database, stream, created, matched)
         if lost:
             self._metrics.replayed.inc(lost)
             log.warning("relay_replays", stream=stream, count=lost)

@@ -44,17 +44,18 @@ PUBLISHED = """
      LIMIT $4
 """
 
-FORGET_OTHER_STREAM = """
+# What went into an earlier incarnation of the stream, or above what it has: a portion of it, the newest below an id.
+FORGET = """
     UPDATE outbox SET stream_seq = NULL, stream_created = NULL
-     WHERE stream = $1 AND stream_seq IS NOT NULL AND stream_created <> $2
-"""
+     WHERE event_id = ANY(ARRAY(
+           SELECT event_id FROM outbox
+            WHERE stream = $1 AND (stream_created <> $2 OR stream_seq > $3) AND event_id < $4
+            ORDER BY event_id DESC LIMIT $5))
+    RETURNING event_id
+"""  # the primary key
 
-FORGET_ABOVE = """
-    UPDATE outbox SET stream_seq = NULL, stream_created = NULL
-     WHERE stream = $1 AND stream_created = $2 AND stream_seq > $3
-"""
-
-_LOWEST = uuid.UUID(int=0)
+FORGET_PORTION = 5000
+_LOWEST, _HIGHEST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
 
 COUNT_PENDING = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE stream_seq IS NULL LIMIT 10000) pending"
 
@@ -111,15 +112,15 @@ async def published(
     return sorted((PublishedRow(row[0], row[1]) for row in rows), key=lambda row: -row.sequence)
 
 
-async def forget_other_stream(connection: asyncpg.Connection, stream: str, created: datetime) -> int:
-    """Unpublish what went into an earlier incarnation of a stream. Returns the rows that will be sent again."""
-    return _count(await connection.execute(FORGET_OTHER_STREAM, stream, created))
+async def forget(connection: asyncpg.Connection, stream: str, created: datetime, sequence: int) -> int:
+    """Unpublish what the stream lost: all that is not of this incarnation, and what lay above a sequence.
 
-
-async def forget_above(connection: asyncpg.Connection, stream: str, created: datetime, sequence: int) -> int:
-    """Unpublish what the stream lost above a sequence. Returns the rows that will be sent again."""
-    return _count(await connection.execute(FORGET_ABOVE, stream, created, sequence))
-
-
-def _count(tag: str) -> int:
-    return int(tag.rpartition(" ")[2])
+    In portions, each its own commit: an outbox of days takes longer than a statement may, and one that is broken off
+    goes on where it was. Newest first, so that what still counts as published meanwhile is older than what does not.
+    Returns the rows that will be sent again.
+    """
+    below, lost = _HIGHEST, 0
+    while rows := await connection.fetch(FORGET, stream, created, sequence, below, FORGET_PORTION):
+        below = min(row[0] for row in rows)
+        lost += len(rows)
+    return lost
