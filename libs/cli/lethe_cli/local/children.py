@@ -59,15 +59,14 @@ class Nursery:
             raise RuntimeError("children are made on the main thread, with which the kernel ties them")
         reading, writing = os.pipe()
         try:
+            # First: a child that was made when this fails would run on, unheard and beside the next one.
+            lines = await _reader(reading)
             process = await self._fork(program, writing) or await self._execute(program, writing)
-        except BaseException:
-            os.close(reading)
-            raise
         finally:
-            os.close(writing)
+            os.close(writing)  # without a child the reader comes to its end by this, and closes its own
         if self._watchdog is not None:
             self._watchdog.add(process.pid)
-        return Child(process, await _reader(reading))
+        return Child(process, lines)
 
     async def _fork(self, program: Program, output: int) -> Forked | None:
         if self._forks is None or program.module is None:
@@ -112,7 +111,11 @@ class Nursery:
 async def _reader(descriptor: int) -> asyncio.StreamReader:
     reader = asyncio.StreamReader(limit=_LINE_BYTES)
     pipe = os.fdopen(descriptor, "rb", buffering=0)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    try:
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    except BaseException:
+        pipe.close()
+        raise
     return reader
 
 

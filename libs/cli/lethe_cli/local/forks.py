@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from dataclasses import dataclass
 
 from lethe_cli.local.forkserver import ForkServer
@@ -40,10 +41,17 @@ class Forks:
         if not await asyncio.shield(self._serves):
             return None
         pid = self._server.fork(program, output)
+        if pid is None:
+            return None
         try:
-            return None if pid is None else Forked(pid, os.pidfd_open(pid), self._server)
+            return Forked(pid, os.pidfd_open(pid), self._server)
         except ProcessLookupError:  # the server died meanwhile, and the child with it
             return None
+        except OSError:
+            # Of descriptors, say: nobody would see it end, and it must not run beside the next one.
+            os.kill(pid, signal.SIGKILL)
+            self._server.status_of(pid)
+            raise
 
     def close(self) -> None:
         """Call it when all children have ended: it takes them with it."""

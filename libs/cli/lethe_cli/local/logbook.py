@@ -3,6 +3,7 @@
 A day's files go whole when their time is over, see `logdays`.
 """
 
+import contextlib
 import json
 import re
 import sys
@@ -32,12 +33,14 @@ class Logbook:
     """Writes `<folder>/<program>-<day>.log`, at most two files of 16 MiB each a day, and the terminal.
 
     `now` is policy time. A program that talks a lot shows on the terminal only when `is_verbose`.
+    What no file takes, as on a full disk, is counted and shown all the same: whoever wrote it must not wait for room.
     """
 
     def __init__(self, folder: Path, now: Callable[[], datetime], *, is_verbose: bool = False) -> None:
         self._folder, self._now, self._is_verbose = folder, now, is_verbose
         self._files: dict[str, tuple[date, IO[bytes]]] = {}
         self._tails: dict[str, deque[str]] = {}
+        self._lost_lines = 0
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
 
     def line(self, name: str, line: bytes, *, is_chatty: bool) -> None:
@@ -57,9 +60,8 @@ class Logbook:
         return list(self._tails.get(name, ()))
 
     def close(self) -> None:
-        for _, file in self._files.values():
-            file.close()
-        self._files.clear()
+        for name in list(self._files):
+            self._leave(name)
 
     def drop_before(self, day: date) -> int:
         """Remove the files of all days before this one; how many they were."""
@@ -70,6 +72,19 @@ class Logbook:
 
     def _keep(self, name: str, text: str) -> None:
         self._tails.setdefault(name, deque(maxlen=_TAIL_LINES)).append(text)
+        try:
+            self._write(name, text)
+        except OSError as error:
+            self._leave(name)
+            self._lost_lines += 1
+            if self._lost_lines == 1:
+                self._show(_OWN_NAME, f"the log cannot be written: {error.strerror}")
+            return
+        if self._lost_lines:
+            lost, self._lost_lines = self._lost_lines, 0
+            self.say(f"{lost} lines are missing in the log, which could not be written")
+
+    def _write(self, name: str, text: str) -> None:
         today = self._now().date()
         day, file = self._files.get(name, (None, None))
         if file is None or day != today or file.tell() > _FILE_BYTES:
@@ -77,9 +92,14 @@ class Logbook:
         file.write(text.encode() + b"\n")
         file.flush()
 
+    def _leave(self, name: str) -> None:
+        _, file = self._files.pop(name, (None, None))
+        if file is not None:
+            with contextlib.suppress(OSError):  # what it still held was counted as lost
+                file.close()
+
     def _turn(self, name: str, today: date) -> IO[bytes]:
-        if name in self._files:
-            self._files.pop(name)[1].close()
+        self._leave(name)
         path = self._folder / f"{name}-{today}.log"
         if path.exists() and path.stat().st_size > _FILE_BYTES:
             path.replace(path.with_suffix(".log.1"))
@@ -94,6 +114,8 @@ class Logbook:
         except (BrokenPipeError, ValueError):
             # Whoever read our output has left; the files go on.
             self._console.quiet = True
+        except OSError:
+            return  # our output goes to a full disk, say; the next line may find room
 
 
 def _day(file: Path) -> date | None:

@@ -113,9 +113,11 @@ async def _started(
             yield suite
         finally:
             log.say("stopping")
-            await suite.supervisor.stop()
-            nursery.close()
-            folder.runtime.unlink(missing_ok=True)
+            try:
+                await suite.supervisor.stop()
+            finally:
+                nursery.close()
+                folder.runtime.unlink(missing_ok=True)
             log.say("stopped")
 
 
@@ -169,9 +171,14 @@ def _runtime(
 
 
 def _note(suite: Suite) -> None:
-    """Keep the runtime file true whenever a program changes."""
+    """Keep the runtime file true whenever a program changes. On a full disk it is true again after the next change."""
     suite.runtime.pids = {report.name: report.pid for report in suite.supervisor.reports() if report.pid is not None}
-    suite.runtime.write(suite.folder.runtime)
+    try:
+        suite.runtime.write(suite.folder.runtime)
+    except OSError as error:
+        suite.log.say(
+            f"{suite.folder.runtime} cannot be written ({error.strerror}), so commands may look in the wrong place"
+        )
 
 
 def _policy_time(folder: DataFolder, *, is_virtual: bool) -> Callable[[], datetime]:

@@ -57,7 +57,7 @@ class Keeper:
 
     @property
     def is_wanted(self) -> bool:
-        return self._task is not None and not self._unwanted.is_set()
+        return self._task is not None and not self._task.done() and not self._unwanted.is_set()
 
     def report(self) -> Report:
         return Report(self.program.name, self.state, self.pid, self.restarts)
@@ -90,14 +90,15 @@ class Keeper:
             return
         self._unwanted.set()
         self._signal(self.program.stop_signal)
-        try:
-            await asyncio.wait_for(asyncio.shield(task), self.program.stop_timeout_seconds)
-        except TimeoutError:
+        await asyncio.wait({task}, timeout=self.program.stop_timeout_seconds)
+        if not task.done():
             if not self.program.ends_by_kill:
                 self._log.say(f"{self.program.name} did not stop in time and is killed")
             await self.kill()
-            await task
+            await asyncio.wait({task})
         self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.say(f"{self.program.name} was not looked after any more: {error!r}")
 
     async def kill(self) -> None:
         """SIGKILL, as an accident would; returns when the process is gone. It is restarted if it is wanted."""
@@ -110,11 +111,11 @@ class Keeper:
         delay = _DELAY_FIRST_SECONDS
         while not self._unwanted.is_set():
             started = monotonic_seconds()
-            code = await self._live_once()
+            ending = await self._life()
             if self._unwanted.is_set():
                 break
             delay = _DELAY_FIRST_SECONDS if monotonic_seconds() - started > _STEADY_SECONDS else delay
-            self._log.say(f"{self.program.name} ended with {_ending(code)}; restarting in {delay:.1f} s")
+            self._log.say(f"{self.program.name} {ending}; restarting in {delay:.1f} s")
             self._change(State.WAITING)
             self.restarts += 1
             with contextlib.suppress(TimeoutError):
@@ -122,33 +123,46 @@ class Keeper:
             delay = min(delay * 2, _DELAY_MOST_SECONDS)
         self._change(State.STOPPED)
 
+    async def _life(self) -> str:
+        """One life of the program, and how it ended, in words."""
+        try:
+            return f"ended with {_ending(await self._live_once())}"
+        except OSError as error:
+            # Of processes, memory or descriptors: what the machine lacks now may be there again in a moment.
+            self._count_early_death()
+            return f"could not be run ({error.strerror or error})"
+
     async def _live_once(self) -> int:
-        """One life of the program, from fork to its last line."""
+        """One life of the program, from fork to its last line.
+
+        Raises:
+            OSError: the machine cannot run it now; nothing of it is left.
+        """
         child = await self._nursery.spawn(self.program)
         process = child.process
         self.pid = process.pid
         self._ended.clear()
-        self._change(State.STARTING)
-        if self._unwanted.is_set():  # asked to stop while it was being made
-            self._signal(self.program.stop_signal)
         copying = asyncio.create_task(self._copy_lines(child.lines))
         probing = asyncio.create_task(self._probe())
         try:
+            self._change(State.STARTING)
+            if self._unwanted.is_set():  # asked to stop while it was being made
+                self._signal(self.program.stop_signal)
             code = await process.wait()
         finally:
             probing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await probing
-        self._after(process.pid)
+            try:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await probing
+            finally:
+                self._after(process.pid)
         with contextlib.suppress(TimeoutError):  # a grandchild in a group of its own may still hold the pipe
             await asyncio.wait_for(copying, _LAST_LINES_SECONDS)
         return code
 
     def _after(self, pid: int) -> None:
         if not self._ready.is_set():
-            self._early_deaths += 1
-            if self._early_deaths >= _EARLY_DEATHS_MOST:
-                self._hopeless.set()
+            self._count_early_death()
         self._ready.clear()
         self.pid, self.state = None, State.WAITING
         self._ended.set()
@@ -157,6 +171,11 @@ class Keeper:
             os.killpg(pid, signal.SIGKILL)  # what it started itself and left behind
         if self.program.on_exit is not None:
             self.program.on_exit()
+
+    def _count_early_death(self) -> None:
+        self._early_deaths += 1
+        if self._early_deaths >= _EARLY_DEATHS_MOST:
+            self._hopeless.set()
 
     async def _copy_lines(self, stream: asyncio.StreamReader) -> None:
         while True:
@@ -212,9 +231,16 @@ class Supervisor:
         await asyncio.gather(*(keeper.start() for keeper in keepers))
 
     async def stop(self) -> None:
-        """Stop everything, the last started first; services together, since they started together."""
+        """Stop everything, the last started first; services together, since they started together.
+
+        One that cannot be stopped keeps no other from it; what it failed with is raised when all have been gone through.
+        """
+        failures: list[BaseException] = []
         for group in _groups(list(self._keepers.values())):
-            await asyncio.gather(*(keeper.stop() for keeper in group))
+            ends = await asyncio.gather(*(keeper.stop() for keeper in group), return_exceptions=True)
+            failures += [end for end in ends if end is not None]
+        if failures:
+            raise failures[0]
 
     def keeper(self, name: str) -> Keeper | None:
         return self._keepers.get(name)
