@@ -159,6 +159,18 @@ def test_each_service_is_built_from_the_one_dockerfile() -> None:
         }  # fmt: skip
 
 
+def test_a_container_runs_its_service_or_what_the_operator_names_instead() -> None:
+    image = (ROOT / "deploy/docker/Dockerfile").read_text()
+    named = re.findall(
+        r"docker compose run [^`\n]*? privacy python -m ([a-z_.]+)", (ROOT / "docs/operate.md").read_text()
+    )
+
+    assert re.findall(r"^CMD (.+)$", image, flags=re.MULTILINE) == ['["sh", "-c", "exec python -m lethe_$SERVICE"]']
+    assert not re.search("^ENTRYPOINT", image, flags=re.MULTILINE), "it would start the service whatever is named"
+    assert named
+    assert [module for module in named if importlib.util.find_spec(module) is None] == []
+
+
 def test_the_dockerfile_copies_every_members_manifest() -> None:
     copied = (ROOT / "deploy/docker/Dockerfile").read_text()
 
