@@ -102,7 +102,7 @@ contracts: .venv/.installed asyncapi ## asyncapi.yaml, the broker's permissions,
 	@$(BIN)/python -m tests.contracts.freeze $(ARGS)
 	@$(BIN)/python deploy/nats/write_conf.py
 
-env: .venv/.installed ## fresh secrets for docker compose, in .env and .secrets (kept when they are there)
+env: .venv/.installed ## secrets for docker compose, in .env and .secrets: what is there is kept, what is missing added
 	@$(BIN)/python deploy/docker/make_env.py
 
 clean: ## remove what was installed and cached here; the data in .lethe stays

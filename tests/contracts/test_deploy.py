@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.docker.make_env import filled
+from deploy.docker import make_env
+from deploy.docker.make_env import completed
 from deploy.nats.write_conf import FILE, configuration
 from ruamel.yaml import YAML
 
@@ -24,10 +25,17 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [service.value for service in Service]
 SERVERS = ["postgres", "nats", "minio"]
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)")
+EXAMPLE = (ROOT / ".env.example").read_text()
 
 
 def text_of(service: str) -> str:
     return str(SERVICES[service])
+
+
+def values(environment: str) -> dict[str, str]:
+    """What a .env sets."""
+    lines = [line for line in environment.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
 
 
 def settings_of(service: str) -> dict[str, bool]:
@@ -43,9 +51,7 @@ def test_the_committed_broker_configuration_is_what_the_permissions_table_says()
 
 
 def test_nats_server_takes_the_configuration() -> None:
-    secrets = dict(
-        line.split("=") for line in map(filled, (ROOT / ".env.example").read_text().splitlines()) if "=" in line[:40]
-    )
+    secrets = values(completed(EXAMPLE, EXAMPLE))
     server = Path(sys.executable).with_name("nats-server")
 
     done = subprocess.run(
@@ -115,8 +121,7 @@ def test_a_service_is_given_every_setting_it_cannot_start_without(service: str) 
 
 
 def test_every_variable_has_its_line_in_the_example_and_no_secret_is_in_the_tree() -> None:
-    lines = [line for line in (ROOT / ".env.example").read_text().splitlines() if line and not line.startswith("#")]
-    example = dict(line.split("=", 1) for line in lines)
+    example = values(EXAMPLE)
 
     assert set(VARIABLE.findall((ROOT / "docker-compose.yml").read_text())) == set(example)
     assert {name for name, value in example.items() if value and re.search("PASSWORD|KEY|TOKEN|PEPPER", name)} == set()
@@ -186,19 +191,41 @@ def test_images_are_built_from_the_versions_that_are_tested() -> None:
 
 
 def test_secrets_are_written_once_and_for_their_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    specification = importlib.util.spec_from_file_location("made", ROOT / "deploy/docker/make_env.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    (tmp_path / ".env.example").write_text((ROOT / ".env.example").read_text())
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    (tmp_path / ".env.example").write_text(EXAMPLE)
+    monkeypatch.setattr(make_env, "ROOT", tmp_path)
 
-    module.main()
+    make_env.main()
     first = (tmp_path / ".env").read_text()
-    module.main()
+    make_env.main()
 
     assert (tmp_path / ".env").read_text() == first
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
-    assert not re.search(r"^[A-Z0-9_]+=$", first, flags=re.MULTILINE)
+    assert all(values(first)[name] for name in values(EXAMPLE.partition("# --- choices ---")[0]))
     assert b"PRIVATE KEY" in (tmp_path / ".secrets/signing-key.pem").read_bytes()
+
+
+def test_an_older_env_is_given_what_it_lacks_and_keeps_every_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(make_env, "ROOT", tmp_path)
+    (tmp_path / ".env.example").write_text(
+        "# secrets\nPOSTGRES_PASSWORD=\nNATS_PASSWORD_JOBS=\nLETHE_PEPPER=\n\n# --- choices ---\nLETHE_SMTP_URL=\nLETHE_OWN_HOSTS=nats\n"
+    )
+    older = "# ours\nPOSTGRES_PASSWORD=chosen=1\nLETHE_PEPPER=\nLETHE_SMTP_URL=\nOUR_OWN=#x"
+    (tmp_path / ".env").write_text(older)
+    (tmp_path / ".env").chmod(0o640)
+
+    make_env.main()
+    whole = (tmp_path / ".env").read_text()
+    first = capsys.readouterr().out
+    make_env.main()
+
+    kept = {"POSTGRES_PASSWORD": "chosen=1", "LETHE_SMTP_URL": "", "OUR_OWN": "#x", "LETHE_OWN_HOSTS": "nats"}
+    assert {name: value for name, value in values(whole).items() if name in kept} == kept
+    assert re.fullmatch("[0-9a-f]{64}", values(whole)["LETHE_PEPPER"])
+    assert re.fullmatch("n[0-9a-f]{64}", values(whole)["NATS_PASSWORD_JOBS"])
+    assert "LETHE_PEPPER, NATS_PASSWORD_JOBS, LETHE_OWN_HOSTS" in first
+    assert values(whole)["LETHE_PEPPER"] not in first
+    assert whole.startswith("# ours\n")
+    assert (tmp_path / ".env").read_text() == whole
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o640
