@@ -1,5 +1,6 @@
 """What an operator deploys says the same as the code: credentials, start order, health, rights."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -17,8 +18,10 @@ from ruamel.yaml import YAML
 
 from lethe_cli.local import minio_server
 from lethe_common.database.roles import owner, role_names, working
+from lethe_common.egress.__main__ import PorterSettings
 from lethe_common.services import Service
-from tests.tree import MEMBERS, ROOT
+from lethe_gateway.settings import GatewaySettings
+from tests.tree import MEMBERS, ROOT, code, dotted
 
 COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -26,6 +29,18 @@ OURS = [service.value for service in Service]
 SERVERS = ["postgres", "nats", "minio"]
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)")
 EXAMPLE = (ROOT / ".env.example").read_text()
+# Set in docker-compose.override.yml. Their defaults are measured ones for one host, or they are for trying things out:
+# who has a reason to change one knows for which service, and .env stays a page.
+BY_OVERRIDE = {
+    "AGE_RETRY_SECONDS", "CHOICES_PER_SUBJECT_MOST", "CLOCK_FILE", "CONSUMER_BATCH", "CONSUMER_ITEMS",
+    "CONTRACT_WARN_DAYS", "CORRESPONDENT_SESSION_HOURS", "CRASH_FOLDER", "ERASURE_CALL_AGAIN_SECONDS",
+    "ERASURE_LEASE_SECONDS", "ERASURE_LOOKBACK_SECONDS", "EXPORTS_PER_HOUR", "EXPORTS_PER_SUBJECT",
+    "EXPORT_LEASE_SECONDS", "EXPORT_RENEW_SECONDS", "FACTS_FOLLOW_SECONDS", "FACTS_PAGE", "KEY_SECONDS",
+    "LOOK_BATCH", "ORPHANS_MOST", "ORPHAN_AGE_SECONDS", "ORPHAN_GRACE_SECONDS", "ORPHAN_SWEEP_SECONDS",
+    "PASSWORD_HASHES_AT_ONCE", "PROCESS_NAME", "RARE_SWEEP_SECONDS", "REGISTER_COUNTS_SECONDS",
+    "REGISTER_FOLLOW_SECONDS", "REMOVALS_AT_ONCE", "REMOVAL_BATCH", "REMOVAL_GATHER_SECONDS", "REQUESTS_OPEN_MOST",
+    "ROTATION_STATEMENT_TIMEOUT_SECONDS", "SEALING", "SWEEP_SECONDS", "TRACE_RATIO",
+}  # fmt: skip
 
 
 def text_of(service: str) -> str:
@@ -43,7 +58,11 @@ def settings_of(service: str) -> dict[str, bool]:
     module = importlib.import_module(f"lethe_{service}.settings")
     kinds = [kind for name, kind in vars(module).items() if name.endswith("Settings") and name != "BaseSettings"]
     fields = {name: field for kind in kinds for name, field in kind.model_fields.items()}
-    return {f"LETHE_{name.upper()}": field.is_required() for name, field in fields.items()}
+    return {name_of(name): field.is_required() for name, field in fields.items()}
+
+
+def name_of(field: str) -> str:
+    return f"LETHE_{field.upper()}"
 
 
 def test_the_committed_broker_configuration_is_what_the_permissions_table_says() -> None:
@@ -125,6 +144,42 @@ def test_every_variable_has_its_line_in_the_example_and_no_secret_is_in_the_tree
 
     assert set(VARIABLE.findall((ROOT / "docker-compose.yml").read_text())) == set(example)
     assert {name for name, value in example.items() if value and re.search("PASSWORD|KEY|TOKEN|PEPPER", name)} == set()
+
+
+@pytest.mark.parametrize("service", [*OURS, "egress"])
+def test_each_choice_of_env_reaches_every_service_that_reads_it(service: str) -> None:
+    read = set(settings_of(service)) if service in OURS else {name_of(field) for field in PorterSettings.model_fields}
+    given = {name: str(value) for name, value in SERVICES[service]["environment"].items()}
+
+    assert [name for name in sorted(read & set(values(EXAMPLE))) if f"${{{name}:" not in given.get(name, "")] == []
+
+
+def test_what_an_operator_is_told_to_set_can_be_set_with_compose() -> None:
+    told = re.findall(r"^\| (`[A-Z0-9_`, ]+`) \|", (ROOT / "docs/operate.md").read_text(), flags=re.MULTILINE)
+    named = {name for row in told for name in re.findall("[A-Z0-9_]+", row)}
+    named |= {
+        name.removeprefix("LETHE_")
+        for source in code()
+        for call in source.calls()
+        if dotted(call.func) == "ConfigurationError"
+        for name in re.findall("LETHE_[A-Z0-9_]+", ast.unparse(call))
+    }
+    given = {name.removeprefix("LETHE_") for one in (*OURS, "egress") for name in SERVICES[one]["environment"]}
+
+    assert sorted(named - given - BY_OVERRIDE) == [], "put it into docker-compose.yml and .env.example"
+    assert sorted(BY_OVERRIDE - named) + sorted(BY_OVERRIDE & given) == []
+
+
+def test_a_choice_left_empty_is_as_if_it_were_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled_in = values(completed(EXAMPLE, EXAMPLE))
+    for name, value in SERVICES["gateway"]["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{(\w+)[^}]*\}", lambda match: filled_in[match[1]], value))
+    settings = GatewaySettings()
+
+    assert not settings.has_provider
+    assert (settings.oidc_issuer_url, settings.identity_stand_in) == (None, None)
+    assert settings.mail_from == GatewaySettings.model_fields["mail_from"].default
+    assert settings.password_cost == GatewaySettings.model_fields["password_cost"].default
 
 
 def test_every_role_of_the_database_is_prepared() -> None:

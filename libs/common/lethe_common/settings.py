@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Environment(BaseSettings):
     """Every variable starts with LETHE_. A variable may also be a file of that name in LETHE_SECRETS_DIR."""
 
-    model_config = SettingsConfigDict(env_prefix="LETHE_", extra="ignore", frozen=True)
+    # Compose hands on what .env leaves open as an empty variable, which is to mean the default.
+    model_config = SettingsConfigDict(env_prefix="LETHE_", extra="ignore", frozen=True, env_ignore_empty=True)
 
 
 class ServiceSettings(Environment):

@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 
 import structlog
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lethe_common import logging as logs
 from lethe_common.clock import RealClock
@@ -13,14 +12,13 @@ from lethe_common.egress.declared import recipients_in_force, words
 from lethe_common.egress.porter import Porter
 from lethe_common.egress.ways import DirectWay
 from lethe_common.policy import load_profile
+from lethe_common.settings import Environment
 
 log = structlog.get_logger()
 
 
-class PorterSettings(BaseSettings):
+class PorterSettings(Environment):
     """The same variables as the services'; no credentials among them."""
-
-    model_config = SettingsConfigDict(env_prefix="LETHE_", extra="ignore", frozen=True)
 
     profile: Path
     egress_socket: Path
