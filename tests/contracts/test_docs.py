@@ -1,20 +1,37 @@
 """The documents are true where a machine can tell: links, commands, settings, dependencies."""
 
+import ast
 import importlib
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.test_deploy import settings_of
-from tests.tree import MEMBERS, ROOT, SERVICES, files
+from tests.tree import MEMBERS, ROOT, SERVICES, code, dotted, files
 
+# What Prometheus is shown of each kind of metric.
+SERIES = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_count", "_sum")}
 DOCUMENTS = [file for file in files() if file.suffix == ".md"]
 
 
 def name(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
+
+
+@cache
+def metrics() -> dict[str, str]:
+    """Every metric declared in the code, and of which kind it is."""
+    return {
+        str(first.value): dotted(call.func)
+        for source in code()
+        for call in source.calls()
+        if dotted(call.func) in SERIES
+        for first in call.args[:1]
+        if isinstance(first, ast.Constant)
+    }
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
@@ -37,6 +54,17 @@ def test_every_file_of_the_project_named_exists(document: Path) -> None:
     named = re.findall(r"`((?:libs|services|deploy|tests|docs)/[A-Za-z0-9_./-]+)`", document.read_text())
 
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_metric_named_is_one_that_is_exposed(document: Path) -> None:
+    """An alarm on a counter without its `_total` never goes off, and nothing says so."""
+    exposed = {f"{metric}{ending}" for metric, kind in metrics().items() for ending in SERIES[kind]}
+    words = set(re.findall(r"\blethe_[a-z_]+", document.read_text()))
+    # Members, databases and cookies have a name of two words.
+    named = {word for word in words if word in metrics() or word.count("_") > 1}
+
+    assert sorted(named - exposed) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
