@@ -8,6 +8,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lethe_cli.commands.options import DEFAULT_DATA, Data
+from lethe_cli.files import said_plainly
 from lethe_cli.printing import ERR, OUT
 
 
@@ -33,7 +34,7 @@ def backup(
     from lethe_cli.local.folder import DataFolder
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with said_plainly(), Progress(*columns, console=ERR, transient=True) as progress:
         dumping = progress.add_task("database", total=None)
         listing = progress.add_task("objects listed", total=None, visible=False)
         watch = Watch(

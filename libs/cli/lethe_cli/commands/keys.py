@@ -30,8 +30,10 @@ def new(
     from lethe_cli.local.folder import DataFolder
     from lethe_cli.local.keys import new_recovery_key
 
-    new_recovery_key(output, public or DataFolder(data).recovery_key)
+    place = public or DataFolder(data).recovery_key
+    new_recovery_key(output, place)
     OUT.print(f"{output}: keep it where no server can read it, in two places. It opens every key.", markup=False)
+    OUT.print(f"{place}: the public half, to which backups are sealed.", markup=False)
 
 
 @app.command()

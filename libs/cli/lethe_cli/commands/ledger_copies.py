@@ -8,6 +8,7 @@ import typer
 from rich.progress import DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lethe_cli.commands.options import DEFAULT_DATA, Data
+from lethe_cli.files import said_plainly
 from lethe_cli.printing import ERR, OUT
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ def copy(
     from lethe_cli.local.ledger_copies import copy as take
 
     columns = (TextColumn("{task.description}"), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with said_plainly(), Progress(*columns, console=ERR, transient=True) as progress:
         copying = progress.add_task("ledger of facts", total=None)
         made = asyncio.run(
             take(DataFolder(data.absolute()), out, lambda size: progress.update(copying, completed=size))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from minio.error import MinioException
+from urllib3.exceptions import HTTPError
 
 from lethe_cli.errors import BackupRefused
 from lethe_cli.local import backups, bucket, dumps, runtime
@@ -51,7 +53,7 @@ async def back_up(data: DataFolder, place: Path, watch: Watch) -> Taken:
         NotRunning: nothing runs on the data folder.
         BackupRefused: the policy speaks of no backups, or something could not be read.
     """
-    running, known = runtime.read(data.runtime), Secrets.model_validate_json(data.secrets.read_bytes())
+    running, known = runtime.read(data), Secrets.model_validate_json(data.secrets.read_bytes())
     book, key = load_profile(Path(running.profile)).book, backups.key_of(data)
     now = read_virtual(data.clock)[0] if running.clock == "virtual" else RealClock().now()
     declared = book.governing(now).content.backups
@@ -93,27 +95,44 @@ async def newest_fact(running: Runtime, known: Secrets) -> Ledger:
     """How far the ledger of facts of a running suite is.
 
     Raises:
-        BackupRefused: it is empty.
+        BackupRefused: it is empty, or the database does not answer.
     """
     url = f"postgresql://postgres:{known.postgres_superuser}@{LOOPBACK}:{running.postgres_port}/{FACTS_DATABASE}"
-    connection = await asyncpg.connect(url, timeout=10)
     try:
-        row = await connection.fetchrow(NEWEST_FACT)
-    finally:
-        await connection.close()
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            row = await connection.fetchrow(NEWEST_FACT)
+        finally:
+            await connection.close()
+    except asyncpg.UndefinedTableError:
+        row = None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise BackupRefused(
+            f"The ledger of facts cannot be read ({error or type(error).__name__}). "
+            "Does the suite still start, or stop? See `lethe service status`, and try again."
+        ) from error
     if row is None:
         raise BackupRefused("The ledger of facts is empty: is the privacy service running? See `lethe service status`.")
     return Ledger(number=row["number"], hash=row["hash"])
 
 
 def _list_objects(running: Runtime, known: Secrets, file: Path, listed: Callable[[int], None]) -> int:
-    """Names, versions and sizes; objects themselves stay where they are, and names are random."""
+    """Names, versions and sizes; objects themselves stay where they are, and names are random.
+
+    Raises:
+        BackupRefused: the store does not answer.
+    """
     store, count = bucket.client(running.s3_endpoint, known.s3_admin), 0
     file.touch(mode=0o600)
-    with file.open("w") as stream:
-        for one in store.list_objects(bucket_name=running.s3_bucket, recursive=True, include_version=True):
-            line = {"name": one.object_name, "version": one.version_id, "size_bytes": one.size}
-            stream.write(json.dumps(line) + "\n")
-            count += 1
-            listed(count)
+    try:
+        with file.open("w") as stream:
+            for one in store.list_objects(bucket_name=running.s3_bucket, recursive=True, include_version=True):
+                line = {"name": one.object_name, "version": one.version_id, "size_bytes": one.size}
+                stream.write(json.dumps(line) + "\n")
+                count += 1
+                listed(count)
+    except (MinioException, HTTPError) as error:
+        raise BackupRefused(
+            f"The object store does not list its objects ({type(error).__name__}). See `lethe service status`, and try again."
+        ) from error
     return count

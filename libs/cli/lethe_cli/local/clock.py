@@ -64,7 +64,7 @@ def advance(data: Path, duration: str, timeout_seconds: float = 120.0) -> dateti
 
 def _late(data: Path, file: Path, number: int) -> list[str]:
     """The services that have not acknowledged this step. One that was stopped on purpose is not waited for."""
-    wanted = set(runtime.read(DataFolder(data).runtime).services)
+    wanted = set(runtime.read(DataFolder(data)).services)
     missing = [name for name in sorted(wanted) if _acknowledged(file, name) < number]
     if not missing:
         return []
@@ -80,6 +80,6 @@ def _acknowledged(file: Path, name: str) -> int:
 
 
 def _clock_file(data: Path) -> Path:
-    if runtime.read(DataFolder(data).runtime).clock != "virtual":
+    if runtime.read(DataFolder(data)).clock != "virtual":
         raise ClockRefused("This suite runs on real time. Start it with `lethe up --virtual-clock` to move its clock.")
     return DataFolder(data).clock

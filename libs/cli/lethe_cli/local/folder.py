@@ -94,6 +94,18 @@ class DataFolder:
         except OSError as error:
             raise FolderRefused(f"{self.path} cannot be used: {error.strerror}. Choose another with --data.") from error
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody has taken the folder, and lives: what is written in it may be older than a power cut."""
+        try:
+            with (self.path / "lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
     def lock(self) -> IO[str]:
         """Take the folder for this process; the lock ends with the returned file, however the process ends.
 

@@ -114,7 +114,7 @@ def _minio() -> Finding:
 
 def _ports(folder: DataFolder, port: int, console_port: int) -> Iterator[Finding]:
     try:
-        ours = runtime.read(folder.runtime)
+        ours = runtime.read(folder)
     except CommandError:
         ours = None
     for number, option in ((port, "--port"), (console_port, "--console-port")):

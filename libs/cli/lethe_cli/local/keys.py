@@ -1,5 +1,6 @@
 """A local suite's keys and access log: the recovery key, and the privacy service's own tools as a child."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -23,14 +24,27 @@ _INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
 def new_recovery_key(private: Path, public: Path) -> None:
     """Make an X25519 key pair: the private half in a file for its owner only, the public one for the service.
 
+    Either both are there afterwards or none, so that nothing is ever sealed to a key that nobody has.
+
     Raises:
-        CommandError: there is a private half already.
+        CommandError: there is a private half already, or one of the two cannot be written.
     """
     if private.exists():
         raise CommandError(f"{private} is there already. Choose another file: a recovery key is never overwritten.")
     key = X25519PrivateKey.generate()
-    write_private(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    write_private(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    fresh = public.with_name(f"{public.name}.fresh")
+    try:
+        public.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(fresh, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        write_private(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        fresh.replace(public)
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename or public} cannot be written ({error.strerror}). Choose another place with --public or -o."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
 
 
 def upkeep(data: Path, *arguments: str) -> str:
@@ -55,7 +69,7 @@ def access_log(data: Path, *arguments: str) -> str:
 
 def _child(module: str, data: Path, arguments: Sequence[str]) -> str:
     folder = DataFolder(data)
-    port = runtime.read(folder.runtime).postgres_port
+    port = runtime.read(folder).postgres_port
     known = Secrets.model_validate_json(folder.secrets.read_bytes())
     places = {
         "DATABASE_URL": (working(Service.PRIVACY), FACTS_DATABASE),

@@ -36,9 +36,9 @@ async def copy(data: DataFolder, place: Path, copied: Callable[[int], None]) -> 
         NotRunning: nothing runs on the data folder.
         BackupRefused: the ledger is empty, or could not be read.
     """
-    _prepare(place)
-    running, known = runtime.read(data.runtime), Secrets.model_validate_json(data.secrets.read_bytes())
+    running, known = runtime.read(data), Secrets.model_validate_json(data.secrets.read_bytes())
     key, taken_at = backups.key_of(data), wall()
+    _prepare(place)
     ledger = await newest_fact(running, known)
     file = place / f"ledger-{ledger.number}-{backups.name_of(taken_at)}.dump"
     try:

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from lethe_cli.errors import NotRunning
-from lethe_cli.local.folder import write_private
+from lethe_cli.errors import FolderRefused, NotRunning
+from lethe_cli.local.folder import DataFolder, write_private
 
 
 class Runtime(BaseModel):
@@ -41,15 +41,18 @@ class Runtime(BaseModel):
         write_private(file, self.model_dump_json(indent=2).encode())
 
 
-def read(file: Path) -> Runtime:
-    """What the last `lethe up` on this folder wrote.
+def read(folder: DataFolder) -> Runtime:
+    """What the `lethe up` that runs on this folder wrote.
 
     Raises:
-        NotRunning: there is no such file.
+        NotRunning: none does; after a kill or a power cut the file is there all the same.
+        FolderRefused: the folder is closed to us.
     """
     try:
-        return Runtime.model_validate_json(file.read_bytes())
-    except FileNotFoundError as error:
-        raise NotRunning(
-            f"Nothing runs on {file.parent}. Start it with `lethe up`, or name its folder with --data."
-        ) from error
+        if folder.is_in_use:
+            return Runtime.model_validate_json(folder.runtime.read_bytes())
+    except FileNotFoundError:
+        pass  # taken by one that has only begun, or has ended meanwhile
+    except OSError as error:
+        raise FolderRefused(f"{folder.path} cannot be read ({error.strerror}). Be who started `lethe up`.") from error
+    raise NotRunning(f"Nothing runs on {folder.path}. Start it with `lethe up`, or name its folder with --data.")
