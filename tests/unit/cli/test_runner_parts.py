@@ -18,6 +18,7 @@ from lethe_cli.local.folder import DataFolder
 from lethe_cli.local.logbook import Logbook
 from lethe_cli.local.logdays import first_day_kept
 from lethe_cli.local.secrets import Secrets, load_or_make
+from lethe_cli.local.services import PublicPorts
 from lethe_cli.local.watchdog import watch
 from lethe_common.bus.permissions import Listen, nats_configuration
 from lethe_common.database.roles import role_statements, scram_verifier
@@ -54,6 +55,31 @@ def test_free_ports_are_free_and_different() -> None:
     chosen = ports.free_ports(12)
     assert len(set(chosen)) == len(chosen)
     assert all(ports.is_free(port) for port in chosen)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:7"),
+        ("0.0.0.0", "http://127.0.0.1:7"),  # noqa: S104  what people give to be reached from elsewhere
+        ("::", "http://[::1]:7"),
+        ("::1", "http://[::1]:7"),
+        ("10.0.0.5", "http://10.0.0.5:7"),
+    ],
+)
+def test_addresses_that_are_told_can_be_called_and_the_console_is_on_loopback(host: str, url: str) -> None:
+    public = PublicPorts(host, 7, 8)
+
+    assert (public.url, public.console_url) == (url, "http://127.0.0.1:8")
+
+
+def test_ports_of_the_sixth_version_are_looked_at_too() -> None:
+    with socket.socket(socket.AF_INET6) as server:
+        server.bind(("::1", 0))
+        server.listen()
+        taken = server.getsockname()[1]
+        assert not ports.is_free(taken, "::1")
+    assert ports.is_free(taken, "::1")
 
 
 def test_secrets_are_made_once_and_closed(tmp_path: Path) -> None:

@@ -37,7 +37,11 @@ def up(
     *,
     data: Data = DEFAULT_DATA,
     host: Annotated[
-        str, typer.Option(help="Where studio, API and console listen. Other than loopback, put TLS in front.")
+        str,
+        typer.Option(
+            help="Where studio and API listen; the console stays on loopback. Other than loopback, put TLS in front and say "
+            "what people type: --set PUBLIC_URL=https://…"
+        ),
     ] = LOOPBACK,
     port: Annotated[int, typer.Option(help="The port of the studio and the API.")] = 8080,
     console_port: Annotated[int, typer.Option(help="The port of the operator's console. Never publish it.")] = 8081,

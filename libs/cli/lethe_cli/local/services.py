@@ -22,6 +22,7 @@ from lethe_common.services import Service
 _INHERITED = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE")
 _LOOKS_FOR_ITSELF = (Service.RETENTION, Service.PRIVACY)
 """The services that see absence with the verifier's credentials."""
+_REACHED_BY = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  one listens at these; nobody can call them
 _STORES = (Service.GATEWAY, Service.JOBS)
 _NICENESS = {Service.RETENTION: BACKGROUND, Service.JOBS: BETWEEN}
 
@@ -37,7 +38,7 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class PublicPorts:
-    """Where the gateway faces people: studio and API, and the operator's console."""
+    """Where the gateway faces people: studio and API at `host`, and the operator's console, on loopback whatever that is."""
 
     host: str
     port: int
@@ -45,11 +46,13 @@ class PublicPorts:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        """How it is reached from this machine."""
+        host = _REACHED_BY.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def console_url(self) -> str:
-        return f"http://{self.host}:{self.console_port}"
+        return f"http://{LOOPBACK}:{self.console_port}"
 
 
 @dataclass(frozen=True, slots=True)

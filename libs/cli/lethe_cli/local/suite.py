@@ -74,7 +74,7 @@ async def running(options: Options, forkserver: ForkServer | None = None) -> Asy
     """
     if not options.is_servers_only:
         ports.require_free(options.port, options.host, "--port")
-        ports.require_free(options.console_port, options.host, "--console-port")
+        ports.require_free(options.console_port, ports.LOOPBACK, "--console-port")
     profile = Path() if options.is_servers_only else profiles.find(options.profile)
     folder = DataFolder(options.data.absolute())
     folder.prepare()
