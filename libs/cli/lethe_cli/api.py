@@ -21,10 +21,11 @@ HEADERS = declare(Kind.HEADER, {"Authorization": held("identity.credentials", is
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the API is and with which key; `console` and its token for operators."""
+    """Where the API is and with which key; for operators the console and its token. `variable` is what names another."""
 
     url: str
     api_key: str | None = None
+    variable: str = "LETHE_URL"
 
 
 class Api:
@@ -37,7 +38,7 @@ class Api:
         self._http = httpx2.Client(
             base_url=address.url, headers=headers, timeout=_TIMEOUT, trust_env=False, verify=has_tls
         )
-        self._url = address.url
+        self._url, self._variable = address.url, address.variable
 
     def __enter__(self) -> Self:
         return self
@@ -128,7 +129,9 @@ class Api:
         try:
             yield
         except httpx2.ConnectError as error:
-            raise NotReached(f"Nothing answers at {self._url}. Start it with `lethe up`, or set LETHE_URL.") from error
+            raise NotReached(
+                f"Nothing answers at {self._url}. Start it with `lethe up`, or set {self._variable}."
+            ) from error
         except httpx2.TransportError as error:
             raise NotReached(f"{self._url} broke off, or took too long. Try again.") from error
 

@@ -1,4 +1,4 @@
-"""Which Lethe a command speaks to: LETHE_URL and LETHE_API_KEY, else the suite on the data folder."""
+"""Which Lethe a command speaks to: LETHE_URL and LETHE_API_KEY; an operator's LETHE_CONSOLE_URL, else the suite on the data folder."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from lethe_cli.api import Address, Api
 from lethe_cli.errors import KeyMissing, NotRunning
 from lethe_cli.local.folder import DataFolder
 
+_CONSOLE = "LETHE_CONSOLE_URL"
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 Url = Annotated[str | None, typer.Option("--url", envvar="LETHE_URL", help=f"The API's address ({DEFAULT_URL}).")]
@@ -21,7 +22,13 @@ Key = Annotated[
     ),
 ]
 Data = Annotated[
-    Path, typer.Option("--data", envvar="LETHE_DATA", help="The data folder of the suite, for operators' commands.")
+    Path,
+    typer.Option(
+        "--data",
+        envvar="LETHE_DATA",
+        help="The data folder of the suite, for operators' commands. Where it was not started by `lethe up`, set "
+        "LETHE_CONSOLE_URL and LETHE_OPERATOR_TOKEN instead.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line, for programs.")]
 DEFAULT_DATA = Path(".lethe")
@@ -44,15 +51,31 @@ def anonymous(url: str | None) -> Api:
 
 
 def console(data: Path) -> Api:
-    """A client of the operator console of the suite that runs on a data folder.
+    """A client of the operator console: the one that LETHE_CONSOLE_URL names, else of the suite that runs on a data folder.
 
     Raises:
         NotRunning: none runs there.
         KeyMissing: neither LETHE_OPERATOR_TOKEN nor the data folder has a token.
     """
-    running = runtime(data)
-    token = os.environ.get("LETHE_OPERATOR_TOKEN") or _token(DataFolder(data))
-    return Api(Address(str(running["console_url"]), token))
+    url, token = os.environ.get(_CONSOLE), os.environ.get("LETHE_OPERATOR_TOKEN")
+    if url:
+        if not token:  # that of the data folder is another suite's, and nothing to send anywhere else
+            raise KeyMissing(f"No operator token. Set LETHE_OPERATOR_TOKEN beside {_CONSOLE}.")
+        return Api(Address(url, token, _CONSOLE))
+    return console_of(data, token)
+
+
+def console_of(data: Path, token: str | None = None) -> Api:
+    """A client of the operator console of the suite that runs on a data folder; with its own token, unless another is given.
+
+    Raises:
+        NotRunning: none runs there.
+        KeyMissing: there is no token.
+    """
+    url = runtime(data)["console_url"]
+    if not url:
+        raise NotRunning(f"Only the servers run on {data}. Stop them, and start all with `lethe up --data {data}`.")
+    return Api(Address(url, token or _token(DataFolder(data)), _CONSOLE))
 
 
 def runtime(data: Path) -> dict[str, Any]:
@@ -64,7 +87,9 @@ def runtime(data: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(DataFolder(data).runtime.read_bytes())
     except FileNotFoundError as error:
-        raise NotRunning(f"No suite runs on {data}. Start one with `lethe up --data {data}`.") from error
+        raise NotRunning(
+            f"No suite runs on {data}. Start one with `lethe up --data {data}`, or set {_CONSOLE} to where the console is."
+        ) from error
     return content
 
 

@@ -75,7 +75,10 @@ def test_addresses_that_are_told_can_be_called_and_the_console_is_on_loopback(ho
 
 def test_ports_of_the_sixth_version_are_looked_at_too() -> None:
     with socket.socket(socket.AF_INET6) as server:
-        server.bind(("::1", 0))
+        try:
+            server.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has none")
         server.listen()
         taken = server.getsockname()[1]
         assert not ports.is_free(taken, "::1")

@@ -24,7 +24,7 @@ from lethe_cli.local.ports import free_ports
 from lethe_cli.local.profiles import find
 from lethe_cli.newcomers import come_in
 from lethe_cli.printing import ERR, OUT, day
-from lethe_cli.remote import anonymous, api, console
+from lethe_cli.remote import anonymous, api, console_of
 from lethe_common.catalogue import Kind, declare, held
 
 _FOLDER = "lethe-demo-"
@@ -170,7 +170,7 @@ def _with_deadline(client: Api, video: Answer) -> Answer:
 def _ledger(client: Api, folder: Path) -> None:
     for line in reversed(client.get("/v1/credits/history")["data"]):
         _say("ledger", f"{line['kind']:<8} {line['amount']:>4} credits  {line['debit']} -> {line['credit']}")
-    with console(folder) as operator:
+    with console_of(folder) as operator:
         books = operator.post("/api/ledger/verify")
     if not books["is_balanced"]:
         raise CommandError("The books do not balance: " + "; ".join(books["differences"]))
