@@ -1,6 +1,8 @@
 """The `lethe` command."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -44,6 +46,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
     )
+    app.callback()(_before_any)
     up.register(app)
     doctor.register(app)
     backup.register(app)
@@ -61,6 +64,21 @@ def build() -> typer.Typer:
     simulation.register(policy.app)
     app.add_typer(policy.app, name="policy")
     return app
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"lethe {version('lethe-cli')}")
+        raise typer.Exit
+
+
+def _before_any(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """What stands before any command."""
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Environment(BaseSettings):
-    """Every variable starts with LETHE_. A variable may also be a file of that name in LETHE_SECRETS_DIR."""
+    """Every variable starts with LETHE_."""
 
     # Compose hands on what .env leaves open as an empty variable, which is to mean the default.
     model_config = SettingsConfigDict(env_prefix="LETHE_", extra="ignore", frozen=True, env_ignore_empty=True)

@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lethe_cli.__main__ import build
 from lethe_cli.errors import ClockRefused, FolderRefused, PortTaken, ProfileMissing
 from lethe_cli.local import clock, ports, profiles
 from lethe_cli.local.folder import DataFolder
@@ -173,3 +176,10 @@ def test_a_password_from_the_environment_is_left_for_the_server_to_read() -> Non
     assert "password: $PASSWORD_JOBS\n" in written
     assert "sync_interval: always" in written
     assert "http:" not in written
+
+
+def test_the_version_that_is_told_is_the_installed_one() -> None:
+    said = CliRunner().invoke(build(), ["--version"])
+
+    assert (said.exit_code, said.output) == (0, f"lethe {version('lethe-cli')}\n")
+    assert "Usage" in CliRunner().invoke(build(), []).output
