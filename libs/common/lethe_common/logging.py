@@ -33,7 +33,7 @@ FIELDS = declare(
         **each(
             (
                 "age", "call", "category", "cause", "consumer", "error_code", "event_type", "kind", "policy_hash", "provider",
-                "recipient", "revision", "state", "store", "stream", "subject", "worker",
+                "recipient", "revision", "state", "store", "stream", "subject", "sweep", "worker",
             ),
             impersonal("a name of ours"),
         ),

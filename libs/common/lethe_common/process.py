@@ -42,6 +42,7 @@ from lethe_common.replay import Apply, Replay
 from lethe_common.rpc.envelope import Call
 from lethe_common.services import Service
 from lethe_common.settings import ServiceSettings
+from lethe_common.sweeps import sweep_all
 
 log = structlog.get_logger()
 
@@ -333,16 +334,14 @@ class Process(Generic[S]):
 
     async def _sweep(self, sweeps: Sequence[Sweep], now: datetime) -> None:
         async with self._sweeping:
-            for sweep in sweeps:
-                await sweep(now)
+            await sweep_all(sweeps, now)
 
     async def _sweep_surely(self, now: datetime) -> None:
         """Before a move of the virtual clock is acknowledged, all that is due has run."""
         while True:
             try:
                 await self._sweep([*self._sweeps, *self._rare_sweeps], now)
-            except Exception as error:  # noqa: BLE001  the frame: logged and tried again
-                log.warning("sweep_failed", error=logs.describe(error), where=logs.places(error))
+            except Exception:  # noqa: BLE001  the frame: logged where it failed, and tried again
                 await asyncio.sleep(_SWEEP_RETRY_SECONDS)
             else:
                 return

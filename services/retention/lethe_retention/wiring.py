@@ -33,6 +33,7 @@ from lethe_common.rpc.retention import (
 from lethe_common.rpc.simulation import PolicySimulate
 from lethe_common.services import Service
 from lethe_common.storage import Storage
+from lethe_common.sweeps import in_order
 from lethe_retention.adapters.billing import Billing
 from lethe_retention.adapters.eyes import Cluster, Eyes
 from lethe_retention.adapters.owners import owners
@@ -78,6 +79,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
     exports = ExportHandlers(timetable, frame.clock, verification)
     sweeps = _sweeps(frame, settings, gauges)
     versions = Versions(frame.database, frame.book, timetable, frame.clock, batch=settings.versions_batch)
+    # Nothing is due by a deadline that an older version computed.
     due: list[Sweep] = [versions.apply, sweeps.tell_due]
     places = Places(databases[Cluster.DATA], storage, page=settings.orphan_page)
     orphans = OrphanSweep(frame.database, places, eyes.still_there, owners(frame.bus), gauges, _orphan_pace(settings))
@@ -102,7 +104,7 @@ async def build(frame: Frame, settings: Settings) -> Parts:
         replay=erasures.bring_about,
         workers=[verification.run, versions.run, orphans.run],
         # Real time does not wait for anybody; who moves a virtual clock wants to see the effect.
-        sweeps=[*due, sweeps.settle] if frame.clock.kind == "virtual" else due,
+        sweeps=[in_order(*due, sweeps.settle) if frame.clock.kind == "virtual" else in_order(*due)],
         rare_sweeps=[sweeps.prune],
         on_close=[*(database.close for database in databases.values()), storage.close],
     )
