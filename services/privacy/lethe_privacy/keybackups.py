@@ -7,7 +7,7 @@ what was deleted could be opened with an old one.
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +26,19 @@ from lethe_privacy.recovery import FileKey, Label, Sections, piece, section_head
 log = structlog.get_logger()
 
 TABLES = {
+    "subjects": ("subject_ref", "state", "consents", "objections", "holder_ref", "is_restricted", "erased_at"),
+    "consents": (
+        "line", "holder_ref", "purpose", "choice", "policy_version", "policy_hash", "text_hash", "language", "way", "at",
+    ),
+    "facts_mark": ("is_only", "number"),
+    "closed_holders": ("holder_ref", "closed_at"),
+    "login_index": ("index_digest", "subject_ref"),
+    "class_keys": ("subject_ref", "key_class", "key_id", "wrapped", "epoch_id"),
+    "item_keys": ("item_id", "subject_ref", "key_class", "key_id", "wrapped", "created_at"),
+    "losses": ("subject_ref",),
+}  # fmt: skip
+"""What a backup holds of the key store: tables and their columns. Sections name them, since the next version may have more."""
+_UNNAMED = {
     "subjects": ("subject_ref", "state", "consents", "objections", "holder_ref", "is_restricted"),
     "consents": (
         "line", "holder_ref", "purpose", "choice", "policy_version", "policy_hash", "text_hash", "language", "way", "at",
@@ -36,7 +49,7 @@ TABLES = {
     "class_keys": ("subject_ref", "key_class", "key_id", "wrapped", "epoch_id"),
     "item_keys": ("item_id", "subject_ref", "key_class", "key_id", "wrapped", "created_at"),
 }  # fmt: skip
-"""What a backup holds of the key store: tables and their columns."""
+"""What sections hold that name no columns, as older versions wrote them. It stays as it is."""
 _ROTATED = ("class_keys", "item_keys")
 _KEYRING, _TABLE = "keyring/", "table/"
 _QUEUED_PIECES = 8
@@ -45,6 +58,8 @@ _RESTORED = """
        SET number = $1, epoch_id = $2, began_at = $3, phase = 'resting', next_epoch_id = NULL,
            next_began_at = NULL, copied_subject = '', copied_item = ''
 """
+# A backup of before says that somebody was erased, and not when: the record stays from now on as long as it has to.
+_ERASED_BY_NOW = "UPDATE subjects SET erased_at = now() WHERE state = 'erased' AND erased_at IS NULL"
 _NEXT_LINE = "SELECT setval(pg_get_serial_sequence('keys.consents', 'line'), (SELECT max(line) FROM consents))"
 
 
@@ -103,7 +118,7 @@ class KeyBackups:
         for name, content in (await self._keyring.keys_to_back_up(epoch_id)).items():
             yield section_head(f"{_KEYRING}{name}") + piece(content) + piece(b"")
         for table, columns in TABLES.items():
-            yield section_head(f"{_TABLE}{table}")
+            yield section_head(f"{_TABLE}{table}/{','.join(columns)}")
             source = f"{table}_next" if is_next and table in _ROTATED else table
             async for rows in _copied(tx.connection, f"SELECT {', '.join(columns)} FROM {source}"):  # noqa: S608  TABLES
                 yield piece(rows)
@@ -133,19 +148,18 @@ class KeyRestoration:
         keys: dict[str, bytes] = {}
         if tx is not None:
             # The mark goes back with the rest: what was decided since is gone through again at the next start.
-            await tx.execute(f"TRUNCATE {', '.join(TABLES)}, losses, touched")
+            await tx.execute(f"TRUNCATE {', '.join(TABLES)}, touched")
         while (name := await sections.next_name()) is not None:
             if name.startswith(_KEYRING):
                 keys[name.removeprefix(_KEYRING)] = b"".join([part async for part in sections.pieces()])
-            elif name.removeprefix(_TABLE) in TABLES:
-                await _restore_table(tx, name.removeprefix(_TABLE), sections.pieces())
             else:
-                raise KeyBackupInvalid("The key backup holds what this version does not know.")
+                await _restore_table(tx, *_table_of(name), sections.pieces())
         await self._keyring.take_back(keys)
         if tx is not None:
             label = file_key.label
             await tx.execute(_RESTORED, label.generation, label.epoch_id, label.began_at)
             await tx.execute(_NEXT_LINE)
+            await tx.execute(_ERASED_BY_NOW)
         return file_key.label
 
     def _body(self, file: Path, offset: int, file_key: FileKey) -> AsyncIterator[bytes]:
@@ -169,12 +183,23 @@ def _label(file: Path) -> Label:
     return recovery.label_of(_first_line(file))
 
 
-async def _restore_table(tx: Transaction | None, table: str, pieces: AsyncGenerator[bytes, None]) -> None:
+def _table_of(section: str) -> tuple[str, tuple[str, ...]]:
+    """The table and the columns that a section holds."""
+    table, _, named = section.removeprefix(_TABLE).partition("/")
+    columns = tuple(named.split(",")) if named else _UNNAMED.get(table, ())
+    if not columns or not set(columns) <= set(TABLES.get(table, ())):
+        raise KeyBackupInvalid("The key backup holds what this version does not know.")
+    return table, columns
+
+
+async def _restore_table(
+    tx: Transaction | None, table: str, columns: Sequence[str], pieces: AsyncGenerator[bytes, None]
+) -> None:
     if tx is None:
         async for _ in pieces:
             pass
     else:
-        await tx.connection.copy_to_table(table, columns=TABLES[table], source=pieces, format="binary")
+        await tx.connection.copy_to_table(table, columns=columns, source=pieces, format="binary")
 
 
 async def _copied(connection: asyncpg.Connection, query: str) -> AsyncGenerator[bytes, None]:
