@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from lethe_common.identifiers import ErasureId, SubjectRef
+from lethe_common.policy import load_book
 from tests.integration.till import Till, opened_till
 from tests.servers import RunningServers
+from tests.unit.common.policy_files import written
 
 # ledger.transfer in deploy/profiles/aisora2: at least P7Y, and a minimum counts a year as 366 days.
 SEVEN_YEARS = timedelta(days=7 * 366)
@@ -47,6 +50,19 @@ async def test_a_line_is_there_the_second_before_seven_years_and_gone_at_their_e
     assert await lines(till, *subjects) == 0
     assert [await till.money(subject) for subject in subjects] == money
     assert await till.differences() == ()
+
+
+async def test_a_line_with_a_longest_period_only_goes_in_time_for_it(till: Till, tmp_path: Path) -> None:
+    written(tmp_path, ("keep: {from: created, at_least: P7Y}", "keep: {from: created, at_most: P7Y}"))
+    expiries, subject = till.expiries_by(load_book(tmp_path)), await till.open_account()
+    till.clock.advance(days=7 * 365 - 30)
+    await expiries.prune(till.clock.now())
+    before = await lines(till, subject)
+
+    till.clock.advance(days=30)
+    await expiries.prune(till.clock.now())
+
+    assert (before, await lines(till, subject)) == (1, 0)
 
 
 async def test_credits_outlive_the_lines_that_gave_them(till: Till) -> None:

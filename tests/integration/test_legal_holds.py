@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,6 +14,7 @@ from lethe_common.services import Service
 from lethe_retention.errors import AlreadyInForce, BeingErased, HoldUnknown, ItemGone, SamePerson
 from tests.integration.keepers import Keepers, opened_keepers
 from tests.servers import RunningServers
+from tests.unit.common.policy_files import PROFILES, written
 
 PROPOSER, APPROVER = "A. Clerk", "B. Counsel"
 
@@ -281,6 +283,24 @@ async def test_the_record_of_a_hold_goes_its_period_after_the_holds_end_and_not_
     assert before == {over.hold_id: 3, open_.hold_id: 1}
     assert await records(keepers) == {open_.hold_id: 1}
     assert keepers.clock.now() == ended_at + timedelta(days=3 * 366)
+
+
+async def test_the_record_of_a_hold_with_a_longest_period_only_goes_in_time_for_it(
+    servers: RunningServers, keepers: Keepers, tmp_path: Path
+) -> None:
+    written(tmp_path, ("keep: {from: hold_ended, at_least: P3Y}", "keep: {from: hold_ended, at_most: P3Y}"))
+    (tmp_path / "catalogue.yaml").write_bytes((PROFILES / "aisora2/catalogue.yaml").read_bytes())
+    async with opened_keepers(servers, tmp_path) as others:
+        over = await placed(others, await others.subject())
+        await lifted(others, over)
+
+        others.clock.advance(days=3 * 365 - 30)
+        await others.sweep()
+        before = await records(others)
+        others.clock.advance(days=30)
+        await others.sweep()
+
+        assert (before, await records(others)) == ({over.hold_id: 3}, {})
 
 
 async def test_an_erasure_counts_the_holds_there_were_as_kept_by_law_and_names_the_ground(keepers: Keepers) -> None:

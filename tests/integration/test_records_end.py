@@ -19,6 +19,7 @@ from lethe_common.policy import PolicyBook, load_book
 from lethe_common.services import Service
 from lethe_privacy import queries
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
+from lethe_privacy.certificates import RECORD, Attestor
 from lethe_privacy.expiries import RecordExpiries
 from lethe_privacy.models import Table
 from lethe_privacy.subjects import Subjects
@@ -27,7 +28,8 @@ from tests.hand_clock import HandClock
 from tests.integration.keepers import schema
 from tests.integration.key_store import empty_key_store
 from tests.servers import RunningServers
-from tests.unit.common.policy_files import shipped, written
+from tests.unit.common.policy_files import in_two_versions, shipped, written
+from tests.unit.privacy.test_erasure_statement import CALLING, ERASURE, REPORTS, SEEN
 
 KEPT = timedelta(days=3 * 366)
 SECOND = timedelta(seconds=1)
@@ -152,5 +154,24 @@ async def test_a_record_outlives_every_backup_whatever_the_policy_says(records: 
     before = await records.left()
     await expiries.sweep(last)
 
+    assert (before["erasures"], before["subjects"]) == (1, 1)
+    assert await records.left() == {"erasures": 0, "claims": 0, "certificates": 0, "subjects": 0}
+
+
+@pytest.mark.parametrize("shorter", ["at_least: P1Y", "at_most: P1Y"])
+async def test_a_record_goes_on_the_day_that_its_certificate_names_whatever_a_later_version_says(
+    records: Records, tmp_path: Path, shorter: str
+) -> None:
+    book = load_book(in_two_versions(tmp_path / "profile", (AT - SECOND).isoformat(), ("at_least: P3Y", shorter)))
+    statement = Attestor(book, "real", "0.1.0").statement(ERASURE, CALLING, REPORTS, SEEN, AT)
+    (last,) = [line.until for line in statement.retained if line.category == RECORD]
+    await records.erased()
+    assert last is not None
+
+    await records.expiries(book).sweep(last - SECOND)
+    before = await records.left()
+    await records.expiries(book).sweep(last)
+
+    assert last == AT + KEPT
     assert (before["erasures"], before["subjects"]) == (1, 1)
     assert await records.left() == {"erasures": 0, "claims": 0, "certificates": 0, "subjects": 0}

@@ -32,7 +32,7 @@ from lethe_common.events.jobs import (
 )
 from lethe_common.events.privacy import ErasureCompleted, ErasureFenced, ErasureStepRequested
 from lethe_common.identifiers import AssetId, CertificateId, ErasureId, GenerationId, SubjectRef
-from lethe_common.policy import load_profile
+from lethe_common.policy import PolicyBook, load_profile
 from lethe_common.rpc.billing import (
     BalanceAnswer,
     BalanceQuestion,
@@ -82,15 +82,19 @@ class Till:
         self.openings = OpeningHandlers(profile.catalogue, self.clock)
         self.outcomes = OutcomeHandlers(profile.catalogue.prices, self.clock)
         self.erasures = ErasureHandlers(profile.book, self.clock)
-        self.expiries = Expiries(
+        self.expiries = self.expiries_by(profile.book)
+        self.holds = HoldEndpoint(self.coalescer, self.expiries, self.clock)
+
+    def expiries_by(self, book: PolicyBook) -> Expiries:
+        """What goes by another policy than the till's own."""
+        return Expiries(
             self.database,
-            profile.book,
+            book,
             self._ask_gateway,
-            hold_period=quarter,
+            hold_period=timedelta(minutes=15),
             fence_period=timedelta(days=14),
             batch=50,
         )
-        self.holds = HoldEndpoint(self.coalescer, self.expiries, self.clock)
 
     async def _ask_gateway(self, generation_ids: Sequence[GenerationId]) -> set[GenerationId]:
         if self.is_gateway_away:

@@ -132,8 +132,8 @@ class Expiries:
                 await tx.execute(account_queries.MARK_GRANTS_EXPIRED, wallet_ids, now)
 
     async def _forget(self, now: datetime) -> None:
-        """Let lines go that were kept as long as was promised at least; their sums are carried forward."""
-        kept = self._book.longest_minimum(LEDGER, now)
+        """Let lines go that were kept as long as was promised; their sums are carried forward."""
+        kept = self._book.kept(LEDGER, now)
         if kept is None:
             return
         while await self._call(account_queries.FORGET_TRANSFERS, now - kept, self._batch) == self._batch:

@@ -6,7 +6,7 @@ Pure. Signing and checking are in `lethe_common.certificates`.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import digest
 from typing import Any, Literal
@@ -106,7 +106,7 @@ class Attestor:
             quiesced=_quiesced(calling),
             stores=tuple(_store_lines(reports)),
             checked=tuple(CheckLine(store=one.store, method=one.method, found=one.found) for one in seen),
-            retained=tuple(_retained(policy, reports, completed_at)),
+            retained=tuple(_retained(self.book, reports, completed_at)),
             residuals=tuple(_residuals(policy, completed_at)),
             horizon=_horizon(policy, completed_at),
             verifier=Verifier(
@@ -160,14 +160,23 @@ def _quiesced(calling: Calling) -> Quiesced:
     return Quiesced(is_by_record=calling.is_by_record, services=tuple(lines))
 
 
-def _retained(policy: Policy, reports: Sequence[Report], completed_at: datetime) -> list[RetainedLine]:
+def kept(book: PolicyBook, category: str, at: datetime) -> timedelta | None:
+    """After how long what outlives an erasure goes: what certificates name and sweeps do. None: never."""
+    period = book.kept(category, at)
+    if period is None or category != RECORD:
+        return period
+    # As long as a backup can bring somebody's data back, it has to be known that they were erased.
+    return max(period, book.facts_kept(at))
+
+
+def _retained(book: PolicyBook, reports: Sequence[Report], completed_at: datetime) -> list[RetainedLine]:
     by_law = [
         RetainedLine(
             store=count.store,
             category=count.category,
             count=count.after,
             ground=count.retained_ground,
-            until=_until(policy, count.category, completed_at),
+            until=_until(book, count.category, completed_at),
         )
         for report in reports
         for count in report.counts
@@ -177,18 +186,15 @@ def _retained(policy: Policy, reports: Sequence[Report], completed_at: datetime)
         store="pg:privacy.facts",
         category=RECORD,
         count=2,
-        ground=_ground(policy, RECORD),
-        until=_until(policy, RECORD, completed_at),
+        ground=_ground(book.governing(completed_at), RECORD),
+        until=_until(book, RECORD, completed_at),
     )
     return [*by_law, own]
 
 
-def _until(policy: Policy, category: str, completed_at: datetime) -> datetime | None:
-    try:
-        at_least = policy.keep(category).at_least
-    except PolicyError:
-        return None
-    return None if at_least is None else completed_at + at_least
+def _until(book: PolicyBook, category: str, completed_at: datetime) -> datetime | None:
+    period = kept(book, category, completed_at)
+    return None if period is None else completed_at + period
 
 
 def _ground(policy: Policy, category: str) -> str:

@@ -1,12 +1,12 @@
 """Expiries: what was kept as long after its account's end as was promised goes: choices, and records of erasures."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from lethe_common.database import Database
 from lethe_common.policy import PolicyBook
 from lethe_privacy import key_queries, queries
-from lethe_privacy.certificates import CHOICES, RECORD
+from lethe_privacy.certificates import CHOICES, RECORD, kept
 
 Forget = Callable[[datetime], Awaitable[int]]
 
@@ -19,9 +19,9 @@ class Expiries:
 
     async def sweep(self, now: datetime) -> None:
         """Let all lines go that are old enough, and return when no more are."""
-        kept = self._book.kept(CHOICES, now)
-        if kept is not None:
-            await _forget_all(self._forget, now - kept, self._batch)
+        period = kept(self._book, CHOICES, now)
+        if period is not None:
+            await _forget_all(self._forget, now - period, self._batch)
 
     async def _forget(self, closed_at_or_before: datetime) -> int:
         async with self._keys.transaction() as tx:
@@ -37,15 +37,10 @@ class RecordExpiries:
 
     async def sweep(self, now: datetime) -> None:
         """Let all records go that are old enough, and return when no more are."""
-        kept = self._kept(now)
-        if kept is not None:
-            await _forget_all(self._forget_erasures, now - kept, self._batch)
-            await _forget_all(self._forget_subjects, now - kept, self._batch)
-
-    def _kept(self, now: datetime) -> timedelta | None:
-        kept = self._book.kept(RECORD, now)
-        # As long as a backup can bring somebody's data back, it has to be known that they were erased.
-        return None if kept is None else max(kept, self._book.facts_kept(now))
+        period = kept(self._book, RECORD, now)
+        if period is not None:
+            await _forget_all(self._forget_erasures, now - period, self._batch)
+            await _forget_all(self._forget_subjects, now - period, self._batch)
 
     async def _forget_erasures(self, completed_at_or_before: datetime) -> int:
         async with self._database.transaction() as tx:

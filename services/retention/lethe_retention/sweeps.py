@@ -99,8 +99,8 @@ class Sweeps:
             ended = len(rows)
 
     async def _forget_holds(self, now: datetime) -> None:
-        """Let the records of holds go that ended as long ago as was promised at least."""
-        kept = self._book.longest_minimum(HOLD_RECORD, now)
+        """Let the records of holds go that ended as long ago as was promised."""
+        kept = self._book.kept(HOLD_RECORD, now)
         forgotten = 0 if kept is None else self._batch
         while forgotten == self._batch and kept is not None:
             async with self._database.transaction() as tx:

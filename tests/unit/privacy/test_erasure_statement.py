@@ -6,7 +6,7 @@ import pytest
 
 from lethe_common.events.privacy import StoreCount
 from lethe_common.identifiers import ErasureId, SealKeyId, SubjectRef
-from lethe_common.policy import load_book, load_policy
+from lethe_common.policy import PolicyBook, load_book, load_policy
 from lethe_common.services import Service
 from lethe_privacy.certificates import Attestor, pseudonym_of
 from lethe_privacy.erasures import Called, Calling, Erasure, Finding, Report, State
@@ -14,7 +14,7 @@ from lethe_privacy.finals import Remains
 from lethe_privacy.generations import Generation, Phase
 from lethe_privacy.schemas import ErasureStatement
 from tests.tree import ROOT
-from tests.unit.common.policy_files import in_two_versions
+from tests.unit.common.policy_files import in_two_versions, written
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LONGER = "keep: {from: created, at_least: P8Y}"
@@ -131,6 +131,37 @@ def test_a_certificate_names_the_version_in_force_when_the_erasure_was_completed
     assert [before.policy.hash, after.policy.hash] == [version.hash for version in book.versions]
     years = [{line.category: line.until for line in made.retained}["ledger.transfer"] for made in (before, after)]
     assert years == [NOW - timedelta(seconds=1) + timedelta(days=7 * 366), NOW + timedelta(days=8 * 366)]
+
+
+def kept_until(book: PolicyBook, category: str) -> datetime | None:
+    """By when the certificate of an erasure that is completed now says that this goes."""
+    made = Attestor(book, "virtual", "0.1.0").statement(ERASURE, CALLING, REPORTS, SEEN, NOW)
+    return {line.category: line.until for line in made.retained}[category]
+
+
+def test_a_certificate_names_the_longest_minimum_that_was_ever_promised(tmp_path: Path) -> None:
+    shorter = [(f"at_least: P{years}Y", "at_least: P1Y") for years in (3, 7)]
+    book = load_book(in_two_versions(tmp_path, (NOW - timedelta(days=1)).isoformat(), *shorter))
+
+    assert kept_until(book, "erasure.record") == NOW + timedelta(days=3 * 366)
+    assert kept_until(book, "ledger.transfer") == NOW + timedelta(days=7 * 366)
+
+
+def test_a_certificate_names_when_that_goes_which_has_a_longest_period_only(tmp_path: Path) -> None:
+    written(tmp_path, ("at_least: P3Y", "at_most: P3Y"), ("at_least: P7Y", "at_most: P7Y"))
+    book = load_book(tmp_path)
+
+    for category, years in (("erasure.record", 3), ("ledger.transfer", 7)):
+        until = kept_until(book, category)
+        assert until is not None
+        # Removal begins early enough for its remains in backups to be gone by then, too.
+        assert NOW + timedelta(days=years * 365 - 30) < until <= NOW + timedelta(days=years * 365)
+
+
+def test_a_certificate_names_for_its_own_record_no_day_on_which_a_backup_may_still_be_there(tmp_path: Path) -> None:
+    written(tmp_path, ("at_least: P3Y", "at_least: P7D"))
+
+    assert kept_until(load_book(tmp_path), "erasure.record") == NOW + timedelta(days=14 + 30)
 
 
 def test_a_final_statement_names_the_first_certificate_and_what_was_seen_after_the_horizon() -> None:

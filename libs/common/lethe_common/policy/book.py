@@ -47,14 +47,14 @@ class PolicyBook:
         """The version that takes effect next, later than a policy time; None when none does."""
         return next((policy for policy in self.versions if policy.effective_at > at), None)
 
-    def longest_minimum(self, category: str, now: datetime) -> timedelta | None:
+    def _longest_minimum(self, category: str, now: datetime) -> timedelta | None:
         """How long something is kept at least: a minimum that any version by `now` promised is not shortened. None without one."""
         rules = [policy.keep(category) for policy in self._told(now) if category in policy.categories]
         return max((keep.at_least for keep in rules if keep.at_least is not None), default=None)
 
     def kept(self, category: str, now: datetime) -> timedelta | None:
         """After how long what has no plan goes: its longest minimum, without one what a longest period leaves. None: never."""
-        minimum, policy = self.longest_minimum(category, now), self.governing(now)
+        minimum, policy = self._longest_minimum(category, now), self.governing(now)
         if minimum is not None or category not in policy.categories:
             return minimum
         left = timer_of(policy.content, policy.rule(category))
