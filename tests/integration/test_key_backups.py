@@ -1,122 +1,70 @@
 """Key backups, and two drills: the keyring is lost, and the recovery key is lost."""
 
-import io
-import shutil
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+import lethe_privacy.migrations
 from lethe_common.database import Database
+from lethe_common.database.migration import migrate
 from lethe_common.identifiers import SubjectRef
+from lethe_common.rpc.facts import FactKind, NewFact
 from lethe_common.rpc.privacy import KeyWish
-from lethe_common.sealing import CannotOpen, Sealer
+from lethe_common.rpc.retention import RemovalWish
+from lethe_common.sealing import CannotOpen
 from lethe_common.services import Service
 from lethe_privacy.adapters.folder_keyring import FolderKeyring
 from lethe_privacy.errors import KeyBackupInvalid, KeyringLost
-from lethe_privacy.key_replays import SET_MARK
-from lethe_privacy.keybackups import TABLES, KeyBackups, KeyRestoration
-from lethe_privacy.recovery import Label, piece, public_recovery_key, seal_header, section_head
-from lethe_privacy.rotation import Rotation, Rules, back_up_now, begin_first
-from lethe_privacy.rotation_queries import load
-from tests.hand_clock import HandClock
+from lethe_privacy.facts import Facts
+from lethe_privacy.key_replays import KeyReplay
+from lethe_privacy.keybackups import TABLES
+from lethe_privacy.models import Table
+from lethe_privacy.rotation import back_up_now, begin_first
+from tests.integration.keepers import schema
 from tests.integration.key_store import empty_key_store
-from tests.integration.test_privacy_keys import KeyStore, keys, lease, login, opened_subject, refusals, wish
+from tests.integration.test_privacy_keys import lease, login, refusals, wish
+from tests.integration.vault import DAILY, Vault, opened_vault
 from tests.servers import RunningServers
+from tests.unit.common.policy_files import shipped
 
 COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'keys'"
-OLDER = {
-    "subjects": "subject_ref, state, consents, objections, holder_ref, is_restricted",
-    "class_keys": "subject_ref, key_class, key_id, wrapped, epoch_id",
-    "item_keys": "item_id, subject_ref, key_class, key_id, wrapped, created_at",
-}
-"""Some of what backups held before they knew when somebody was erased."""
-DAILY = Rules(rotation=timedelta(days=1), key_backups=2)
-
-
-@dataclass
-class Vault:
-    """A key store with a keyring, a folder of backups and a recovery key."""
-
-    database: Database
-    path: Path
-    clock: HandClock
-    servers: RunningServers
-
-    @property
-    def store(self) -> KeyStore:
-        """As a process that was just started sees it."""
-        return KeyStore(self.database, self.path / "keyring")
-
-    @property
-    def backups(self) -> KeyBackups:
-        keyring = FolderKeyring(self.path / "keyring")
-        return KeyBackups(self.path / "backups", self.path / "recovery.pub", keyring)
-
-    def new_recovery_key(self) -> bytes:
-        """The private half; the public one is where the service finds it."""
-        key = X25519PrivateKey.generate()
-        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        (self.path / "recovery.pub").write_bytes(public)
-        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-    async def rotate(self, **later: float) -> None:
-        keyring = FolderKeyring(self.path / "keyring")
-        rotation = Rotation(self.database, keyring, self.backups, lambda _now: DAILY)
-        await rotation.sweep(self.clock.advance(**(later or {"days": 1})))
-
-    async def people(self, number: int) -> list[KeyWish]:
-        wishes = [wish(await opened_subject(self.store)) for _ in range(number)]
-        await self.store.items.issue(wishes)
-        return wishes
-
-    async def opened(self, wishes: list[KeyWish]) -> list[bytes | None]:
-        return keys(await self.store.lease([lease(one) for one in wishes]))
-
-    async def restore(self, file: Path, recovery_key: bytes, *, with_store: bool) -> Label:
-        restoration = KeyRestoration(FolderKeyring(self.path / "keyring"), recovery_key)
-        if not with_store:
-            return await restoration.restore(file, None)
-        owner = await Database.open(self.servers.keys_dsn("privacy_owner"), Service.PRIVACY, schema="keys")
-        try:
-            async with owner.transaction() as tx:
-                return await restoration.restore(file, tx)
-        finally:
-            await owner.close()
-
-    async def mark(self, number: int) -> None:
-        """Say up to which fact all hold in the key store."""
-        async with self.database.transaction() as tx:
-            await tx.execute(SET_MARK, number)
-
-    async def erase(self, one: KeyWish) -> None:
-        """At policy time, as the saga does it."""
-        await self.store.subjects.destroy(SubjectRef(one.subject_ref), self.clock.now())
-
-    async def erased_at(self, one: KeyWish) -> datetime | None:
-        """Since when somebody is erased; None when nothing is known of them, or no time."""
-        sql = "SELECT erased_at FROM subjects WHERE subject_ref = $1"
-        found: datetime | None = await self.database.pool.fetchval(sql, one.subject_ref)
-        return found
-
-    async def class_key(self, one: KeyWish) -> str:
-        sql = "SELECT key_id FROM class_keys WHERE subject_ref = $1"
-        return str(await self.database.pool.fetchval(sql, one.subject_ref))
-
-    def lose_keyring(self) -> None:
-        shutil.rmtree(self.path / "keyring")
 
 
 @pytest.fixture
 async def vault(servers: RunningServers, tmp_path: Path) -> AsyncIterator[Vault]:
-    clock = HandClock()
-    database = await empty_key_store(servers, tmp_path / "keyring", clock)
-    yield Vault(database, tmp_path, clock, servers)
+    async with opened_vault(servers, tmp_path) as opened:
+        yield opened
+
+
+@dataclass
+class Ledger:
+    """The ledger of facts, and the generations that a legal hold keeps."""
+
+    database: Database
+    facts: Facts
+    held: set[str] = field(default_factory=set)
+
+    async def deleted(self, one: KeyWish, at: datetime) -> None:
+        """Somebody deleted a video."""
+        fact = NewFact(kind=FactKind.ITEM_DELETED, subject_ref=SubjectRef(one.subject_ref), ref=one.item_id, at=at)
+        async with self.database.transaction() as tx:
+            await self.facts.append(tx, [fact])
+
+    async def held_of(self, wishes: Sequence[RemovalWish]) -> set[str]:
+        return self.held & {one.generation_id for one in wishes}
+
+
+@pytest.fixture
+async def ledger(servers: RunningServers, vault: Vault) -> AsyncIterator[Ledger]:
+    await migrate(servers.dsn("privacy_owner"), schema("privacy", lethe_privacy.migrations, Table.metadata))
+    database = await Database.open(servers.dsn("privacy"), Service.PRIVACY)
+    facts = Facts(database, shipped("aisora2").book, vault.clock)
+    await facts.begin()
+    yield Ledger(database, facts)
     await database.close()
 
 
@@ -203,6 +151,29 @@ async def test_drill_a_lost_key_store_comes_back_as_it_was_at_its_last_rotation(
     assert await vault.opened(wishes) == before
 
 
+async def test_drill_what_was_deleted_since_the_backup_loses_its_key_again_unless_it_is_held(
+    vault: Vault, ledger: Ledger
+) -> None:
+    recovery_key, (deleted, held, living) = vault.new_recovery_key(), await vault.people(3)
+    await vault.mark(await ledger.facts.newest())
+    await vault.rotate()
+    ledger.held = {held.item_id}
+    for one in (deleted, held):
+        await ledger.deleted(one, vault.clock.now())
+    await vault.store.items.destroy([lease(deleted)])
+
+    await vault.restore(vault.backups.files()[-1][1], recovery_key, with_store=True)
+    assert all(await vault.opened([deleted, held, living]))
+    replay = KeyReplay(vault.database, ledger.facts, ledger.held_of, every_seconds=60)
+    await replay.catch_up()
+    await replay.destroy_deleted()
+
+    assert [key is None for key in await vault.opened([deleted, held, living])] == [True, False, False]
+    before = await vault.class_key(deleted)
+    await vault.rotate()
+    assert await vault.class_key(deleted) != before
+
+
 async def test_drill_a_lost_recovery_key_is_replaced_and_old_backups_are_of_no_use(vault: Vault) -> None:
     vault.new_recovery_key()
     wishes = await vault.people(2)
@@ -272,59 +243,6 @@ async def test_from_whom_something_was_deleted_before_a_backup_gets_new_class_ke
     after = [await vault.class_key(one) for one in (loser, keeper)]
     assert [new == old for new, old in zip(after, before, strict=True)] == [False, True]
     assert all(await vault.opened([kept, keeper]))
-
-
-async def test_a_backup_of_an_older_version_is_read_and_who_was_erased_counts_from_then_on(vault: Vault) -> None:
-    recovery_key = vault.new_recovery_key()
-    erased, living = await vault.people(2)
-    await vault.erase(erased)
-    before = await vault.opened([living])
-    file = await _of_an_older_version(vault)
-
-    await vault.restore(file, recovery_key, with_store=True)
-
-    at = await vault.erased_at(erased)
-    assert at is not None
-    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
-    assert await vault.erased_at(living) is None
-    assert await vault.opened([living]) == before
-
-
-async def test_a_backup_with_columns_that_are_none_of_ours_is_refused(vault: Vault) -> None:
-    recovery_key = vault.new_recovery_key()
-    await vault.people(1)
-
-    for section in ("losses/subject_ref,more", "losses/subject_ref) FROM x --", "losses", "unknown/subject_ref"):
-        file = await _of_an_older_version(vault, section)
-        with pytest.raises(KeyBackupInvalid, match="does not know"):
-            await vault.restore(file, recovery_key, with_store=True)
-
-
-async def _of_an_older_version(vault: Vault, empty: str | None = None) -> Path:
-    """The generation in use as it was backed up before sections named columns, behind it an empty section of this name."""
-    async with vault.database.transaction() as tx:
-        generation = await load(tx)
-        assert generation is not None
-        label = Label(generation.number, generation.epoch_id, generation.began_at)
-        head, file_key = seal_header(label, public_recovery_key((vault.path / "recovery.pub").read_bytes()))
-        sections = []
-        for name, content in (await FolderKeyring(vault.path / "keyring").keys_to_back_up(label.epoch_id)).items():
-            sections.append(section_head(f"keyring/{name}") + piece(content) + piece(b""))
-        for table, columns in OLDER.items():
-            copied = io.BytesIO()
-            await tx.connection.copy_from_query(f"SELECT {columns} FROM {table}", output=copied, format="binary")
-            sections.append(section_head(f"table/{table}") + piece(copied.getvalue()) + piece(b""))
-    if empty is not None:
-        sections.append(section_head(f"table/{empty}") + piece(b""))
-
-    async def body() -> AsyncIterator[bytes]:
-        for section in sections:
-            yield section
-
-    sealed = [part async for part in Sealer(is_on=True).seal_stream(file_key.key, file_key.context, body())]
-    file = vault.path / "older.keys"
-    file.write_bytes(head + b"".join(sealed))
-    return file
 
 
 async def test_without_a_recovery_key_nothing_is_written_and_a_wrong_one_stops_the_rotation(vault: Vault) -> None:

@@ -1,8 +1,8 @@
 """An older key store is brought back: whoever was erased has no keys again, and a no stays a no unless a yes came after it."""
 
 import secrets
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -11,10 +11,12 @@ import pytest
 from lethe_common.clock import RealClock
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate
-from lethe_common.identifiers import SubjectRef
+from lethe_common.identifiers import GenerationId, SealKeyId, SubjectRef
 from lethe_common.policy import load_book
 from lethe_common.replay import LedgerRefused
+from lethe_common.rpc.envelope import NoAnswer
 from lethe_common.rpc.facts import FactKind, NewFact
+from lethe_common.rpc.retention import RemovalWish
 from lethe_common.services import Service
 from lethe_privacy.facts import Facts
 from lethe_privacy.key_replays import KeyReplay
@@ -39,8 +41,33 @@ class Store:
     keys: Database
     eye: asyncpg.Connection
 
+    held: set[str] = field(default_factory=set)
+    is_retention_away: bool = False
+
     def replay(self) -> KeyReplay:
-        return KeyReplay(self.keys, self.facts, every_seconds=60)
+        return KeyReplay(self.keys, self.facts, self.held_of, every_seconds=60)
+
+    async def held_of(self, wishes: Sequence[RemovalWish]) -> set[str]:
+        if self.is_retention_away:
+            raise NoAnswer("Retention is away.")
+        return self.held & {wish.generation_id for wish in wishes}
+
+    async def item(self, ref: SubjectRef) -> GenerationId:
+        """A video with its key."""
+        item = GenerationId.new()
+        await self.eye.execute(
+            "INSERT INTO keys.item_keys (item_id, subject_ref, key_class, key_id, wrapped, created_at)"
+            " VALUES ($1, $2, 'content', $3, $4, $5)",
+            item, ref, SealKeyId.new(), secrets.token_bytes(60), NOW,
+        )  # fmt: skip
+        return item
+
+    async def items(self) -> set[str]:
+        """The videos that have keys."""
+        return {row[0] for row in await self.eye.fetch("SELECT item_id FROM keys.item_keys")}
+
+    async def mark(self) -> int:
+        return int(await self.eye.fetchval("SELECT number FROM keys.facts_mark") or 0)
 
     async def subject(self, said_at: datetime | None = None, state: str = "active") -> SubjectRef:
         """Somebody with a login and, if said, a consent."""
@@ -122,6 +149,44 @@ async def test_who_restricted_the_processing_is_restricted_until_it_was_lifted(s
 
     sql = "SELECT is_restricted FROM keys.subjects WHERE subject_ref = $1"
     assert [await store.eye.fetchval(sql, ref) for ref in (restricted, lifted)] == [True, False]
+
+
+async def test_what_was_deleted_loses_its_key_again_and_what_a_hold_keeps_does_not(store: Store) -> None:
+    ref, other = await store.subject(), await store.subject()
+    deleted, held, living, anothers = [await store.item(one) for one in (ref, ref, ref, other)]
+    store.held = {held}
+    for item in (deleted, held, anothers):
+        await store.record(FactKind.ITEM_DELETED, ref, item)
+
+    replay = store.replay()
+    await replay.catch_up()
+    # Retention answers nobody before this service is open.
+    assert await store.items() == {deleted, held, living, anothers}
+    await replay.destroy_deleted()
+
+    assert await store.items() == {held, living, anothers}
+    assert await store.eye.fetchval("SELECT array_agg(subject_ref) FROM keys.losses") == [ref]
+    assert await store.mark() == 4
+
+
+async def test_while_retention_is_away_deleted_items_stay_to_be_destroyed_by_a_later_start(store: Store) -> None:
+    ref = await store.subject()
+    deleted = await store.item(ref)
+    await store.record(FactKind.RESTRICTED, ref)
+    await store.record(FactKind.ITEM_DELETED, ref, deleted)
+    store.is_retention_away = True
+    replay = store.replay()
+    await replay.catch_up()
+    with pytest.raises(NoAnswer):
+        await replay.destroy_deleted()
+    assert (await store.items(), await store.mark()) == ({deleted}, 0)
+
+    store.is_retention_away = False
+    again = store.replay()
+    await again.catch_up()
+    await again.destroy_deleted()
+
+    assert (await store.items(), await store.mark()) == (set(), 3)
 
 
 async def test_keys_do_not_start_beside_a_ledger_that_is_older_than_they_are(store: Store) -> None:

@@ -82,6 +82,11 @@ DESTROY_ITEMS = """
     RETURNING i.item_id
 """
 
+LIVING_ITEMS = """
+    SELECT DISTINCT subject_ref, item_id
+      FROM unnest($1::text[], $2::text[]) AS w (subject_ref, item_id) JOIN item_keys i USING (subject_ref, item_id)
+"""
+
 FENCE = "UPDATE subjects SET state = 'fenced' WHERE subject_ref = $1 AND state = 'active'"
 COUNT_KEYS = """
     SELECT (SELECT count(*) FROM item_keys WHERE subject_ref = $1) AS item_keys,

@@ -103,7 +103,8 @@ async def build(frame: Frame, settings: PrivacySettings) -> Parts:
     erasures = ErasureHandlers(saga.wake)
     aging = await _aging(frame, settings, keyring, attestor, signing_key, certificate_log)
     await facts.begin()
-    key_replay = KeyReplay(keys_database, facts, every_seconds=settings.facts_follow_seconds)
+    held_of = Retention(frame.bus).held_of
+    key_replay = KeyReplay(keys_database, facts, held_of, every_seconds=settings.facts_follow_seconds)
     await key_replay.catch_up()
     return Parts(
         handlers={

@@ -169,7 +169,7 @@ class RemovalCheck(Call[RemovalCheckQuestion, RemovalCheckAnswer]):
 
     name: ClassVar[str] = "removal.check"
     callee: ClassVar[Service] = Service.RETENTION
-    callers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY, Service.JOBS)
+    callers: ClassVar[tuple[Service, ...]] = (Service.GATEWAY, Service.JOBS, Service.PRIVACY)
     question, answer = RemovalCheckQuestion, RemovalCheckAnswer
     timeout_seconds: ClassVar[float] = 2.0
     idempotency: ClassVar[str] = "reads only"

@@ -1,10 +1,16 @@
-"""Asking retention whether a subject may be erased."""
+"""Asking retention whether a subject may be erased, and what of it may go."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from lethe_common.bus import Bus
 from lethe_common.identifiers import LegalHoldId, SubjectRef
-from lethe_common.rpc.retention import ErasureClear, ErasureClearQuestion
+from lethe_common.rpc.retention import (
+    ErasureClear,
+    ErasureClearQuestion,
+    RemovalCheck,
+    RemovalCheckQuestion,
+    RemovalWish,
+)
 
 
 class Retention:
@@ -20,3 +26,11 @@ class Retention:
             Unavailable: retention is away; the step is taken again.
         """
         return (await self._bus.ask(ErasureClear, ErasureClearQuestion(subject_ref=subject_ref))).held_by
+
+    async def held_of(self, wishes: Sequence[RemovalWish]) -> Collection[str]:
+        """Those of these generations that a hold keeps.
+
+        Raises:
+            Unavailable: retention is away; nothing is known.
+        """
+        return (await self._bus.ask(RemovalCheck, RemovalCheckQuestion(wishes=tuple(wishes)))).held
