@@ -13,6 +13,7 @@ import pytest
 from lethe_common.consents import texts_of
 from lethe_common.database import Database
 from lethe_common.database.migration import Schema, migrate, turn_partitions
+from lethe_common.database.pool import DatabaseAway
 from lethe_common.identifiers import GenerationId, RequestId, SealKeyId, SubjectRef
 from lethe_common.policy import load_book
 from lethe_common.policy.languages import Language
@@ -68,6 +69,7 @@ class Office:
     gauges: Gauges
     exports: list[tuple[SubjectRef, Language]]
     facts: Facts
+    export_fails: list[Exception]
 
     async def subject(self) -> SubjectRef:
         subject_ref = SubjectRef.new()
@@ -124,13 +126,18 @@ async def opened_office(servers: RunningServers, folder: Path, profile: Path) ->
     recording = asyncio.ensure_future(facts.run())
     consents = Consents(keys_database, book, lambda: texts_of(book.versions[0]), clock, facts.record, lines_most=100)
 
+    export_fails: list[Exception] = []
+
     async def begin_export(subject_ref: SubjectRef, language: Language) -> None:
+        if export_fails:
+            raise export_fails.pop()
         exports.append((subject_ref, language))
 
     desk = Desk(database, subjects, consents, book, clock, facts, open_most=3, begin_export=begin_export)
     items, gauges = ItemKeys(keys_database, ClassKeys(keyring), clock), Gauges(Metrics())
     sweeps = RequestSweeps(database, items, book, gauges, batch=2)
-    yield Office(database, clock, subjects, items, desk, RequestAnswers(desk), sweeps, gauges, exports, facts)
+    answers = RequestAnswers(desk)
+    yield Office(database, clock, subjects, items, desk, answers, sweeps, gauges, exports, facts, export_fails)
     recording.cancel()
     await database.close()
     await keys_database.close()
@@ -218,6 +225,21 @@ async def test_a_copy_is_begun_at_once_pauses_expiry_and_ends_the_pause_when_it_
     assert (ended.state, ended.is_paused, len(ended.steps)) == (RequestState.ANSWERED, False, 3)
 
 
+async def test_a_copy_that_could_not_be_begun_is_begun_when_it_is_asked_for_again(office: Office) -> None:
+    subject_ref, request_id = await office.subject(), RequestId.new()
+    office.export_fails.append(DatabaseAway())
+    with pytest.raises(DatabaseAway):
+        await office.file(subject_ref, RequestKind.ACCESS, request_id=request_id)
+    assert office.exports == []
+
+    await office.file(subject_ref, RequestKind.ACCESS, request_id=request_id)
+    async with office.database.transaction() as tx:
+        await office.desk.answer_copies(tx, subject_ref)
+    await office.file(subject_ref, RequestKind.ACCESS, request_id=request_id)
+
+    assert office.exports == [(subject_ref, "en")]
+
+
 async def test_a_restriction_stops_generating_at_once_and_lifting_the_last_one_ends_it(office: Office) -> None:
     subject_ref = await office.subject()
     old, new = (KeyWish(subject_ref=subject_ref, item_id=GenerationId.new(), key_class=KeyClass.CONTENT) for _ in "ab")
@@ -241,6 +263,21 @@ async def test_a_restriction_stops_generating_at_once_and_lifting_the_last_one_e
 
     assert await refusals() == [None, None, None, None]
     assert await office.told(first.request_id) == ["privacy.pause.began.v1", "privacy.pause.ended.v1"]
+
+
+async def test_two_restrictions_lifted_at_one_moment_leave_nobody_restricted(office: Office) -> None:
+    gate = Gate(uses_of(office.desk._book.versions[0]), frozenset())
+    for _ in range(3):
+        subject_ref = await office.subject()
+        item = KeyWish(subject_ref=subject_ref, item_id=GenerationId.new(), key_class=KeyClass.CONTENT)
+        await office.items.issue([item])
+        both = [await office.file(subject_ref, RequestKind.RESTRICT) for _ in "ab"]
+
+        await asyncio.gather(*(office.desk.lift(subject_ref, one.request_id) for one in both))
+
+        lease = LeaseWish(subject_ref=subject_ref, item_id=item.item_id)
+        (leased,) = await office.items.lease([lease], [Opening(Purpose.GENERATE)], gate)
+        assert leased.refusal is None
 
 
 async def test_an_objection_and_a_withdrawal_count_with_their_receipt(office: Office) -> None:

@@ -86,6 +86,8 @@ class Desk:
             if known is None:
                 await self._must_have_room(tx, question)
         if known is not None:
+            # The one who asked before may have ended before the copy was begun; one under way is joined.
+            await self._begin_copy(known, question.language)
             return known
         is_done = await self._do_at_once(question)
         new = Request(
@@ -107,8 +109,7 @@ class Desk:
             if request.is_paused:
                 await self._note(tx, FactKind.PAUSE_BEGAN, request.subject_ref, request.request_id)
                 tx.tell(PauseBegan(request_id=request.request_id, subject_ref=request.subject_ref, began_at=now))
-        if self._begin_export is not None and request.kind in COPIES:
-            await self._begin_export(request.subject_ref, question.language)
+        await self._begin_copy(request, question.language)
         return request
 
     async def own(self, subject_ref: SubjectRef, request_id: RequestId) -> Request:
@@ -283,6 +284,10 @@ class Desk:
         await self._consents.change(change)
         return True
 
+    async def _begin_copy(self, request: Request, language: Language) -> None:
+        if self._begin_export is not None and request.kind in COPIES and request.is_open:
+            await self._begin_export(request.subject_ref, language)
+
     async def _known(self, tx: Transaction, question: rpc.RequestFileQuestion) -> Request | None:
         known = next(iter(await queries.find(tx, queries.FIND, question.request_id)), None)
         if known is not None and known.subject_ref != question.subject_ref:
@@ -315,6 +320,8 @@ class Desk:
         await self._facts.append(tx, [NewFact(kind=kind, subject_ref=subject_ref, ref=ref, at=self._clock.now())])
 
     async def _end_restriction(self, tx: Transaction, request: Request) -> None:
+        # Of two that are lifted at one moment the second sees that the first one is.
+        await tx.execute(queries.LOCK_RESTRICTIONS, request.subject_ref)
         others = await tx.fetchval(queries.OTHER_RESTRICTIONS, request.subject_ref, request.request_id)
         if not others:
             await self._note(tx, FactKind.RESTRICTION_ENDED, request.subject_ref)

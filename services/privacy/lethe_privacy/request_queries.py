@@ -39,6 +39,7 @@ STEPS = """
     SELECT request_id, step, actor, at, ground, text_sealed, key_id
       FROM request_steps WHERE request_id = ANY($1::text[]) ORDER BY request_id, number
 """  # primary key
+LOCK_RESTRICTIONS = "SELECT pg_advisory_xact_lock(hashtextextended('restrictions ' || $1::text, 0))"
 OTHER_RESTRICTIONS = """
     SELECT count(*) FROM requests WHERE subject_ref = $1 AND request_id <> $2 AND kind = 'restrict' AND is_paused
 """
