@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -107,7 +107,7 @@ async def scene(servers: RunningServers) -> AsyncIterator[Scene]:
         await gateway.hear(singles, batches)
         for member in opened.values():
             member.work(member.bus.relay.run)
-        caller = Caller(AccountId.new(), SubjectRef.new(), "free", "active", None, b"", date(2026, 11, 22))
+        caller = Caller(AccountId.new(), SubjectRef.new(), "free", "active", None, b"", NOW.date())
         await gateway.database.pool.execute(
             "INSERT INTO gateway.accounts VALUES ($1, $2, '', '', 'seal', 'ref', 'free', 'active', $3)",
             caller.account_id, caller.subject_ref, NOW,
@@ -382,9 +382,7 @@ async def test_it_is_served_until_its_deadline_and_at_that_second_no_more(scene:
         await at.get(scene.caller, made)
     assert await at.page(scene.caller, None, 10, is_ascending=False) == ([], False)
     with pytest.raises(NotFound):
-        await before.get(
-            Caller(AccountId.new(), SubjectRef.new(), "free", "active", None, b"", date(2026, 11, 22)), made
-        )
+        await before.get(Caller(AccountId.new(), SubjectRef.new(), "free", "active", None, b"", NOW.date()), made)
 
 
 async def _is_shown_until(scene: Scene, made: str, due: datetime | None) -> bool:

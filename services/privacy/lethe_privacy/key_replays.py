@@ -86,7 +86,7 @@ class KeyReplay:
             wishes = [RemovalWish(generation_id=GenerationId(item), subject_ref=ref) for ref, item in living]
             held = await self._held_of(wishes) if wishes else ()
             free = [LeaseWish(subject_ref=ref, item_id=item) for ref, item in living if item not in held]
-            mark = facts[-1].number
+            mark = facts[-1].number if facts else self._through
             async with self._keys.transaction(queries.SHARE) as tx:
                 await queries.destroy_items(tx, free)
                 await tx.execute(SET_MARK, mark)
