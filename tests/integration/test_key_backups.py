@@ -151,6 +151,23 @@ async def test_drill_a_lost_key_store_comes_back_as_it_was_at_its_last_rotation(
     assert await vault.opened(wishes) == before
 
 
+@pytest.mark.parametrize("steps", [1, 3, 7], ids=["begun", "copied", "swapped"])
+async def test_drill_a_key_store_that_was_lost_in_the_middle_of_a_rotation_comes_back_and_rotates(
+    vault: Vault, steps: int
+) -> None:
+    recovery_key, wishes = vault.new_recovery_key(), await vault.people(3)
+    await vault.rotate()
+    before, file = await vault.opened(wishes), vault.backups.files()[-1][1]
+    await vault.begin_to_rotate(steps)
+
+    await vault.restore(file, recovery_key, with_store=True)
+
+    assert await vault.opened(wishes) == before
+    await vault.rotate()
+    assert await vault.opened(wishes) == before
+    assert await vault.database.pool.fetchval("SELECT number FROM generation") == 2
+
+
 async def test_drill_what_was_deleted_since_the_backup_loses_its_key_again_unless_it_is_held(
     vault: Vault, ledger: Ledger
 ) -> None:

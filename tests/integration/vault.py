@@ -58,6 +58,14 @@ class Vault:
         rotation = Rotation(self.database, keyring, self.backups, lambda _now: DAILY)
         await rotation.sweep(self.clock.advance(**(later or {"days": 1})))
 
+    async def begin_to_rotate(self, steps: int, **later: float) -> None:
+        """Take a rotation's first steps, as somebody who dies then."""
+        keyring = FolderKeyring(self.path / "keyring")
+        rotation = Rotation(self.database, keyring, self.backups, lambda _now: DAILY)
+        now = self.clock.advance(**(later or {"days": 1}))
+        for _ in range(steps):
+            assert await rotation.take_step(now)
+
     async def people(self, number: int) -> list[KeyWish]:
         wishes = [wish(await opened_subject(self.store)) for _ in range(number)]
         await self.store.items.issue(wishes)

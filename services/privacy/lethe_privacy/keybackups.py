@@ -22,6 +22,7 @@ from lethe_privacy import recovery
 from lethe_privacy.errors import KeyBackupInvalid
 from lethe_privacy.keyring import Keyring
 from lethe_privacy.recovery import FileKey, Label, Sections, piece, section_head
+from lethe_privacy.rotation_queries import ABANDON, DROP_OLD
 
 log = structlog.get_logger()
 
@@ -60,6 +61,7 @@ _RESTORED = """
 """
 # A backup of before says that somebody was erased, and not when: the record stays from now on as long as it has to.
 _ERASED_BY_NOW = "UPDATE subjects SET erased_at = now() WHERE state = 'erased' AND erased_at IS NULL"
+_IS_COPYING = "SELECT to_regclass('item_keys_next') IS NOT NULL"
 _NEXT_LINE = "SELECT setval(pg_get_serial_sequence('keys.consents', 'line'), (SELECT max(line) FROM consents))"
 
 
@@ -149,6 +151,10 @@ class KeyRestoration:
         if tx is not None:
             # The mark goes back with the rest: what was decided since is gone through again at the next start.
             await tx.execute(f"TRUNCATE {', '.join(TABLES)}, touched")
+            # A rotation that was under way is not any more, and the next one makes these tables anew.
+            if await tx.fetchval(_IS_COPYING):
+                await tx.execute(ABANDON)
+            await tx.execute(DROP_OLD)
         while (name := await sections.next_name()) is not None:
             if name.startswith(_KEYRING):
                 keys[name.removeprefix(_KEYRING)] = b"".join([part async for part in sections.pieces()])
