@@ -76,6 +76,8 @@ def noise(size: int) -> bytes:
         ({"content": b"x" * 400_000, "headers": {"Content-Type": "application/json"}}, 413, "too_large"),
         ({"json": {"prompt": "x"}, "headers": {"Idempotency-Key": "k" * 256}}, 400, "invalid_idempotency_key"),
         ({"json": {"prompt": "x", "quote_id": "quote_" + "0" * 32}}, 400, "invalid_request"),
+        ({"json": {"prompt": f"{CANARY}\0"}}, 400, "invalid_request"),
+        ({"files": {"prompt": (None, f"{CANARY}\0")}}, 400, "invalid_request"),
     ],
 )  # fmt: skip
 def test_a_wrong_submission_is_refused_and_leaves_nothing(
@@ -111,6 +113,51 @@ def test_a_database_without_a_free_connection_is_503_and_asks_to_come_again(
 
     assert {(answer.status_code, problem(answer)["code"]) for answer in answers} == {(503, "database_away")}
     until(lambda: client.get("/v1/videos").status_code == 200)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("GET", f"/v1/videos/%00{rest}") for rest in ("", "/events", "/content")),
+        ("POST", "/v1/videos/%00/cancel"),
+        ("DELETE", "/v1/videos/%00"),
+        ("DELETE", "/v1/api-keys/%00"),
+        ("GET", "/v1/account/export/%00/content"),
+        ("POST", "/v1/privacy/requests/%00/close"),
+    ],
+)
+def test_an_address_that_no_id_has_is_404(client: httpx2.Client, method: str, path: str) -> None:
+    answer = client.request(method, path)
+
+    assert (answer.status_code, problem(answer)["type"]) == (404, "invalid_request_error")
+
+
+def test_the_console_finds_no_account_by_what_is_no_id(suite: Suite) -> None:
+    with httpx2.Client(base_url=suite.console_url, headers={"Authorization": f"Bearer {suite.token}"}) as operator:
+        answer = operator.put("/api/accounts/%00/plan", json={"plan": "pro"})
+
+    assert answer.status_code == 404
+
+
+def test_no_text_with_a_nul_reaches_a_database(suite: Suite) -> None:
+    known = {"known_at": "2026-01-01T00:00:00Z", "categories": ["content.prompt"], "text": "lost"}
+    with httpx2.Client(base_url=suite.console_url, headers={"Authorization": f"Bearer {suite.token}"}) as operator:
+        answer = operator.post("/api/registers/breaches", json={"operator": f"{CANARY}\0", **known})
+
+    assert (answer.status_code, problem(answer)["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("count", [b"\xb2", b"9" * 5000], ids=["superscript", "thousands of digits"])
+def test_a_header_without_a_usable_number_counts_as_absent(suite: Suite, count: bytes) -> None:
+    with suite.client(suite.sign_up()) as client:
+        order = {"prompt": "a number", "size": "640x360"}
+        made = client.post("/v1/videos", json=order, headers={b"x-stainless-retry-count": count})
+        assert made.status_code == 200
+        events = f"/v1/videos/{made.json()['id']}/events"
+        with client.stream("GET", events, headers={b"Last-Event-ID": count}) as stream:
+            first = next(event for event in frames(stream.iter_lines()) if event.get("event") == "video")
+
+    assert json.loads(first["data"])["id"] == made.json()["id"]
 
 
 def test_a_chunked_body_is_cut_off_at_the_limit(client: httpx2.Client) -> None:

@@ -14,8 +14,8 @@ from lethe_common.rpc.acts import CATEGORY, ActGround, ActOpening
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.rpc.requests import SealedText
 from lethe_common.sealing import SealContext, Sealer
-from lethe_gateway import account_queries
-from lethe_gateway.errors import Gone, NotFound, NotSignedIn, UseRefused
+from lethe_gateway import account_queries, ids
+from lethe_gateway.errors import Gone, NotSignedIn, UseRefused
 from lethe_gateway.item_keys import ItemKeys
 
 log = structlog.get_logger()
@@ -98,7 +98,4 @@ class Acts:
 
 
 def _named(act_id: str) -> ActId:
-    try:
-        return ActId(act_id)
-    except ValueError:
-        raise NotFound("There is no act with this id. List the register.", code="act_unknown") from None
+    return ids.named(ActId, act_id, "There is no act with this id. List the register.", code="act_unknown")

@@ -14,7 +14,8 @@ from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.rpc.requests import SealedText
 from lethe_common.sealing import SealContext, Sealer
 from lethe_gateway import breach_queries as queries
-from lethe_gateway.errors import NotFound, UseRefused
+from lethe_gateway import ids
+from lethe_gateway.errors import UseRefused
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mails import Mails
 
@@ -153,7 +154,4 @@ def named(breach_id: str) -> BreachId:
     Raises:
         NotFound: nothing can have it.
     """
-    try:
-        return BreachId(breach_id)
-    except ValueError:
-        raise NotFound("There is no breach with this id. List the register.", code="breach_unknown") from None
+    return ids.named(BreachId, breach_id, "There is no breach with this id. List the register.", code="breach_unknown")

@@ -154,7 +154,12 @@ def must_be_own_site(request: Request, origin: str) -> None:
             raise ForeignOrigin
         return
     host = request.headers.get("host", "")
-    if not (hmac.compare_digest(given.encode(), origin.encode()) or urlsplit(given).netloc == host):
+    try:
+        is_own = hmac.compare_digest(given.encode(), origin.encode()) or urlsplit(given).netloc == host
+    except ValueError:
+        # No address at all, as `http://[`.
+        is_own = False
+    if not is_own:
         raise ForeignOrigin
 
 

@@ -21,7 +21,7 @@ from lethe_common.rpc.disclosures import DisclosureAction, DisclosureState
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.rpc.requests import SealedText
 from lethe_common.sealing import SealContext, Sealer
-from lethe_gateway import account_queries
+from lethe_gateway import account_queries, ids
 from lethe_gateway import disclosure_queries as queries
 from lethe_gateway.errors import Gone, NotFound, NotSignedIn, UseRefused
 from lethe_gateway.item_keys import ItemKeys
@@ -171,10 +171,8 @@ def named(disclosure_id: str) -> DisclosureId:
     Raises:
         NotFound: nothing can have it.
     """
-    try:
-        return DisclosureId(disclosure_id)
-    except ValueError:
-        raise NotFound("There is no demand with this id. List the register.", code="disclosure_unknown") from None
+    message = "There is no demand with this id. List the register."
+    return ids.named(DisclosureId, disclosure_id, message, code="disclosure_unknown")
 
 
 def _facts(row: Mapping[str, object]) -> dict[str, object]:

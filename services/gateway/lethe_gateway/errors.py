@@ -2,6 +2,7 @@
 
 GatewayError
 ├── BadRequest            400  the request cannot be understood; `param` names the field
+│   ├── NulInText         400  a text has a character that cannot be stored
 │   ├── UnknownConsent    400  nobody is asked about this purpose
 │   ├── ConsentNeeded     400  without this consent no account is opened
 │   ├── AgeNotTold        400  the policy asks for an age, and it is missing
@@ -74,6 +75,13 @@ class GatewayError(LetheError):
 
 class BadRequest(GatewayError):
     code, status = "invalid_request", 400
+
+
+class NulInText(BadRequest):
+    """PostgreSQL's text has no NUL; what other services keep of a request would be refused there."""
+
+    def __init__(self) -> None:
+        super().__init__("A text in the request has a NUL character (U+0000). Remove it.")
 
 
 class UnknownConsent(BadRequest):

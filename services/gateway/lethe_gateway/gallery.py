@@ -18,6 +18,7 @@ from lethe_gateway import account_queries, queries
 from lethe_gateway.callers import Caller
 from lethe_gateway.errors import Gone, NotFound
 from lethe_gateway.facts import Facts
+from lethe_gateway.ids import named
 from lethe_gateway.intake import PROMPT
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.legal_holds import LegalHolds
@@ -64,6 +65,7 @@ class Gallery:
             NotFound: there is none, or it is somebody else's.
             Gone: it was removed, or its time is over by policy time.
         """
+        generation_id = named(GenerationId, generation_id)
         row = await queries.find(self._database.pool, generation_id, caller.account_id)
         if row is None:
             if await queries.tombstone(self._database.pool, generation_id, caller.account_id):
@@ -114,6 +116,7 @@ class Gallery:
         Raises:
             NotFound: there is none, or it is somebody else's.
         """
+        generation_id = named(GenerationId, generation_id)
         with self._watchers.watch(generation_id, caller.subject_ref) as watch:
             await self._hide(caller.account_id, generation_id)
             if await self._is_held(caller, generation_id):

@@ -11,9 +11,9 @@ from lethe_common.rpc import requests as rpc
 from lethe_common.rpc.privacy import KeyClass, Purpose
 from lethe_common.rpc.requests import RefusalGround, RequestAction, RequestKind, RequestState, SealedText
 from lethe_common.sealing import SealContext, Sealer
-from lethe_gateway import account_queries
+from lethe_gateway import account_queries, ids
 from lethe_gateway.consents import SaidNo
-from lethe_gateway.errors import BadRequest, NotFound
+from lethe_gateway.errors import BadRequest
 from lethe_gateway.item_keys import ItemKeys
 from lethe_gateway.mails import Mails
 
@@ -214,7 +214,6 @@ def named(request_id: str) -> RequestId:
     Raises:
         NotFound: nothing can have it.
     """
-    try:
-        return RequestId(request_id)
-    except ValueError:
-        raise NotFound("There is no request with this id. List the requests.", code="request_unknown") from None
+    return ids.named(
+        RequestId, request_id, "There is no request with this id. List the requests.", code="request_unknown"
+    )

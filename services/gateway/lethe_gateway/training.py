@@ -29,6 +29,7 @@ from lethe_common.sealing import SealContext, Sealer, with_first
 from lethe_common.storage import ObjectMissing, Storage
 from lethe_gateway import training_queries as queries
 from lethe_gateway.errors import Gone, NotFound, NotSignedIn, ProcessingRestricted, TrainingRefused, UseRefused
+from lethe_gateway.ids import named
 from lethe_gateway.intake import PROMPT
 from lethe_gateway.item_keys import HeldKey, ItemKeys
 
@@ -37,6 +38,7 @@ _PAGES_MOST = 20
 """So many pages of what nobody consented to are gone through for one answer."""
 _VIDEO = "output.video"
 _NAME_BYTES = 16
+_NO_ITEM = "There is no such item, or its time is over. List what may be given."
 _PLACES = {
     Obstacle.PROHIBITED: "prohibited",
     Obstacle.WITHOUT_CONSENT: f"purposes.{TRAIN}",
@@ -121,9 +123,10 @@ class Training:
             Unavailable: storage or a service is away.
         """
         trainer = self._trainer(recipient_id)
+        generation_id = named(GenerationId, generation_id, _NO_ITEM)
         row = await self._database.pool.fetchrow(queries.ITEM, recipient_id, generation_id, self._clock.now())
         if row is None:
-            raise NotFound("There is no such item, or its time is over. List what may be given.")
+            raise NotFound(_NO_ITEM)
         held = await self._keys.lease(Purpose.TRAIN, row["subject_ref"], generation_id)
         facts = {
             "prompt": self._opened(held, PROMPT, row, generation_id, row["prompt_sealed"]),

@@ -33,6 +33,7 @@ def test_our_own_pages_may_change_things(headers: dict[str, str]) -> None:
         {"origin": "null", "host": "video.example.org"},
         {"origin": OWN, "host": "video.example.org", "sec_fetch_site": "cross-site"},
         {"sec_fetch_site": "same-site"},
+        {"origin": "http://[", "host": "video.example.org"},
         {"host": "video.example.org"},
     ],
 )

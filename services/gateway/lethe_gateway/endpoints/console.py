@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lethe_common.bus import Bus
 from lethe_common.database import Database
 from lethe_common.errors import LetheError
-from lethe_common.identifiers import SubjectRef
+from lethe_common.identifiers import AccountId, SubjectRef
 from lethe_common.rpc import operators as calls
 from lethe_common.rpc.billing import LedgerVerify, LedgerVerifyQuestion, PlanChange, PlanChangeQuestion
 from lethe_common.rpc.jobs import RunList, RunListQuestion, StatisticsList, StatisticsQuestion
@@ -20,8 +20,11 @@ from lethe_gateway import account_queries
 from lethe_gateway.browser import set_cookie
 from lethe_gateway.endpoints.bodies import read, read_query, reply
 from lethe_gateway.errors import NotFound
+from lethe_gateway.ids import named
 from lethe_gateway.operators import Operators
 from lethe_gateway.schemas import OperatorSignIn, PlanChoice
+
+_NO_ACCOUNT = "There is no such account."
 
 
 class RunsQuery(BaseModel):
@@ -73,9 +76,10 @@ def console_routes(bus: Bus, database: Database, operators: Operators) -> APIRou
     async def change_plan(request: Request, account_id: str) -> Response:
         operators.must_be(request)
         choice = await read(request, PlanChoice)
-        row = await database.pool.fetchrow(account_queries.ACCOUNT_BY_ID, account_id)
+        known = named(AccountId, account_id, _NO_ACCOUNT)
+        row = await database.pool.fetchrow(account_queries.ACCOUNT_BY_ID, known)
         if row is None:
-            raise NotFound("There is no such account.")
+            raise NotFound(_NO_ACCOUNT)
         question = PlanChangeQuestion(subject_ref=SubjectRef(row["subject_ref"]), plan=choice.plan)
         return reply(await bus.ask(PlanChange, question))
 

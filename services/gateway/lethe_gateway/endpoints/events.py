@@ -19,6 +19,7 @@ from lethe_gateway.callers import Caller, Callers
 from lethe_gateway.endpoints.videos import shown
 from lethe_gateway.errors import Gone, NotFound, TooManyRequests
 from lethe_gateway.gallery import RUNNING, Gallery
+from lethe_gateway.numbers import whole
 from lethe_gateway.positions import Positions
 from lethe_gateway.watchers import Watch, Watchers
 
@@ -117,8 +118,7 @@ def event_routes(
         await gallery.get(caller, generation_id)
         if watchers.count(caller.subject_ref) >= streams_most:
             raise TooManyRequests(1)
-        last = request.headers.get("last-event-id", "")
-        seen_version = int(last) if last.isdigit() and len(last) < 19 else 0  # noqa: PLR2004  digits of a bigint
+        seen_version = whole(request.headers.get("last-event-id", "")) or 0
         headers = {"Cache-Control": "private, no-store", "X-Accel-Buffering": "no"}
         body = _quietly(streams.follow(caller, generation_id, seen_version))
         return StreamingResponse(body, 200, headers, media_type="text/event-stream")

@@ -14,6 +14,7 @@ from lethe_gateway.blinding import digest
 from lethe_gateway.callers import Callers
 from lethe_gateway.errors import Conflict, NotFound
 from lethe_gateway.facts import Facts
+from lethe_gateway.ids import named
 from lethe_gateway.schemas import unix
 
 
@@ -54,6 +55,7 @@ def key_routes(
     @router.delete("/{key_id}")
     async def revoke_key(request: Request, key_id: str) -> Response:
         caller = await callers.of(request)
+        key_id = named(ApiKeyId, key_id)
         if not await database.pool.fetchval(queries.HAS_KEY, key_id, caller.account_id):
             raise NotFound
         await facts.key_revoked(caller.subject_ref, key_id)

@@ -10,6 +10,7 @@ from lethe_common.rpc import legal_holds as rpc
 from lethe_gateway import account_queries, queries
 from lethe_gateway.endpoints.bodies import read, read_query
 from lethe_gateway.errors import NotFound
+from lethe_gateway.ids import named
 from lethe_gateway.operators import Operators
 from lethe_gateway.schemas import HoldDecision, HoldProposal, HoldsQuery
 
@@ -66,10 +67,8 @@ def legal_hold_routes(bus: Bus, database: Database, operators: Operators) -> API
 
 async def _decision(request: Request, hold_id: str) -> rpc.LegalHoldDecisionQuestion:
     body = await read(request, HoldDecision)
-    try:
-        return rpc.LegalHoldDecisionQuestion(hold_id=LegalHoldId(hold_id), operator=body.operator)
-    except ValueError:
-        raise NotFound("There is no hold with this id. Reload the list.") from None
+    known = named(LegalHoldId, hold_id, "There is no hold with this id. Reload the list.")
+    return rpc.LegalHoldDecisionQuestion(hold_id=known, operator=body.operator)
 
 
 async def _subject_of(database: Database, scope: str) -> SubjectRef:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from lethe_gateway.errors import NotFound
+from lethe_gateway.numbers import whole
 from lethe_gateway.published import ADDRESSES, Document, Name, Published
 from lethe_gateway.screens import language_of
 
@@ -25,9 +26,9 @@ def policy_pages(published: Published) -> APIRouter:
     @router.get(ADDRESSES["versions"] + "/{number}")
     async def version(request: Request, number: str) -> Response:
         # A number as versions have it; anything else names nothing, as the number of a version that is not there.
-        is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS_MOST
+        known = whole(number, _DIGITS_MOST)
         language = language_of(request, published.in_force.languages)
-        document = published.version(int(number), language) if is_number else None
+        document = None if known is None else published.version(known, language)
         if document is None:
             raise NotFound("There is no such version of the policy. /privacy/versions lists them all.")
         return _sent(request, document)

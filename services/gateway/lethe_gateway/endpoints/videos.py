@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lethe_common.policy import Catalogue
 from lethe_gateway import media, multipart
 from lethe_gateway.callers import Callers
-from lethe_gateway.endpoints.bodies import read, read_query, reply
+from lethe_gateway.endpoints.bodies import must_have_no_nul, read, read_query, reply
 from lethe_gateway.errors import BadRequest, WrongMediaType
 from lethe_gateway.gallery import RUNNING, Gallery, Removal
 from lethe_gateway.intake import Intake, Ticket
+from lethe_gateway.numbers import whole
 from lethe_gateway.positions import Positions
 from lethe_gateway.queries import Acceptance
 from lethe_gateway.schemas import Deleted, DeletionWaits, Page, Video, unix, video_of
@@ -134,6 +135,7 @@ async def _submission(
     if name != "multipart/form-data":
         raise WrongMediaType("Send JSON or multipart/form-data.")
     form = multipart.parse(kind, await request.body(), form_limits)
+    must_have_no_nul(form.fields)
     if any(field.startswith("input_reference[") for field in form.fields):
         # How the SDK spells {image_url: …} in a form.
         raise BadRequest(
@@ -161,8 +163,8 @@ def _ticket(request: Request) -> Ticket:
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= _LONGEST_KEY:
         raise BadRequest(f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", code="invalid_idempotency_key")
-    count = request.headers.get("x-stainless-retry-count", "0")
-    return Ticket(key, count.isdigit() and int(count) > 0)
+    retries = whole(request.headers.get("x-stainless-retry-count", ""))
+    return Ticket(key, bool(retries))
 
 
 def _accepted(new: Acceptance, prompt: str) -> Video:
