@@ -35,6 +35,7 @@ from lethe_gateway.endpoints.sessions import session_routes
 from lethe_gateway.endpoints.simulation import simulation_routes
 from lethe_gateway.endpoints.training import own_training_routes, training_routes
 from lethe_gateway.endpoints.videos import video_routes
+from lethe_gateway.media import PictureLimits, Pictures
 from lethe_gateway.operators import Operators
 from lethe_gateway.pages import Pages
 from lethe_gateway.provider_wiring import external_way
@@ -153,6 +154,7 @@ def videos_of(frame: Frame, settings: GatewaySettings, domain: Domain) -> APIRou
         domain.positions,
         frame.catalogue,
         _horizon(frame),
+        Pictures(settings.pictures_cleaned_at_once, PictureLimits(size_bytes=settings.upload_limit_bytes)),
         page_most=settings.page_most,
         upload_limit_bytes=settings.upload_limit_bytes,
     )

@@ -2,9 +2,10 @@
 
 A file's name and declared type are never looked at. Camera, place, comments,
 colour profile and thumbnails inside do not survive: the pixels are copied into a
-fresh picture and encoded anew. Blocks; call `clean` in a thread.
+fresh picture and encoded anew. `clean` blocks; `Pictures` calls it in threads, a few at once.
 """
 
+import asyncio
 import io
 import struct
 from collections.abc import Callable
@@ -109,6 +110,18 @@ class CleanImage:
     height_px: int
 
 
+class Pictures:
+    """Cleans uploads without stopping the event loop, a few at once: a large one takes hundreds of megabytes meanwhile."""
+
+    def __init__(self, at_once: int, limits: PictureLimits) -> None:
+        self._limits, self._places = limits, asyncio.Semaphore(at_once)
+
+    async def clean(self, data: bytes) -> CleanImage:
+        """Check an upload and make it anew; raises what `clean` raises."""
+        async with self._places:
+            return await asyncio.to_thread(clean, data, self._limits)
+
+
 def clean(data: bytes, limits: PictureLimits) -> CleanImage:
     """Check an upload and make it anew.
 
@@ -127,8 +140,7 @@ def clean(data: bytes, limits: PictureLimits) -> CleanImage:
     # Pillow only warns at a hundred million pixels, and its WebP reader makes its canvases when it opens.
     if width_px * height_px > limits.pixels:
         raise ImageTooLarge(limits.pixels)
-    upright = _upright(_decoded(kind, data, (width_px, height_px)))
-    bare = Image.frombytes(upright.mode, upright.size, upright.tobytes())
+    bare = _bare(_decoded(kind, data, (width_px, height_px)))
     return CleanImage(_encoded(kind, bare), kind.value, bare.width, bare.height)
 
 
@@ -215,15 +227,28 @@ def _decoded(kind: Kind, data: bytes, size: tuple[int, int]) -> Image.Image:
     return picture
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        orientation = int(picture.getexif().get(_ORIENTATION_TAG, 1))
-    except _DAMAGE:
-        orientation = 1
+def _bare(picture: Image.Image) -> Image.Image:
+    """A fresh picture of the same pixels, upright.
+
+    Each step's picture takes the place of the one before: of a large one there is never a third at the same time.
+    """
+    turn = _turn(picture)
     has_alpha = picture.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in picture.info
-    plain = picture.convert("RGBA" if has_alpha else "RGB")
-    turn = _TURNS.get(orientation)
-    return plain if turn is None else plain.transpose(turn)
+    mode = "RGBA" if has_alpha else "RGB"
+    if picture.mode != mode:
+        picture = picture.convert(mode)
+    if turn is not None:
+        picture = picture.transpose(turn)
+    bare = Image.new(mode, picture.size, None)
+    bare.paste(picture)
+    return bare
+
+
+def _turn(picture: Image.Image) -> Image.Transpose | None:
+    try:
+        return _TURNS.get(int(picture.getexif().get(_ORIENTATION_TAG, 1)))
+    except _DAMAGE:
+        return None
 
 
 def _encoded(kind: Kind, picture: Image.Image) -> bytes:
@@ -231,7 +256,7 @@ def _encoded(kind: Kind, picture: Image.Image) -> bytes:
     if kind is Kind.PNG:
         picture.save(file, "PNG", compress_level=4)
     elif kind is Kind.JPEG:
-        picture.convert("RGB").save(file, "JPEG", quality=93, subsampling=0)
+        picture.save(file, "JPEG", quality=93, subsampling=0)
     else:
         picture.save(file, "WEBP", quality=93, method=2)
     return file.getvalue()

@@ -44,6 +44,7 @@ class GatewaySettings(ServiceSettings):
 
     body_limit_bytes: int = Field(default=256 * 1024, ge=1024)
     upload_limit_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)
+    pictures_cleaned_at_once: int = Field(default=2, ge=1, le=16)
     page_most: int = Field(default=100, ge=1, le=1000)
     hold_batch_most: int = Field(default=256, ge=1, le=256)
     accept_writers: int = Field(default=1, ge=1, le=8)

@@ -1,12 +1,18 @@
+import asyncio
 import io
 import struct
+import subprocess
+import sys
+import threading
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from lethe_gateway import media
 from lethe_gateway.errors import GatewayError
 from lethe_gateway.media import (
     BadImage,
@@ -14,6 +20,7 @@ from lethe_gateway.media import (
     FileTooLarge,
     ImageTooLarge,
     PictureLimits,
+    Pictures,
     UnsupportedMedia,
     clean,
     sniff,
@@ -142,6 +149,62 @@ def test_a_jpeg_with_two_frame_headers_is_measured_by_the_larger() -> None:
 def test_lossless_webp_is_measured_too() -> None:
     with pytest.raises(ImageTooLarge):
         clean(picture("WEBP", lossless=True), PictureLimits(pixels=799))
+
+
+async def test_only_so_many_pictures_are_cleaned_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end, lock = threading.Semaphore(0), threading.Event(), threading.Lock()
+    running, most = 0, 0
+
+    def slow(_data: bytes, _limits: PictureLimits) -> CleanImage:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        begun.release()
+        may_end.wait(10)
+        with lock:
+            running -= 1
+        return CleanImage(b"", "image/png", 1, 1)
+
+    monkeypatch.setattr(media, "clean", slow)
+    pictures = Pictures(2, LIMITS)
+    cleanings = asyncio.gather(*(pictures.clean(b"") for _ in range(4)))
+    for _ in range(2):
+        await asyncio.to_thread(begun.acquire, timeout=10)
+    is_third_begun = await asyncio.to_thread(begun.acquire, timeout=0.2)
+    may_end.set()
+
+    assert len(await cleanings) == 4
+    assert (is_third_begun, most) == (False, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_no_more_than_two_copies_of_a_picture_are_in_memory(tmp_path: Path, kind: str) -> None:
+    file, side = tmp_path / "plain", 4000
+    Image.new("RGB", (side, side)).save(file, kind)
+    # In a process of its own: the highest mark of this one was set by other tests.
+    told = subprocess.run([sys.executable, "-c", _HIGHEST, str(file)], check=True, capture_output=True, text=True)
+
+    # Pillow keeps a pixel of three colours in four bytes.
+    copies = int(told.stdout) * 1024 / (side * side * 4)
+    assert 1 < copies < 2.4
+
+
+_HIGHEST = """
+import sys
+from lethe_gateway.media import PictureLimits, clean
+
+def highest():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+with open(sys.argv[1], "rb") as file:
+    data = file.read()
+before = highest()
+clean(data, PictureLimits())
+print(highest() - before)
+"""
 
 
 def test_more_bytes_than_allowed_are_refused() -> None:

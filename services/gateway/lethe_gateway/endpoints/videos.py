@@ -1,6 +1,5 @@
 """/v1/videos: OpenAI's Videos contract, so that its SDK works here unchanged."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
@@ -12,12 +11,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lethe_common.policy import Catalogue
-from lethe_gateway import media, multipart
+from lethe_gateway import multipart
 from lethe_gateway.callers import Callers
 from lethe_gateway.endpoints.bodies import must_have_no_nul, read, read_query, reply
 from lethe_gateway.errors import BadRequest, WrongMediaType
 from lethe_gateway.gallery import RUNNING, Gallery, Removal
 from lethe_gateway.intake import Intake, Ticket
+from lethe_gateway.media import Pictures
 from lethe_gateway.numbers import whole
 from lethe_gateway.positions import Positions
 from lethe_gateway.queries import Acceptance
@@ -50,6 +50,7 @@ def video_routes(
     positions: Positions,
     catalogue: Catalogue,
     unreadable_by: Callable[[], datetime],
+    pictures: Pictures,
     *,
     page_most: int,
     upload_limit_bytes: int,
@@ -57,13 +58,12 @@ def video_routes(
     """Create, retrieve, list, cancel and delete."""
     router = APIRouter(prefix="/v1/videos")
     form_limits = multipart.FormLimits(files=1, file_bytes=upload_limit_bytes)
-    picture_limits = media.PictureLimits(size_bytes=upload_limit_bytes)
 
     @router.post("")
     async def create(request: Request) -> Response:
         caller = await callers.of(request)
         caller.must_be_active()
-        wanted = await _submission(request, catalogue, form_limits, picture_limits)
+        wanted = await _submission(request, catalogue, form_limits, pictures)
         accepted = await intake.accept(caller, wanted, _ticket(request))
         if isinstance(accepted, Acceptance):
             return reply(_accepted(accepted, wanted.prompt))
@@ -125,7 +125,7 @@ def _ending_routes(
 
 
 async def _submission(
-    request: Request, catalogue: Catalogue, form_limits: multipart.FormLimits, picture_limits: media.PictureLimits
+    request: Request, catalogue: Catalogue, form_limits: multipart.FormLimits, pictures: Pictures
 ) -> Submission:
     """The request's body, checked whole before anything is held or stored."""
     kind = request.headers.get("content-type", "")
@@ -155,7 +155,7 @@ async def _submission(
     if not form.files:
         return checked
     data = form.files["input_reference"].data
-    image = await asyncio.to_thread(media.clean, data, picture_limits)
+    image = await pictures.clean(data)
     return submission(catalogue, wanted, Reference(image.data, image.media_type, hashlib.sha256(data).hexdigest()))
 
 
