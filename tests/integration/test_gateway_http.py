@@ -24,7 +24,9 @@ STORED = """
 @pytest.fixture(scope="module")
 def suite(servers: RunningServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     services = (Service.GATEWAY, Service.JOBS, Service.BILLING, Service.PRIVACY)
-    with running_suite(servers, tmp_path_factory.mktemp("http"), services, UPLOAD_LIMIT_BYTES="50000") as running:
+    # Throttles are on, for signing in far above what is tried here.
+    limits = {"UPLOAD_LIMIT_BYTES": "50000", "SIGNIN_PER_MINUTE": "1000"}
+    with running_suite(servers, tmp_path_factory.mktemp("http"), services, **limits) as running:
         yield running
 
 
@@ -237,6 +239,26 @@ def test_a_revoked_key_is_dead_at_once(suite: Suite) -> None:
             assert first.delete(f"/v1/api-keys/{made['id']}").json()["deleted"]
             assert second.get("/v1/account").status_code == 401
         assert [one["is_current"] for one in first.get("/v1/api-keys").json()["data"]] == [True]
+
+
+def test_a_correction_mails_so_often_to_an_address_and_for_an_account_and_no_more(suite: Suite) -> None:
+    theirs = ["theirs@example.org", " Theirs@Example.ORG"]
+    with suite.client(suite.sign_up()) as one, suite.client(suite.sign_up()) as other:
+        sent = [correct(one, theirs[turn % 2]).status_code for turn in range(20)]
+        to_the_same, by_the_same = correct(other, theirs[0]), correct(one, "elsewhere@example.org")
+        waiting = suite.look("SELECT count(*) FROM gateway.mails WHERE template = 'address_change'")
+        free = correct(other, "elsewhere@example.org")
+
+    assert sent == [201] * 20
+    assert (to_the_same.status_code, by_the_same.status_code, free.status_code) == (429, 429, 201)
+    assert int(to_the_same.headers["retry-after"]) > 0
+    assert problem(by_the_same)["code"] == "rate_limited"
+    # Each took the place of the one before, which was still waiting.
+    assert waiting == 1
+
+
+def correct(client: httpx2.Client, email: str) -> httpx2.Response:
+    return client.post("/v1/privacy/requests", json={"kind": "correct", "email": email})
 
 
 def test_another_accounts_key_cannot_be_revoked(suite: Suite) -> None:

@@ -99,6 +99,8 @@ CLAIM_MAIL = """
     RETURNING mail_id, account_id, subject_ref, template, secret_sealed, key_id, attempts
 """
 OVER_MAILS = "SELECT mail_id, subject_ref FROM gateway.mails WHERE expires_at <= $1 OR attempts >= $2 LIMIT 200"
+# index mails_account
+MAILS_OF_KIND = "SELECT mail_id FROM gateway.mails WHERE account_id = $1 AND template = $2 LIMIT 200"
 DELETE_MAILS = "DELETE FROM gateway.mails WHERE mail_id = ANY($1)"
 
 SWEEP_SESSIONS = "DELETE FROM gateway.sessions WHERE expires_at <= $1"

@@ -80,6 +80,10 @@ def public_app(
         keep_alive_seconds=settings.keep_alive_seconds,
     )
     contents = Contents(bus, domain.gallery, domain.keys, domain.sealer, domain.storage)
+    requests = request_routes(
+        domain.requests, domain.corrections, domain.erasures, domain.consents, callers, blinding, resets,
+        is_https=settings.is_https,
+    )  # fmt: skip
     for router in (
         videos,
         content_routes(callers, contents),
@@ -87,9 +91,7 @@ def public_app(
         newcomer_routes(entrance, domain.accounts, callers, is_https=settings.is_https),
         account_routes(domain.accounts, callers, blinding, resets, domain.ways),
         consent_routes(domain.consents, callers, domain.ways),
-        request_routes(
-            domain.requests, domain.corrections, domain.erasures, domain.consents, callers, is_https=settings.is_https
-        ),
+        requests,
         own_disclosure_routes(bus, callers),
         own_training_routes(domain.training_records, callers, in_force(frame)),
         correction_routes(domain.corrections, blinding, resets),

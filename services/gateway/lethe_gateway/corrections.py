@@ -91,6 +91,8 @@ class Corrections:
         shown = await (self._requests.file(ref, wish) if known is None else self._requests.own(ref, known))
         mail = await self._mails.write_moved(account_id, ref, "address_change", Moved(address=email, token=token))
         over = self._clock.now() + self._valid
+        # The link in an older one opens nothing from now on, and its reader is nobody who has to hear of it.
+        await self._mails.recall(account_id, ref, "address_change")
         async with self._database.transaction() as tx:
             await tx.execute(DELETE_OF, account_id)
             sealed = self._sealer.seal(held.key, self._context(ref, account_id, held.key_id), email.encode())

@@ -154,6 +154,12 @@ class Mails:
         """Seal what goes to an address that is not, or not any more, the account's."""
         return await self._write(account_id, subject_ref, template, moved.model_dump_json())
 
+    async def recall(self, account_id: str, subject_ref: str, template: Template) -> None:
+        """Mails of this kind that still wait for an account are removed: another one takes their place."""
+        rows = await self._database.pool.fetch(queries.MAILS_OF_KIND, account_id, template)
+        if rows:
+            await self._remove([(subject_ref, row["mail_id"]) for row in rows])
+
     async def enqueue_until(self, tx: Transaction, mail: Written, over: datetime) -> None:
         """Put a mail into the queue, which it leaves at that time, sent or not."""
         await self._enqueue(tx, mail, over)

@@ -12,7 +12,7 @@ from lethe_common.identifiers import GenerationId
 from lethe_common.policy import Policy
 from lethe_common.rpc.requests import RequestAction, RequestKind, is_reserved
 from lethe_gateway import account_queries
-from lethe_gateway.blinding import Blinding
+from lethe_gateway.blinding import Blinding, normal_email
 from lethe_gateway.browser import drop_cookies
 from lethe_gateway.callers import CORRESPONDENT, Callers
 from lethe_gateway.consents import Consents
@@ -47,6 +47,8 @@ def request_routes(
     erasures: Erasures,
     consents: Consents,
     callers: Callers,
+    blinding: Blinding,
+    links: Throttle,
     *,
     is_https: bool,
 ) -> APIRouter:
@@ -61,6 +63,9 @@ def request_routes(
         if body.email is not None:
             if body.kind is not RequestKind.CORRECT:
                 raise BadRequest("Only a correction names an address. Leave it out.", param="email")
+            # Whose address it is is not known yet: nobody may have mails sent to it without end.
+            links.admit(blinding.throttle_key("correct", caller.account_id))
+            links.admit(blinding.throttle_key("correct", normal_email(body.email)))
             return JSONResponse(own(await corrections.begin(caller, wish, body.email)), 201)
         must_be_whole(wish)
         made = own(await requests.file(caller.subject_ref, wish))
