@@ -25,6 +25,7 @@ from lethe_gateway.schemas import Deleted, DeletionWaits, Page, Video, unix, vid
 from lethe_gateway.submissions import Reference, Submission, VideoCreate, refusal_of, submission
 from lethe_gateway.watchers import Watchers
 
+Charge = Literal["only_if_it_completes_first", "settling", "as_charged", "none"]
 _KNOWN = frozenset(VideoCreate.model_fields)
 _LONGEST_KEY = 255
 _DELETE_AGAIN_SECONDS = 2
@@ -110,8 +111,7 @@ def _ending_routes(
         caller = await callers.of(request)
         row, is_asked = await gallery.cancel(caller, generation_id)
         video = video_of(row, percent=watchers.percent(generation_id)).model_dump(mode="json")
-        # Charged only if it completes before the wish arrives; the ledger has the last word.
-        charge = "only_if_it_completes_first" if is_asked else "as_charged" if row["credits_charged"] else "none"
+        charge = charge_of(row["state"], row["credits_charged"])
         return JSONResponse({**video, "is_cancelling": is_asked, "charge": charge})
 
     @router.delete("/{generation_id}")
@@ -179,6 +179,16 @@ def _accepted(new: Acceptance, prompt: str) -> Video:
         credits_held=new.credits_held,
         prompt=prompt,
     )
+
+
+def charge_of(state: str, credits_charged: int | None) -> Charge:
+    """What a generation costs that is asked to stop, as far as it is known; the ledger has the last word."""
+    if state in RUNNING:
+        return "only_if_it_completes_first"
+    if credits_charged:
+        return "as_charged"
+    # A completion is heard of before its charge may be.
+    return "settling" if state == "completed" and credits_charged is None else "none"
 
 
 def shown(row: asyncpg.Record, watchers: Watchers) -> Video:
