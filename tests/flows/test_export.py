@@ -182,8 +182,14 @@ def test_the_explanation_is_in_the_language_of_its_reader(people: tuple[Lived, L
 def test_a_part_of_it_can_be_asked_for(people: tuple[Lived, Lived], archive: Path) -> None:
     with people[0].account.http() as http:
         (listed,) = answered(http.get("/v1/account/export"))["data"]
-        part = http.get(f"/v1/account/export/{listed['id']}/content", headers={"Range": "bytes=10-99"})
+        path = f"/v1/account/export/{listed['id']}/content"
+        part = http.get(path, headers={"Range": "bytes=10-99"})
+        beyond = http.get(path, headers={"Range": f"bytes={archive.stat().st_size}-"})
+        told = http.head(path)
     assert (part.status_code, part.content) == (206, archive.read_bytes()[10:100])
+    assert (beyond.status_code, beyond.json()["error"]["code"]) == (416, "range_not_satisfiable")
+    assert (told.status_code, told.content) == (200, b"")
+    assert int(told.headers["content-length"]) == archive.stat().st_size
 
 
 def test_somebody_elses_is_not_found(people: tuple[Lived, Lived], archive: Path) -> None:

@@ -162,6 +162,17 @@ def test_a_header_without_a_usable_number_counts_as_absent(suite: Suite, count: 
     assert json.loads(first["data"])["id"] == made.json()["id"]
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/reset", "/requests", "/certificates", "/privacy", "/privacy/versions/1", "/favicon.ico"]
+)
+def test_pages_answer_head_with_what_they_would_say_of_themselves(client: httpx2.Client, path: str) -> None:
+    page, told = client.get(path), client.head(path)
+
+    assert (told.status_code, told.content) == (200, b"")
+    for name in ("content-length", "content-type", "cache-control"):
+        assert told.headers[name] == page.headers[name]
+
+
 def test_a_chunked_body_is_cut_off_at_the_limit(client: httpx2.Client) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(200):
@@ -365,6 +376,28 @@ def test_a_stream_tells_each_state_and_resumes_after_the_last_one_seen(suite: Su
     assert all(shown["prompt"] is None for _, shown in told)
     assert (told[-1][1]["status"], told[-1][1]["credits_charged"]) == ("completed", 20)
     assert int(resumed["id"]) >= versions[-1]
+
+
+def test_content_is_told_of_without_being_opened_and_a_range_beyond_it_is_refused_in_words(suite: Suite) -> None:
+    with suite.client(suite.sign_up()) as client:
+        video = client.post("/v1/videos", json={"prompt": "told of", "size": "640x360"}).json()
+        path = f"/v1/videos/{video['id']}"
+        until(lambda: bool(client.get(path).json()["status"] == "completed"))
+        owner = suite.look(f"SELECT subject_ref FROM gateway.generations WHERE generation_id = '{video['id']}'")
+        accesses = f"SELECT count(*) FROM privacy.access_bodies WHERE subject_ref = '{owner}'"
+        before = suite.look_at_facts(accesses)
+        told = client.head(f"{path}/content", headers={"Range": "bytes=0-9"})
+        after = suite.look_at_facts(accesses)
+        whole = client.get(f"{path}/content")
+        opened = suite.look_at_facts(accesses)
+        beyond = client.get(f"{path}/content", headers={"Range": "bytes=99999999-"})
+
+    assert (told.status_code, told.content) == (200, b"")
+    assert before == after != opened
+    for name in ("content-length", "content-type", "content-disposition", "etag", "accept-ranges"):
+        assert told.headers[name] == whole.headers[name]
+    assert (beyond.status_code, problem(beyond)["code"]) == (416, "range_not_satisfiable")
+    assert beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
 
 
 def frames(lines: Iterator[str]) -> Iterator[dict[str, str]]:

@@ -28,6 +28,7 @@ GatewayError
 ├── Gone                  410  it was here and has been removed
 ├── TooLarge              413  more bytes than the limit
 ├── WrongMediaType        415  a body or file of a kind that is not accepted
+├── RangeBeyond           416  there are not so many bytes
 ├── KeyReused             422  an Idempotency-Key with another body
 ├── TooManyRequests       429  slow down
 └── AwayForNow            503  something needed is away; retry
@@ -71,6 +72,7 @@ class GatewayError(LetheError):
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.param, self.own_code = param, code or self.code
+        self.headers: dict[str, str] = {}
 
 
 class BadRequest(GatewayError):
@@ -293,6 +295,16 @@ class TooLarge(GatewayError):
 
 class WrongMediaType(GatewayError):
     code, status = "unsupported_media_type", 415
+
+
+class RangeBeyond(GatewayError):
+    """Says how many bytes there are, in the header that RFC 9110, section 14.4, has for it."""
+
+    code, status = "range_not_satisfiable", 416
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"The range lies behind the last of {size_bytes} bytes. Ask for an earlier one, or for all.")
+        self.headers = {"Content-Range": f"bytes */{size_bytes}"}
 
 
 class KeyReused(GatewayError):

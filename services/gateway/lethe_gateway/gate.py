@@ -39,7 +39,7 @@ HEADERS = declare(
         **each((name.decode() for name, _ in (*_ALWAYS, _STRICT_TRANSPORT)), impersonal("the same on every answer")),
         **each(
             (
-                "accept-ranges", "cache-control", "connection", "content-length", "content-range", "content-type",
+                "accept-ranges", "allow", "cache-control", "connection", "content-length", "content-range", "content-type",
                 "retry-after", "vary", "x-accel-buffering",
             ),
             impersonal("form of an answer"),

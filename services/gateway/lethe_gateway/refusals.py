@@ -1,8 +1,11 @@
 """Every error as OpenAI's shape, with a right status and nothing of the input in it."""
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from lethe_common.database import AWAY
 from lethe_common.errors import LetheError
@@ -15,7 +18,10 @@ from lethe_gateway.screens import problem_page
 _RETRY_SECONDS = 1
 _UNAVAILABLE = 503
 _SERVER_ERROR = 500
-_NOT_FOUND = 404
+_NOT_FOUND, _NOT_ALLOWED = 404, 405
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# Of what another service counts as too much, something has to end first: that takes no second.
+_WAITS = {503: _RETRY_SECONDS, 429: 60}
 _BY_STATUS = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "Use another method."),
@@ -47,21 +53,34 @@ def answer(
     *,
     param: str | None = None,
     wait: int | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One refusal."""
+    """One refusal; `headers` are those that belong to it."""
     problem = Problem(type=kind, code=code, message=message, param=param, request_id=request.state.request_id)
-    headers = {"Retry-After": str(wait)} if wait is not None else None
+    told_headers = dict(headers or {})
+    if wait is not None:
+        told_headers["Retry-After"] = str(wait)
     body = Refusal(error=problem).model_dump_json()
-    return Response(body, status, headers, media_type="application/json")
+    return Response(body, status, told_headers, media_type="application/json")
 
 
 async def _lethe(request: Request, error: Exception) -> Response:
     if isinstance(error, Refused):
         kind = "server_error" if error.refusal_status >= _SERVER_ERROR else "invalid_request_error"
-        return answer(request, error.refusal_status, kind, error.refusal_code, str(error))
+        wait = _wait(error.refusal_status)
+        return answer(request, error.refusal_status, kind, error.refusal_code, str(error), wait=wait)
     if isinstance(error, GatewayError):
         wait = error.wait_seconds if isinstance(error, TooManyRequests) else _wait(error.status)
-        return answer(request, error.status, error.kind, error.own_code, str(error), param=error.param, wait=wait)
+        return answer(
+            request,
+            error.status,
+            error.kind,
+            error.own_code,
+            str(error),
+            param=error.param,
+            wait=wait,
+            headers=error.headers,
+        )
     if isinstance(error, LetheError):
         kind = "server_error" if error.status >= _SERVER_ERROR else "invalid_request_error"
         return answer(request, error.status, kind, error.code, str(error), wait=_wait(error.status))
@@ -75,7 +94,18 @@ async def _invalid(request: Request, _error: Exception) -> Response:
 
 def _http(request: Request, status: int) -> Response:
     code, message = _BY_STATUS.get(status, ("invalid_request", "The request cannot be answered."))
-    return answer(request, status, "invalid_request_error", code, message)
+    headers = {"Allow": _allowed(request)} if status == _NOT_ALLOWED else None
+    return answer(request, status, "invalid_request_error", code, message, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods there are at an address (RFC 9110, section 15.5.6). Each has its own route; the framework knows one of them."""
+    scope, routes = request.scope, request.app.routes
+
+    def is_there(method: str) -> bool:
+        return any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+
+    return ", ".join(method for method in _METHODS if is_there(method))
 
 
 async def _away(request: Request, _error: Exception) -> Response:
@@ -89,4 +119,4 @@ async def _unexpected(request: Request, _error: Exception) -> Response:
 
 
 def _wait(status: int) -> int | None:
-    return _RETRY_SECONDS if status == _UNAVAILABLE else None
+    return _WAITS.get(status)

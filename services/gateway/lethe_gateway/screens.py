@@ -15,6 +15,8 @@ from lethe_gateway.pages import Pages
 from lethe_gateway.published import LOG_ADDRESS
 from lethe_gateway.words import choose
 
+READING = ["GET", "HEAD"]
+"""How pages are asked for; of an answer to HEAD the server leaves the body out."""
 _YEAR_SECONDS = 365 * 24 * 3600
 _NOT_FOUND, _UNAVAILABLE = 404, 503
 _RETRY_SECONDS = 5
@@ -27,11 +29,11 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn, newest_head: NewestHe
     """GET /, /requests, /requests/link, /reset, /verify, /address, /unsubscribe, /erasure, /certificates and /static/*."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/")
+    @router.api_route("/", methods=READING)
     async def studio(request: Request) -> Response:
         return _page(request, pages.studio(language_of(request), is_signed_in=await is_signed_in(request)))
 
-    @router.get("/requests")
+    @router.api_route("/requests", methods=READING)
     async def requests(request: Request) -> Response:
         language = language_of(request)
         if await is_signed_in(request):
@@ -47,9 +49,9 @@ def studio_screens(pages: Pages, is_signed_in: IsSignedIn, newest_head: NewestHe
         ("/unsubscribe", pages.unsubscribe),
         ("/erasure", pages.erasure),
     ):
-        router.add_api_route(path, _showing(render))
+        router.add_api_route(path, _showing(render), methods=READING)
 
-    @router.get(LOG_ADDRESS)
+    @router.api_route(LOG_ADDRESS, methods=READING)
     async def certificates(request: Request) -> Response:
         return _page(request, pages.certificates(language_of(request), await newest_head()))
 
@@ -68,25 +70,25 @@ def console_screens(pages: Pages, is_operator: IsSignedIn) -> APIRouter:
     """GET /, /retention, /requests, /registers and /static/* of the console's own application."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/")
+    @router.api_route("/", methods=READING)
     async def console(request: Request) -> Response:
         return _page(request, pages.console(language_of(request), is_signed_in=await is_operator(request)))
 
-    @router.get("/retention")
+    @router.api_route("/retention", methods=READING)
     async def retention(request: Request) -> Response:
         language = language_of(request)
         if await is_operator(request):
             return _page(request, pages.retention(language))
         return _page(request, pages.console(language, is_signed_in=False))
 
-    @router.get("/requests")
+    @router.api_route("/requests", methods=READING)
     async def requests(request: Request) -> Response:
         language = language_of(request)
         if await is_operator(request):
             return _page(request, pages.desk(language))
         return _page(request, pages.console(language, is_signed_in=False))
 
-    @router.get("/registers")
+    @router.api_route("/registers", methods=READING)
     async def registers(request: Request) -> Response:
         language = language_of(request)
         if await is_operator(request):
@@ -124,7 +126,7 @@ def _page(request: Request, html: str, status: int = 200) -> Response:
 
 
 def _serve_files(router: APIRouter, pages: Pages) -> None:
-    @router.get("/static/{name}")
+    @router.api_route("/static/{name}", methods=READING)
     async def file(request: Request, name: str) -> Response:
         asset = pages.assets.get(name)
         if asset is None:
@@ -138,6 +140,6 @@ def _serve_files(router: APIRouter, pages: Pages) -> None:
             return Response(status_code=304, headers=headers)
         return Response(asset.data, headers=headers, media_type=asset.media_type)
 
-    @router.get("/favicon.ico")
+    @router.api_route("/favicon.ico", methods=READING)
     async def icon(request: Request) -> Response:
         return await file(request, "favicon.svg")

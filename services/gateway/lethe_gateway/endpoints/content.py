@@ -1,7 +1,9 @@
 """/v1/videos/{id}/content: opened segment by segment on the way out, by range, until the deadline."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -13,13 +15,26 @@ from lethe_common.rpc.privacy import Purpose
 from lethe_common.sealing import SealContext, Sealer, with_first
 from lethe_common.storage import ObjectMissing, Storage
 from lethe_gateway.callers import Caller, Callers
-from lethe_gateway.errors import BadRequest, Gone, NotFound
+from lethe_gateway.errors import BadRequest, Gone, NotFound, RangeBeyond
 from lethe_gateway.gallery import Gallery
 from lethe_gateway.item_keys import ItemKeys
 
 _VARIANTS = frozenset({"video", "thumbnail", "spritesheet"})
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _NAMES = {"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "image/png": "png"}
+
+
+Stream = Callable[[int, int], Awaitable[AsyncGenerator[bytes, None]]]
+"""Opens the bytes [start, end) of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A file as it is told of; `headers` are those of every answer about it, its ETag among them."""
+
+    size_bytes: int
+    media_type: str
+    headers: dict[str, str]
 
 
 class Contents:
@@ -80,6 +95,7 @@ def content_routes(callers: Callers, contents: Contents) -> APIRouter:
     """Downloads."""
     router = APIRouter(prefix="/v1/videos")
 
+    @router.head("/{generation_id}/content", include_in_schema=False)
     @router.get("/{generation_id}/content")
     async def download(request: Request, generation_id: str) -> Response:
         caller = await callers.of(request)
@@ -93,17 +109,31 @@ def content_routes(callers: Callers, contents: Contents) -> APIRouter:
         }
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        wanted = wanted_range(request.headers.get("range"), request.headers.get("if-range"), etag, asset.size_bytes)
-        if wanted is None:
-            return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{asset.size_bytes}"})
-        start, end, is_part = wanted
-        headers["Content-Length"] = str(end - start)
-        if is_part:
-            headers["Content-Range"] = f"bytes {start}-{end - 1}/{asset.size_bytes}"
-        body = await contents.stream(caller, generation_id, asset, start, end)
-        return StreamingResponse(body, 206 if is_part else 200, headers, media_type=asset.media_type)
+        whole = Whole(asset.size_bytes, asset.media_type, headers)
+        return await sent(request, whole, partial(contents.stream, caller, generation_id, asset))
 
     return router
+
+
+async def sent(request: Request, whole: Whole, stream: Stream) -> Response:
+    """What is asked for of a file: all, a range, or by HEAD what is said of all, for which no object and no key is asked.
+
+    Raises:
+        RangeBeyond: there are not so many bytes.
+    """
+    headers, size = dict(whole.headers), whole.size_bytes
+    if request.method == "HEAD":
+        # A range means something with GET only (RFC 9110, section 14.2).
+        headers["Content-Length"] = str(size)
+        return Response(headers=headers, media_type=whole.media_type)
+    wanted = wanted_range(request.headers.get("range"), request.headers.get("if-range"), headers["ETag"], size)
+    if wanted is None:
+        raise RangeBeyond(size)
+    start, end, is_part = wanted
+    headers["Content-Length"] = str(end - start)
+    if is_part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    return StreamingResponse(await stream(start, end), 206 if is_part else 200, headers, media_type=whole.media_type)
 
 
 def wanted_range(header: str | None, if_range: str | None, etag: str, size: int) -> tuple[int, int, bool] | None:

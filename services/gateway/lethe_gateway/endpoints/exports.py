@@ -1,14 +1,16 @@
 """/v1/account/export: a copy of everything that is kept of its owner."""
 
+from functools import partial
+
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 
 from lethe_common.policy import Policy
 from lethe_common.policy.languages import Language
 from lethe_gateway.blinding import Blinding
 from lethe_gateway.callers import Callers
 from lethe_gateway.consents import Consents
-from lethe_gateway.endpoints.content import wanted_range
+from lethe_gateway.endpoints.content import Whole, sent
 from lethe_gateway.exports import Exports, Shown
 from lethe_gateway.schemas import unix
 from lethe_gateway.screens import language_of
@@ -47,26 +49,19 @@ def export_routes(
             return JSONResponse(content)
         return JSONResponse(content, 202, {"Retry-After": str(_ASK_AGAIN_SECONDS)})
 
+    @router.head("/{export_id}/content", include_in_schema=False)
     @router.get("/{export_id}/content")
     async def download(request: Request, export_id: str) -> Response:
         caller = await callers.of(request)
         archive = (await exports.get(caller, export_id)).archive
-        etag, size = f'"{export_id}-{archive["attempts"]}"', archive["size_bytes"]
         headers = {
-            "ETag": etag,
+            "ETag": f'"{export_id}-{archive["attempts"]}"',
             "Accept-Ranges": "bytes",
             "Cache-Control": "private, no-store",
             "Content-Disposition": f'attachment; filename="{export_id}.zip"',
         }
-        wanted = wanted_range(request.headers.get("range"), request.headers.get("if-range"), etag, size)
-        if wanted is None:
-            return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
-        start, end, is_part = wanted
-        headers["Content-Length"] = str(end - start)
-        if is_part:
-            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        body = await exports.stream(caller, archive, start, end)
-        return StreamingResponse(body, 206 if is_part else 200, headers, media_type="application/zip")
+        whole = Whole(archive["size_bytes"], "application/zip", headers)
+        return await sent(request, whole, partial(exports.stream, caller, archive))
 
     return router
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from lethe_gateway.errors import NotFound
 from lethe_gateway.numbers import whole
 from lethe_gateway.published import ADDRESSES, Document, Name, Published
-from lethe_gateway.screens import language_of
+from lethe_gateway.screens import READING, language_of
 
 _NOT_MODIFIED = 304
 _DIGITS_MOST = 6
@@ -16,14 +16,14 @@ def policy_pages(published: Published) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     def serve(name: Name) -> None:
-        @router.get(ADDRESSES[name], name=name)
+        @router.api_route(ADDRESSES[name], name=name, methods=READING)
         async def page(request: Request) -> Response:
             return answer(request, published, name)
 
     for name in ADDRESSES:
         serve(name)
 
-    @router.get(ADDRESSES["versions"] + "/{number}")
+    @router.api_route(ADDRESSES["versions"] + "/{number}", methods=READING)
     async def version(request: Request, number: str) -> Response:
         # A number as versions have it; anything else names nothing, as the number of a version that is not there.
         known = whole(number, _DIGITS_MOST)

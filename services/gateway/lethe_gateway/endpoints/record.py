@@ -5,19 +5,19 @@ from fastapi import APIRouter, Request, Response
 from lethe_gateway.endpoints.policy import answer
 from lethe_gateway.operators import Operators
 from lethe_gateway.published import Published
-from lethe_gateway.screens import language_of
+from lethe_gateway.screens import READING, language_of
 
 
 def record_routes(published: Published, operators: Operators) -> APIRouter:
     """GET /record and /record.csv, of the policy in force."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/record")
+    @router.api_route("/record", methods=READING)
     async def record(request: Request) -> Response:
         operators.must_be(request)
         return answer(request, published, "record")
 
-    @router.get("/record.csv")
+    @router.api_route("/record.csv", methods=READING)
     async def spreadsheet(request: Request) -> Response:
         operators.must_be(request)
         policy = published.in_force
