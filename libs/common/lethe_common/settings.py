@@ -9,8 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Environment(BaseSettings):
     """Every variable starts with LETHE_."""
 
-    # Compose hands on what .env leaves open as an empty variable, which is to mean the default.
-    model_config = SettingsConfigDict(env_prefix="LETHE_", extra="ignore", frozen=True, env_ignore_empty=True)
+    # Compose hands on what .env leaves open as an empty variable, which is to mean the default. What is wrong with a
+    # secret is said without it.
+    model_config = SettingsConfigDict(
+        env_prefix="LETHE_", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
 
 class ServiceSettings(Environment):

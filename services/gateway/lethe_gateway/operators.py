@@ -50,6 +50,7 @@ class Operators:
     def must_be(self, request: Request) -> None:
         """Raises:
         NotSignedIn: neither the token nor a session that lives.
+        TooManyRequests: too many wrong tokens came from there.
         ForeignOrigin: a browser session, used from another site.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -66,7 +67,10 @@ class Operators:
         return self._ends.get(digest(request.cookies.get(self.cookie, "")), 0.0) > monotonic_seconds()
 
     def _check(self, request: Request, token: str) -> None:
+        place = request.client.host if request.client else ""
+        # Asked first: whoever has guessed too often does not learn from the answer that one was right.
+        self._tries.must_have_room(place)
         if hmac.compare_digest(digest(token), self._token):
             return
-        self._tries.admit(request.client.host if request.client else "")
+        self._tries.admit(place)
         raise NotSignedIn("This is not the operator's token. It stands in the data folder.")

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from lethe_common.settings import ServiceSettings
 from lethe_gateway.passwords import PasswordCost
 
-_PEPPER_BYTES = 32
+_PEPPER_BYTES, _TOKEN_CHARACTERS = 32, 32
 
 
 class GatewaySettings(ServiceSettings):
@@ -72,6 +72,13 @@ class GatewaySettings(ServiceSettings):
         if len(bytes.fromhex(pepper.get_secret_value())) < _PEPPER_BYTES:
             raise ValueError("LETHE_PEPPER must be at least 32 bytes in hex")
         return pepper
+
+    @field_validator("operator_token")
+    @classmethod
+    def _is_hard_to_guess(cls, token: SecretStr) -> SecretStr:
+        if len(token.get_secret_value()) < _TOKEN_CHARACTERS:
+            raise ValueError("LETHE_OPERATOR_TOKEN must have at least 32 characters")
+        return token
 
     @property
     def has_provider(self) -> bool:

@@ -24,16 +24,28 @@ class Throttle:
         """
         if not self._limit:
             return
-        now = monotonic_seconds() if now_seconds is None else now_seconds
-        step = self._period_seconds / self._limit
-        full_at = max(self._full_at.get(key, now), now) + step
-        wait = full_at - now - self._period_seconds
-        if wait > 1e-9:  # noqa: PLR2004  float noise of n equal steps
-            raise TooManyRequests(math.ceil(wait))
-        self._full_at[key] = full_at
+        self._full_at[key] = self._after_one(key, now_seconds)
         self._full_at.move_to_end(key)
         if len(self._full_at) > _KEYS_MOST:
             self._full_at.popitem(last=False)
+
+    def must_have_room(self, key: str, now_seconds: float | None = None) -> None:
+        """Ask, and count nothing.
+
+        Raises:
+            TooManyRequests: one more request would not be let through; says how long to wait.
+        """
+        if self._limit:
+            self._after_one(key, now_seconds)
+
+    def _after_one(self, key: str, now_seconds: float | None) -> float:
+        """Until when the key's burst is used up after one more request."""
+        now = monotonic_seconds() if now_seconds is None else now_seconds
+        full_at = max(self._full_at.get(key, now), now) + self._period_seconds / self._limit
+        wait = full_at - now - self._period_seconds
+        if wait > 1e-9:  # noqa: PLR2004  float noise of n equal steps
+            raise TooManyRequests(math.ceil(wait))
+        return full_at
 
 
 class Lockout:

@@ -40,6 +40,20 @@ def test_a_limit_of_zero_is_off() -> None:
         throttle.admit("a", 0.0)
 
 
+def test_asking_counts_nothing_and_says_what_the_next_one_would_hear() -> None:
+    throttle = Throttle(2, 60.0)
+    for _ in range(5):
+        throttle.must_have_room("a", 0.0)
+    for _ in range(2):
+        throttle.admit("a", 0.0)
+
+    with pytest.raises(TooManyRequests) as refusal:
+        throttle.must_have_room("a", 0.0)
+
+    assert refusal.value.wait_seconds == 30
+    throttle.must_have_room("a", 30.0)
+
+
 def test_who_is_kept_out_comes_back_when_the_time_is_over_and_others_at_any_time() -> None:
     lockout = Lockout(10)
     lockout.close("one", "two", now_seconds=100)
