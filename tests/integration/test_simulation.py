@@ -40,8 +40,11 @@ def opened(servers: RunningServers, tmp_path: Path) -> Opened:
     """Retention on a policy with a second version, changed so, and nothing kept yet."""
 
     @asynccontextmanager
-    async def keepers(*replacements: tuple[str, str]) -> AsyncIterator[Keepers]:
+    async def keepers(*replacements: tuple[str, str], withdrawn: str = "") -> AsyncIterator[Keepers]:
         folder = in_two_versions(tmp_path / "profile", EFFECTIVE.isoformat(), *replacements)
+        catalogue = (folder / "catalogue.yaml").read_text().splitlines(keepends=True)
+        offered = (line for line in catalogue if not withdrawn or f"id: {withdrawn}," not in line)
+        (folder / "catalogue.yaml").write_text("".join(offered))
         async with opened_keepers(servers, folder) as retention:
             await _cleared(retention)
             yield retention
@@ -156,9 +159,13 @@ def _foretold(answer: SimulationAnswer) -> Counter[tuple[str | None, bool, str]]
     return +found
 
 
-@pytest.mark.parametrize("future", range(len(FUTURES)))
-async def test_each_count_is_what_happens_when_the_version_takes_effect(opened: Opened, future: int) -> None:
-    async with opened(*FUTURES[future]) as keepers:
+@pytest.mark.parametrize(
+    ("future", "withdrawn"), [*((future, "") for future in range(len(FUTURES))), (1, "basic"), (2, "basic"), (1, "pro")]
+)
+async def test_each_count_is_what_happens_when_the_version_takes_effect(
+    opened: Opened, future: int, withdrawn: str
+) -> None:
+    async with opened(*FUTURES[future], withdrawn=withdrawn) as keepers:
         await _populate(keepers, random.Random(future))  # noqa: S311  dice, no secret
         before = await _open(keepers)
         answer = await _simulated(keepers)
@@ -175,6 +182,23 @@ async def test_each_count_is_what_happens_when_the_version_takes_effect(opened: 
         free = [count for count in answer.counts if not count.is_held]
         assert gone == sum(count.passed + count.simulated.at_once for count in free)
         assert sum(count.open for count in answer.counts if count.is_held) > 0
+
+
+async def test_two_items_of_a_withdrawn_plan_on_either_side_of_an_instant_are_told_apart(opened: Opened) -> None:
+    shorter = ("pro: P90D", "pro: P20D"), ("on_policy_change: longest", "on_policy_change: new")
+    async with opened(*shorter, withdrawn="pro") as keepers:
+        subject, hour = SubjectRef.new(), timedelta(hours=1)
+        await keepers.plan(subject, "pro", since=EFFECTIVE - timedelta(days=100))
+        for started_at in (EFFECTIVE - timedelta(days=20) - hour, EFFECTIVE - timedelta(days=20) + hour):
+            await keepers.outside.execute(
+                "INSERT INTO retention.deadlines (item_id, subject_ref, category, started_at, due_at)"
+                " VALUES ($1, $2, $3, $4, $5)",
+                *(GenerationId.new(), subject, CATEGORY, started_at, started_at + timedelta(days=90)),
+            )
+
+        (count,) = (await _simulated(keepers)).counts
+
+        assert (count.open, count.earlier, count.simulated.at_once, count.simulated.day) == (2, 2, 1, 2)
 
 
 async def test_a_version_that_is_not_in_the_folder_yet_counts_as_if_it_were(opened: Opened, tmp_path: Path) -> None:
@@ -214,15 +238,15 @@ async def test_a_version_whose_instant_has_passed_takes_effect_now(opened: Opene
         assert (count.plan, count.earlier, count.simulated.at_once, count.as_is.day) == ("free", 1, 1, 1)
 
 
-async def test_a_plan_that_is_no_more_keeps_its_items_where_they_are(opened: Opened) -> None:
+async def test_a_category_that_is_no_more_keeps_its_items_where_they_are(opened: Opened) -> None:
     async with opened(*FUTURES[1]) as keepers:
         subject = await keepers.subject()
         await keepers.completed(subject)
-        await keepers.outside.execute("UPDATE retention.plans_held SET plan = 'forgotten'")
+        await keepers.outside.execute("UPDATE retention.deadlines SET category = 'output.no_more'")
 
         (count,) = (await _simulated(keepers)).counts
 
-        assert (count.plan, count.open, count.same, count.kept) == ("forgotten", 1, 1, 1)
+        assert (count.plan, count.open, count.same, count.kept) == (None, 1, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -117,12 +117,17 @@ class Timetable:
         return Rule(keep.from_event, plan, period, on_plan_change)
 
     def _gives(self, policy: Policy, category: str, plan: str, period: timedelta) -> bool:
-        return policy.period(category, self._catalogue.plan(plan).retention) == period
+        return policy.period(category, policy.counted_as(category, self._retention(plan))) == period
+
+    def _retention(self, plan: str) -> str:
+        """The retention key of a plan; of one that left the catalogue its id, as that is all that is left of it."""
+        known = self._catalogue.plans.get(plan)
+        return plan if known is None else known.retention
 
     def again(self, deadline: Deadline, plans: Sequence[PlanSince], now: datetime) -> Deadline | None:
         """A deadline as the version of `now` has it.
 
-        None: it cannot be computed, since its plan or category is no more. It then stays
+        None: it cannot be computed, since its category is no more. It then stays
         as it is, so that one item does not keep all others from being moved or removed.
         """
         try:
@@ -132,7 +137,7 @@ class Timetable:
 
     def due_at(self, category: str, started_at: datetime, plans: Sequence[PlanSince], now: datetime) -> datetime | None:
         """When the time is over of what ended then; None while the event has not come from which its period counts."""
-        held = [(self._catalogue.plan(plan).retention, since) for plan, since in plans]
+        held = [(self._retention(plan), since) for plan, since in plans]
         opening = [(self._catalogue.opening_plan.retention, started_at)]
         return self._book.due_at(category, held or opening, dict.fromkeys(BY_COMPLETION, started_at), now)
 

@@ -81,7 +81,8 @@ class PlanHandlers:
         last_id, now = "", self._clock.now()
         while True:
             page = [queries.deadline(row) for row in await tx.fetch(queries.OPEN_PAGE, subject_ref, last_id, _PAGE)]
-            again = [one.moved(self._timetable.due_at(one.category, one.started_at, held, now)) for one in page]
+            # What cannot be computed stays as it is: a raise would leave the plan unheard of, and nothing would ever be due.
+            again = [self._timetable.again(one, held, now) or one for one in page]
             moved = [new for old, new in zip(page, again, strict=True) if new.moves != old.moves]
             if moved:
                 notices = [self._timetable.notice_at(one, now) for one in moved]

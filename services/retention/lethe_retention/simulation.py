@@ -8,6 +8,7 @@ the very function that moves deadlines when a version takes effect.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import product
@@ -102,13 +103,13 @@ class Simulation:
         return (policy.effective_at for book in self._books for policy in book.versions)
 
     def _periods(self) -> set[timedelta]:
-        found: set[timedelta] = set()
+        offered, found = {plan.retention for plan in self._catalogue.plans.values()}, set[timedelta]()
         for book in self._books:
-            for policy, plan in product(book.versions, self._catalogue.plans.values()):
-                try:
-                    found.add(policy.timer(CATEGORY, plan.retention))
-                except PolicyError:
-                    continue  # no deadline is ever computed by it
+            for policy in book.versions:
+                # A plan that left the catalogue counts by a period that a version still states.
+                for plan in offered | policy.plans:
+                    with suppress(PolicyError):  # no deadline is ever computed by it
+                        found.add(policy.timer(CATEGORY, plan))
         return found
 
     def _plan(self, group: Group) -> str | None:

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from lethe_common.identifiers import GenerationId, SubjectRef
 from lethe_common.policy import load_book, load_catalogue, load_profile
-from lethe_common.policy.errors import UnknownPlan
 from lethe_retention.deadlines import CATEGORY, Rule, Timetable
 from tests.tree import ROOT
-from tests.unit.common.policy_files import in_two_versions, written
+from tests.unit.common.policy_files import PROFILES, in_two_versions, written
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -46,9 +45,36 @@ def test_of_all_plans_held_since_the_start_the_longest_counts(timetable: Timetab
     assert timetable.due_at(CATEGORY, START, plans, START) == START + timedelta(days=90)
 
 
-def test_a_plan_the_catalogue_does_not_know_is_an_error(timetable: Timetable) -> None:
-    with pytest.raises(UnknownPlan):
-        timetable.due_at(CATEGORY, START, [("platinum", START)], START)
+def without_basic(folder: Path, *replacements: tuple[str, str]) -> Timetable:
+    """By a profile whose catalogue has no plan `basic` any more."""
+    catalogue = (PROFILES / "aisora2" / "catalogue.yaml").read_text().splitlines(keepends=True)
+    (folder / "catalogue.yaml").write_text("".join(line for line in catalogue if "id: basic" not in line))
+    written(folder, *replacements)
+    profile = load_profile(folder)
+    return Timetable(profile.book, profile.catalogue)
+
+
+def test_a_plan_that_left_the_catalogue_counts_by_the_period_that_the_policy_still_states(tmp_path: Path) -> None:
+    timetable, held = without_basic(tmp_path), [("basic", START - timedelta(days=1))]
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, held, START)
+
+    assert deadline.due_at == START + timedelta(days=30)
+    assert timetable.rule(deadline, held, START) == Rule("completed", "basic", timedelta(days=30), "longest")
+
+
+def test_a_plan_that_left_the_policy_as_well_counts_as_the_one_kept_longest(tmp_path: Path) -> None:
+    unstated = ("basic: P30D, ", ""), ("{data.output.video.keep.exactly.basic}", "30 days")
+    timetable, held = without_basic(tmp_path, *unstated), [("basic", START - timedelta(days=1))]
+    deadline = timetable.deadline(GenerationId.new(), SubjectRef.new(), START, held, START)
+
+    assert deadline.due_at == START + timedelta(days=90)
+    assert timetable.rule(deadline, held, START).plan == "basic"
+
+
+def test_a_plan_that_was_left_before_the_start_counts_for_nothing(tmp_path: Path) -> None:
+    held = [("basic", START - timedelta(days=90)), ("free", START - timedelta(days=60))]
+
+    assert without_basic(tmp_path).due_at(CATEGORY, START, held, START) == START + timedelta(days=7)
 
 
 @settings(max_examples=25)

@@ -106,4 +106,4 @@ def _show_sums(counts: Iterable[dict[str, Any]]) -> None:
     if choices:
         OUT.print("; ".join(choices), markup=False)
     if stuck := sum(count["kept"] for count in counts):
-        OUT.print(f"{stuck} cannot be computed by it, their plan or category being no more: they stay as they are.")
+        OUT.print(f"{stuck} cannot be computed by it, their category being no more: they stay as they are.")

@@ -129,6 +129,15 @@ class Policy:
             return promised
         return max(inside, timedelta(0))
 
+    def counted_as(self, category: str, plan: str) -> str:
+        """The plan by whose period a plan that was held counts: itself, or where none is stated for it the one kept longest.
+
+        A plan may leave the catalogue, and then a version. Its owner was promised one of the periods, and nobody knows
+        any more which one: by the longest nothing goes earlier than promised.
+        """
+        exactly = self.keep(category).exactly
+        return plan if exactly is None or plan in exactly else max(exactly, key=exactly.__getitem__)
+
     def shortest_timer(self, store: str) -> timedelta | None:
         """After how long what lies in a store and goes as a whole (a log) has to go: the least of its categories' timers.
 
@@ -171,7 +180,8 @@ class Policy:
         Raises:
             ValueError: no plan was held at all.
         """
-        return due_by_plans(self.on_plan_change(category), partial(self.timer, category), plans_held, started_at)
+        counted = [(self.counted_as(category, plan), since) for plan, since in plans_held]
+        return due_by_plans(self.on_plan_change(category), partial(self.timer, category), counted, started_at)
 
     def notice_at(self, category: str, started_at: datetime, due_at: datetime | None) -> datetime | None:
         """When the owner of an item is told that it goes. Of what is kept no longer than the lead nobody is: it would be at once."""
