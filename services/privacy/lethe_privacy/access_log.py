@@ -17,7 +17,8 @@ from lethe_common.clock import Clock
 from lethe_common.coalescer import Coalescer
 from lethe_common.database import Database
 from lethe_common.identifiers import SubjectRef
-from lethe_common.policy import PolicyBook, PolicyError
+from lethe_common.policy import PolicyBook
+from lethe_common.policy.errors import UnknownCategory
 from lethe_common.policy.rules import Fact
 from lethe_common.rpc.privacy import ItemKey, KeyClass, KeyWish, LeaseWish
 from lethe_common.sealing import SealContext, Sealer
@@ -171,7 +172,7 @@ class AccessLog:
     def _is_over(self, batch: Batch, now: datetime) -> bool:
         try:
             due_at = self._book.due_at(CATEGORY, [("", batch.ends_at)], {Fact.CREATED: batch.ends_at}, now)
-        except PolicyError:
-            # A version that is in force has no such log any more.
+        except UnknownCategory:
+            # A version that is in force has no such log any more. Of one whose period cannot be told nothing is destroyed.
             return batch.ends_at <= now
         return due_at is not None and due_at <= now

@@ -99,7 +99,7 @@ class Sweeps:
             ended = len(rows)
 
     async def _forget_holds(self, now: datetime) -> None:
-        """Let the records of holds go that ended as long ago as was promised."""
+        """Let the records of holds go that ended as long ago as the policy says."""
         kept = self._book.kept(HOLD_RECORD, now)
         forgotten = 0 if kept is None else self._batch
         while forgotten == self._batch and kept is not None:

@@ -83,6 +83,8 @@ def _in_days(text: object, days_per_year: int, days_per_month: int) -> Period:
         return text
     period = _parsed(text)
     if isinstance(period, Duration):
+        if period.years % 1 or period.months % 1:
+            raise ValueError("years and months are stated as whole numbers: P18M instead of P1.5Y")
         calendar_days = int(period.years) * days_per_year + int(period.months) * days_per_month
         return _positive(period.tdelta + timedelta(days=calendar_days), text)
     return _positive(period, text)

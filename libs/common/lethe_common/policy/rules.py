@@ -51,6 +51,19 @@ ITEM = "output.video"
 """The category whose rule gives an item its one deadline: its prompt, parameters, video and thumbnail go together."""
 
 
+PARTS = frozenset(
+    {
+        "content.prompt",
+        "content.generation",
+        "content.reference_url",
+        "output.thumbnail",
+        "output.link",
+        "output.metadata",
+    }
+)
+"""What goes with an item, whatever else is said of it."""
+
+
 class Keep(Section):
     """How long. `exactly`, `at_most` and `at_least` are different promises.
 
@@ -100,6 +113,11 @@ class Keep(Section):
             raise ValueError("what is kept with another category has no period of its own")
         if self.at_most is not None and self.at_least is not None and self.at_most < self.at_least:
             raise ValueError("at_most is shorter than at_least")
+        lengths = (self.exactly or {}).values()
+        if self.at_least is not None and any(length < self.at_least for length in lengths):
+            raise ValueError("exactly is shorter than at_least: what is promised at least would go before")
+        if self.at_most is not None and any(length > self.at_most for length in lengths):
+            raise ValueError("exactly is longer than at_most: what is promised at most would stay beyond it")
         if self.endless and not is_draft(info) and (self.inactive is None or not self.reason):
             raise ValueError("endless storage states its reason and an inactive limit such as P2Y")
         return self

@@ -101,11 +101,12 @@ def at_most(examined: Examined) -> Iterator[Finding]:
         promised = rule.keep.at_most
         if promised is None:
             continue
-        margin = margin_of(examined.content, rule)
-        if margin.length > promised:
+        margin, minimum = margin_of(examined.content, rule), rule.keep.at_least
+        if margin.length + (minimum or timedelta(0)) > promised:
+            needed = margin if minimum is None else f"at_least {minimum} + {margin}"
             yield examined.finding(
                 "cannot-be-kept", f"data.{category}.keep.at_most",
-                f"{category} is promised to be gone after {promised}, but {margin} is longer.",
+                f"{category} is promised to be gone after {promised}, but {needed} is longer.",
                 "Shorten grace, partition, backups or the forgetting rotation, promise longer, "
                 "or write remains: told and name the remains' end in a clause.",
                 at=("data", category, "keep"), clauses=examined.clauses_about(f"data.{category}.keep.at_most"),
