@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lethe_common.policy.document import PolicyFile
-from tests.generator.mutations import Mutation, examined
+from tests.generator.mutations import Mutation, changed_together, examined
 from tests.generator.silent import general
 from tests.generator.trees import Path_, Tree, at, changed, spelled, written
 from tests.generator.values import instead_of
@@ -85,7 +85,7 @@ def book(folder: Path, profile: str, steps: Iterable[Step]) -> Path:
 
 
 def _lawful(tree: Tree, path: Path_, new: Any) -> tuple[Tree, PolicyFile]:
-    document = changed(tree, path, new)
+    document = changed_together(tree, path, new)
     content, refused = examined(document)
     assert content is not None, refused
     return document, content
@@ -99,17 +99,16 @@ def _kind(mutation: Mutation) -> str:
 
 
 def _trees(base: Tree, mutated: Iterable[Mutation]) -> Iterator[tuple[str, Tree]]:
-    current, applied = base, list[tuple[Path_, Any]]()
+    current, applied = base, list[tuple[Path_, Tree]]()
     for mutation in mutated:
         while not _fits(current, mutation):
-            path, old = applied.pop()
-            current = changed(current, path, old)
+            path, current = applied.pop()
             yield f"{mutation.spelled} needs {'.'.join(map(str, path))} as it was", current
-        applied.append((mutation.path, at(current, mutation.path)))
-        current = changed(current, mutation.path, mutation.new)
+        applied.append((mutation.path, current))
+        current = changed_together(current, mutation.path, mutation.new)
         yield str(mutation), current
 
 
 def _fits(current: Tree, mutation: Mutation) -> bool:
     is_there = at(current, mutation.path) == mutation.old
-    return is_there and examined(changed(current, mutation.path, mutation.new))[0] is not None
+    return is_there and examined(changed_together(current, mutation.path, mutation.new))[0] is not None

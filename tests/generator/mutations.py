@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from lethe_common.policy.consistency import faults
 from lethe_common.policy.document import PolicyFile
 from lethe_common.policy.lint import lint
+from lethe_common.policy.rules import ITEM, PARTS
 from lethe_common.policy.source import Reading
 from lethe_common.policy.trees import Keyed
 from tests.generator.trees import Path_, Tree, changed, leaves, spelled
@@ -61,6 +62,21 @@ def mutations(tree: Tree) -> Iterator[Mutation]:
             yield _first_lawful(tree, path, "changed", old, instead_of(tree, path, old))
 
 
+def changed_together(tree: Tree, path: Path_, new: Any) -> Tree:
+    """The document with another value at a path, and there for each part of a generation that is kept in the very same way.
+
+    A part that is promised otherwise than its video is lawful nowhere, so the two change in one step, as an operator's do.
+    """
+    document: Tree = changed(tree, path, new)
+    if path[:3] != ("data", ITEM, "keep"):
+        return document
+    data = tree["data"]
+    for part in sorted(PARTS & data.keys()):
+        if data[part]["keep"] == data[ITEM]["keep"]:
+            document = changed(document, ("data", part, *path[2:]), new)
+    return document
+
+
 def examined(tree: Tree) -> tuple[PolicyFile | None, tuple[Refusal, ...]]:
     """A document as the product reads it, and what stands against it: the schema, its own threads, or the linter."""
     try:
@@ -86,7 +102,7 @@ def _first_lawful(tree: Tree, path: Path_, way: Way, old: Any, candidates: Itera
     # A list that has all there is, or a value that has no other, cannot become anything.
     tried = Mutation(path, way, name, old, old, tree, None, (Refusal("schema", path, "there is nothing else"),))
     for new in candidates:
-        document = changed(tree, path, new)
+        document = changed_together(tree, path, new)
         content, refused = examined(document)
         tried = Mutation(path, way, name, old, new, document, content, refused)
         if content is not None:

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from lethe_common.policy.document import PolicyFile
-from lethe_common.policy.lint import agreement, forms, law, proofs, recipients, statements, storage, training
+from lethe_common.policy.lint import agreement, forms, law, parts, proofs, recipients, statements, storage, training
 from lethe_common.policy.lint.examined import Examined, Finding
 from lethe_common.policy.lint.succession import succession
 from lethe_common.policy.policy import FILE_NAME
@@ -17,6 +17,7 @@ RULES: tuple[Rule, ...] = (
     *statements.RULES,
     *storage.RULES,
     *forms.RULES,
+    *parts.RULES,
     *agreement.RULES,
     *recipients.RULES,
     *training.RULES,
