@@ -1,6 +1,7 @@
 """The five services as real processes around a gateway under test, on the servers of the test run."""
 
 import asyncio
+import io
 import os
 import secrets
 import signal
@@ -16,6 +17,7 @@ import asyncpg
 import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from PIL import Image
 
 from lethe_common.clock import monotonic_seconds
 from lethe_common.services import Service
@@ -161,3 +163,22 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+def frames(lines: Iterator[str]) -> Iterator[dict[str, str]]:
+    """Server-sent events as they come."""
+    event: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line:
+            event[name] = value
+        elif event:
+            yield event
+            event = {}
+
+
+def noise(size: int) -> bytes:
+    """A PNG that does not get small."""
+    file = io.BytesIO()
+    Image.effect_noise((size, size), 90).save(file, "PNG")
+    return file.getvalue()

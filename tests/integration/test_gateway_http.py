@@ -1,17 +1,15 @@
 """The gateway's own HTTP: who may, what is refused, and that a refusal leaves nothing behind."""
 
-import io
 import json
 import re
 from collections.abc import Iterator
 
 import httpx2
 import pytest
-from PIL import Image
 
 from lethe_common.database.roles import ROLE_CONNECTIONS
 from lethe_common.services import Service
-from tests.integration.gateway_suite import PASSWORD, Suite, running_suite, until
+from tests.integration.gateway_suite import PASSWORD, Suite, frames, noise, running_suite, until
 from tests.servers import RunningServers
 
 CANARY = "canary-51c8e0"
@@ -50,12 +48,6 @@ def problem(answer: httpx2.Response) -> dict[str, str]:
     assert re.fullmatch("req_[0-9a-f]{32}", error["request_id"])
     assert answer.headers["x-request-id"] == error["request_id"]
     return error
-
-
-def noise(size: int) -> bytes:
-    file = io.BytesIO()
-    Image.effect_noise((size, size), 90).save(file, "PNG")
-    return file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -398,15 +390,3 @@ def test_content_is_told_of_without_being_opened_and_a_range_beyond_it_is_refuse
         assert told.headers[name] == whole.headers[name]
     assert (beyond.status_code, problem(beyond)["code"]) == (416, "range_not_satisfiable")
     assert beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
-
-
-def frames(lines: Iterator[str]) -> Iterator[dict[str, str]]:
-    """Server-sent events as they come."""
-    event: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if line:
-            event[name] = value
-        elif event:
-            yield event
-            event = {}

@@ -40,8 +40,7 @@ def findings(keeps: dict[str, dict[str, Any]], profile: str = "aisora2") -> list
             (category, {"from": "created", "exactly": dict.fromkeys(BY_PLAN, "P2000D")}, "at_least or at_most")
             for category in ("consent.record", "erasure.record", "hold.record", "register.record", "disclosure.record")
         ),
-        ("ledger.transfer", {"from": "created", "exactly": dict.fromkeys(BY_PLAN, "P2600D")}, "at_least"),
-        ("ledger.transfer", {"from": "created", "at_most": "P8Y"}, "at_least"),
+        ("ledger.transfer", {"from": "created", "exactly": dict.fromkeys(BY_PLAN, "P2600D")}, "at_least or at_most"),
         ("output.video", {"from": "completed", "at_least": "P1Y"}, "exactly or at_most"),
         ("output.video", {"from": "completed", "at_most": "P2Y", "at_least": "P1Y"}, "exactly or at_most"),
     ],

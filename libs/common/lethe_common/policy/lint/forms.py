@@ -6,7 +6,6 @@ from lethe_common.policy.lint.examined import Examined, Finding
 from lethe_common.policy.rules import ITEM, PARTS, Keep
 
 _FORMS = ("exactly", "at_most", "at_least")
-_LEDGER = ("at_least",)
 _RECORD = ("at_least", "at_most")
 _GENERATION = ("exactly", "at_most")
 _OTHER = ("at_most",)
@@ -14,11 +13,13 @@ _OTHER = ("at_most",)
 _CARRIED_OUT = {
     **dict.fromkeys((ITEM, *PARTS), _GENERATION),
     **dict.fromkeys(
-        ("consent.record", "erasure.record", "hold.record", "register.record", "disclosure.record", "destruction.act"),
+        (
+            "ledger.transfer", "consent.record", "erasure.record", "hold.record", "register.record", "disclosure.record",
+            "destruction.act",
+        ),
         _RECORD,
     ),
-    "ledger.transfer": _LEDGER,
-}
+}  # fmt: skip
 """By category. Only what is generated has a period by plan; a minimum is also the end of what is a record, and of nothing else."""
 
 
