@@ -100,7 +100,7 @@ def test_a_database_without_a_free_connection_is_503_and_asks_to_come_again(
 ) -> None:
     suite.look("ALTER ROLE gateway CONNECTION LIMIT 0")
     try:
-        suite.look("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'gateway'")
+        suite.look("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE usename = 'gateway'")
         answers = [client.get("/v1/videos") for _ in range(3)]
     finally:
         suite.look(f"ALTER ROLE gateway CONNECTION LIMIT {ROLE_CONNECTIONS}")
