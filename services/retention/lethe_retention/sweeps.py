@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from lethe_common.clock import monotonic_seconds
-from lethe_common.database import Database
+from lethe_common.database import PLANNED_ANEW, Database
 from lethe_common.policy import PolicyBook
 from lethe_common.rpc.envelope import NoAnswer
 from lethe_retention import calendar_queries, hold_queries, pauses, queries, schemas
@@ -80,7 +80,8 @@ class Sweeps:
         """Tell the owners of what goes soon, everything of one owner together."""
         told = True
         while told:
-            async with self._database.transaction() as tx:
+            # Where no video has a notice, a plan for any time takes a third of them to have one, and reads all that are kept.
+            async with self._database.transaction(PLANNED_ANEW) as tx:
                 rows = await tx.fetch(queries.TAKE_NOTICES, now, now + _TOGETHER, self._batch)
                 for notice in schemas.notices(rows):
                     tx.tell(notice)

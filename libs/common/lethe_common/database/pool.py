@@ -31,6 +31,8 @@ AWAY = (
 
 
 _ACQUIRE_SECONDS = 10.0
+PLANNED_ANEW = "SET LOCAL plan_cache_mode = force_custom_plan"
+"""Opens a transaction whose statements are planned for their values: where the statistics say nearly nothing is in an index."""
 UNFLUSHED = "SET LOCAL synchronous_commit = off"
 """Opens a transaction whose commit waits for no flush: a power failure may take it, if no later one was flushed.
 
