@@ -8,14 +8,12 @@ import pytest
 
 from lethe_common.bus.permissions import MAX_PAYLOAD_BYTES
 from lethe_common.database import Database
-from lethe_common.database.migration import Schema, migrate
 from lethe_common.identifiers import AccountId, GenerationId, SubjectRef
 from lethe_common.rpc.gateway import InputAnswer, InputQuestion
 from lethe_common.services import Service
 from lethe_gateway.endpoints.rpc import Answers
-from lethe_gateway.models import Table
+from tests.integration.gateway_database import gateway_database
 from tests.servers import RunningServers
-from tests.tree import ROOT
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LONGEST_BYTES = 140_000
@@ -53,12 +51,8 @@ class Person:
 
 @pytest.fixture
 async def database(servers: RunningServers) -> AsyncIterator[Database]:
-    await servers.empty_schemas()
-    revisions = ROOT / "services/gateway/lethe_gateway/migrations"
-    await migrate(servers.dsn("gateway_owner"), Schema("gateway", "gateway", revisions, Table.metadata))
-    opened = await Database.open(servers.dsn("gateway"), Service.GATEWAY)
-    yield opened
-    await opened.close()
+    async with gateway_database(servers) as opened:
+        yield opened
 
 
 @pytest.fixture

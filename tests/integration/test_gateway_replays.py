@@ -7,14 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lethe_common.database import Database
-from lethe_common.database.migration import Schema, migrate, turn_partitions
 from lethe_common.identifiers import AccountId, ApiKeyId, HandoverId, SubjectRef
 from lethe_common.rpc.facts import Fact, FactKind
-from lethe_common.services import Service
-from lethe_gateway.models import Table
 from lethe_gateway.replays import bring_about
+from tests.integration.gateway_database import gateway_database
 from tests.servers import RunningServers
-from tests.tree import ROOT
 
 BACKUP = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = BACKUP + timedelta(days=1)
@@ -38,13 +35,8 @@ class Person:
 
 @pytest.fixture
 async def database(servers: RunningServers) -> AsyncIterator[Database]:
-    await servers.empty_schemas()
-    revisions = ROOT / "services/gateway/lethe_gateway/migrations"
-    await migrate(servers.dsn("gateway_owner"), Schema("gateway", "gateway", revisions, Table.metadata))
-    opened = await Database.open(servers.dsn("gateway"), Service.GATEWAY)
-    await turn_partitions(opened.pool, 3, 7)
-    yield opened
-    await opened.close()
+    async with gateway_database(servers) as opened:
+        yield opened
 
 
 async def somebody(database: Database, password_set_at: datetime | None = None) -> Person:

@@ -26,20 +26,7 @@ from lethe_privacy.rotation_queries import ABANDON, DROP_OLD
 
 log = structlog.get_logger()
 
-TABLES = {
-    "subjects": ("subject_ref", "state", "consents", "objections", "holder_ref", "is_restricted", "erased_at"),
-    "consents": (
-        "line", "holder_ref", "purpose", "choice", "policy_version", "policy_hash", "text_hash", "language", "way", "at",
-    ),
-    "facts_mark": ("is_only", "number"),
-    "closed_holders": ("holder_ref", "closed_at"),
-    "login_index": ("index_digest", "subject_ref"),
-    "class_keys": ("subject_ref", "key_class", "key_id", "wrapped", "epoch_id"),
-    "item_keys": ("item_id", "subject_ref", "key_class", "key_id", "wrapped", "created_at"),
-    "losses": ("subject_ref",),
-}  # fmt: skip
-"""What a backup holds of the key store: tables and their columns. Sections name them, since the next version may have more."""
-_UNNAMED = {
+_UNNAMED: dict[str, tuple[str, ...]] = {
     "subjects": ("subject_ref", "state", "consents", "objections", "holder_ref", "is_restricted"),
     "consents": (
         "line", "holder_ref", "purpose", "choice", "policy_version", "policy_hash", "text_hash", "language", "way", "at",
@@ -50,7 +37,9 @@ _UNNAMED = {
     "class_keys": ("subject_ref", "key_class", "key_id", "wrapped", "epoch_id"),
     "item_keys": ("item_id", "subject_ref", "key_class", "key_id", "wrapped", "created_at"),
 }  # fmt: skip
-"""What sections hold that name no columns, as older versions wrote them. It stays as it is."""
+"""What sections hold that name no columns, as older versions wrote them. It stays as it is: what came since is added below."""
+TABLES = {**_UNNAMED, "subjects": (*_UNNAMED["subjects"], "erased_at"), "losses": ("subject_ref",)}
+"""What a backup holds of the key store: tables and their columns. Sections name them, since the next version may have more."""
 _ROTATED = ("class_keys", "item_keys")
 _KEYRING, _TABLE = "keyring/", "table/"
 _QUEUED_PIECES = 8
