@@ -69,9 +69,12 @@ class Content:
 
 @pytest.fixture(scope="module")
 def lived() -> Iterator[RunningSuite]:
-    """A suite in which everything that is told has been told."""
+    """A suite in which everything that is told has been told, and heard."""
     with fault_suite(PROVIDERS_NOOP_SECONDS="0.3", REMOVAL_LEASE_SECONDS="2") as running:
         _live(running)
+        # The last word of an erasure is heard by its owners when nothing waits for it any more.
+        on_the_bus(running, lambda bus: bus.wait_until_heard())
+        wait_until_all_is_done(running)
         yield running
 
 
